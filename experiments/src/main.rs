@@ -1,0 +1,2 @@
+//! The `ipseclab` command.
+fn main() {}

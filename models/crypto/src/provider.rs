@@ -1,0 +1,62 @@
+//! What a provider of cryptography does; the calls are the same for real and for modelled cryptography.
+//!
+//! Protocol code does not call a provider itself: it goes through [`Crypto`](crate::Crypto), which counts the work
+//! in one place, so that two providers are charged alike by construction. No call draws randomness: private keys and
+//! IVs come in as bytes from the caller's stream.
+
+use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
+use crate::error::{KeyExchangeError, OpenError};
+use crate::secret::Secret;
+
+/// A source of cryptographic results.
+pub trait Provider: Send + Sync + core::fmt::Debug {
+    /// `prf(key, parts[0] | parts[1] | …)`; the result has the length of the PRF's output.
+    fn prf(&self, prf: Prf, key: &[u8], parts: &[&[u8]]) -> Secret;
+
+    /// The digest of the concatenated parts.
+    fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Vec<u8>;
+
+    /// The public value for a private key of [`KeyExchangeMethod::private_len`] random octets, as the KE payload
+    /// carries it.
+    fn public_value(&self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8>;
+
+    /// The shared secret g^ir, as RFC 7296 §2.14 wants it (MODP: padded to the modulus; ECP: the x coordinate).
+    ///
+    /// # Errors
+    /// When `peer_public` has the wrong length or is not a valid value of the group.
+    fn shared_secret(
+        &self,
+        method: KeyExchangeMethod,
+        private: &Secret,
+        peer_public: &[u8],
+    ) -> Result<Secret, KeyExchangeError>;
+
+    /// Keys a packet cipher for one direction of one SA. `encryption_key` includes the salt of AEADs
+    /// ([`Encryption::key_material_len`] octets); `integrity` is `None` with AEADs, and `Some` with a key of
+    /// [`Integrity::key_len`] octets otherwise.
+    ///
+    /// # Panics
+    /// When a key has the wrong length or the pair is not one that a proposal can choose.
+    fn packet_cipher(
+        &self,
+        encryption: Encryption,
+        encryption_key: &Secret,
+        integrity: Option<(Integrity, &Secret)>,
+    ) -> Box<dyn RawPacketCipher>;
+}
+
+/// Encryption and integrity of one direction of one SA, IKE or ESP: combined mode or encrypt-then-MAC.
+///
+/// The layout is the one that SK payloads and ESP share: `header | IV | plaintext or ciphertext | ICV`.
+/// With an AEAD the header is the associated data; otherwise the ICV covers header, IV and ciphertext.
+pub trait RawPacketCipher: Send + Sync + core::fmt::Debug {
+    /// Encrypts in place what follows `header_len` octets of header and the IV, and appends the ICV.
+    /// The plaintext is already padded to the block length.
+    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize);
+
+    /// Checks the ICV at the end of `buffer`, decrypts in place, and returns the plaintext with its padding.
+    ///
+    /// # Errors
+    /// When the buffer is too short, the ciphertext is not whole blocks, or the ICV is wrong.
+    fn open<'a>(&self, buffer: &'a mut [u8], header_len: usize) -> Result<&'a mut [u8], OpenError>;
+}

@@ -1,0 +1,163 @@
+//! [`Crypto`]: a provider and a meter together; the only way that protocol code reaches cryptography.
+
+use std::sync::Arc;
+
+use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
+use crate::error::{KeyExchangeError, OpenError};
+use crate::provider::{Provider, RawPacketCipher};
+use crate::secret::Secret;
+use crate::work::{Operation, Work, WorkMeter};
+
+/// A provider with the meter that its work is counted on. Each protocol core owns one.
+#[derive(Clone, Debug)]
+pub struct Crypto {
+    provider: Arc<dyn Provider>,
+    meter: WorkMeter,
+}
+
+/// A keyed cipher for one direction of one SA; seal and open count their work on the caller's [`Crypto`].
+#[derive(Debug)]
+pub struct PacketCipher {
+    raw: Box<dyn RawPacketCipher>,
+    encryption: Encryption,
+    integrity: Option<Integrity>,
+}
+
+impl Crypto {
+    /// A session with `provider` and an empty meter.
+    pub fn new(provider: Arc<dyn Provider>) -> Self {
+        Self { provider, meter: WorkMeter::default() }
+    }
+
+    /// See [`Provider::prf`].
+    pub fn prf(&mut self, prf: Prf, key: &[u8], parts: &[&[u8]]) -> Secret {
+        self.meter.record(Operation::Prf(prf), total_len(parts));
+        self.provider.prf(prf, key, parts)
+    }
+
+    /// prf+ of RFC 7296 §2.13: `len` octets of key stream.
+    ///
+    /// # Panics
+    /// When more than 255 blocks are asked for.
+    pub fn prf_plus(&mut self, prf: Prf, key: &[u8], seed: &[&[u8]], len: usize) -> Secret {
+        let mut out = Vec::with_capacity(len);
+        let mut block = Secret::new([]);
+        let mut counter = 0_u8;
+        while out.len() < len {
+            counter = counter.checked_add(1).expect("prf+ gives at most 255 blocks");
+            let tag = [counter];
+            let mut parts = vec![block.expose()];
+            parts.extend_from_slice(seed);
+            parts.push(&tag);
+            let next = self.prf(prf, key, &parts);
+            out.extend_from_slice(next.expose());
+            block = next;
+        }
+        out.truncate(len);
+        Secret::new(out)
+    }
+
+    /// See [`Provider::hash`].
+    pub fn hash(&mut self, hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
+        self.meter.record(Operation::Hash(hash), total_len(parts));
+        self.provider.hash(hash, parts)
+    }
+
+    /// See [`Provider::public_value`].
+    pub fn public_value(&mut self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8> {
+        self.meter.record(Operation::KeyGeneration(method), 0);
+        self.provider.public_value(method, private)
+    }
+
+    /// See [`Provider::shared_secret`].
+    ///
+    /// # Errors
+    /// When `peer_public` is not a valid value of the group.
+    pub fn shared_secret(
+        &mut self,
+        method: KeyExchangeMethod,
+        private: &Secret,
+        peer_public: &[u8],
+    ) -> Result<Secret, KeyExchangeError> {
+        self.meter.record(Operation::KeyAgreement(method), 0);
+        self.provider.shared_secret(method, private, peer_public)
+    }
+
+    /// See [`Provider::packet_cipher`].
+    pub fn packet_cipher(
+        &self,
+        encryption: Encryption,
+        encryption_key: &Secret,
+        integrity: Option<(Integrity, &Secret)>,
+    ) -> PacketCipher {
+        let raw = self.provider.packet_cipher(encryption, encryption_key, integrity);
+        PacketCipher { raw, encryption, integrity: integrity.map(|(algorithm, _)| algorithm) }
+    }
+
+    /// Takes the work done since the last call.
+    pub fn take_work(&mut self) -> Vec<Work> {
+        self.meter.take()
+    }
+
+    /// The meter, for owners that read it without taking.
+    pub fn meter(&mut self) -> &mut WorkMeter {
+        &mut self.meter
+    }
+}
+
+impl PacketCipher {
+    /// Octets of IV between header and ciphertext.
+    pub fn iv_len(&self) -> usize {
+        self.encryption.iv_len()
+    }
+
+    /// Octets of ICV at the end.
+    pub fn icv_len(&self) -> usize {
+        self.integrity.map_or(self.encryption.icv_len(), Integrity::icv_len)
+    }
+
+    /// Plaintext must be a multiple of this many octets (1 for AEADs and NULL).
+    pub fn block_len(&self) -> usize {
+        self.encryption.block_len()
+    }
+
+    /// Whether IVs must be unpredictable (CBC) rather than unique (AEADs).
+    pub fn needs_random_iv(&self) -> bool {
+        self.encryption.needs_random_iv()
+    }
+
+    /// See [`RawPacketCipher::seal`].
+    pub fn seal(&self, crypto: &mut Crypto, buffer: &mut Vec<u8>, header_len: usize) {
+        let octets = buffer.len() - header_len - self.iv_len();
+        self.record(crypto, Operation::Encrypt(self.encryption), octets, buffer.len());
+        self.raw.seal(buffer, header_len);
+    }
+
+    /// See [`RawPacketCipher::open`].
+    ///
+    /// # Errors
+    /// When the packet is malformed or its ICV is wrong.
+    pub fn open<'a>(
+        &self,
+        crypto: &mut Crypto,
+        buffer: &'a mut [u8],
+        header_len: usize,
+    ) -> Result<&'a mut [u8], OpenError> {
+        let overhead = header_len + self.iv_len() + self.icv_len();
+        let octets = buffer.len().saturating_sub(overhead);
+        let covered = buffer.len().saturating_sub(self.icv_len());
+        self.record(crypto, Operation::Decrypt(self.encryption), octets, covered);
+        self.raw.open(buffer, header_len)
+    }
+
+    fn record(&self, crypto: &mut Crypto, cipher: Operation, octets: usize, covered: usize) {
+        crypto.meter.record(cipher, octets);
+        if let Some(integrity) = self.integrity {
+            crypto.meter.record(Operation::Integrity(integrity), covered);
+        }
+    }
+}
+
+fn total_len(parts: &[&[u8]]) -> usize {
+    parts.iter().map(|part| part.len()).sum()
+}
