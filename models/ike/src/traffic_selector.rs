@@ -119,7 +119,8 @@ fn common_addresses(a: &AddressRange, b: &AddressRange) -> Option<AddressRange> 
             let (start, end) = (*a1.max(b1), *a2.min(b2));
             (start <= end).then_some(AddressRange::V6 { start, end })
         }
-        (AddressRange::V4 { .. }, AddressRange::V6 { .. }) | (AddressRange::V6 { .. }, AddressRange::V4 { .. }) => None,
+        // Two families share no address, and a selector of an unknown type is none of ours.
+        (AddressRange::V4 { .. } | AddressRange::V6 { .. } | AddressRange::Unknown { .. }, _) => None,
     }
 }
 

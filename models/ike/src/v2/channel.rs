@@ -5,7 +5,8 @@ use ipseclab_crypto::{Crypto, PacketCipher, Purpose, RandomSource};
 use crate::proposal::ChosenIke;
 use crate::v2::Role;
 use crate::v2::keys::IkeKeys;
-use crate::wire::{self, Message, MessageHeader, Payload, ProtectError};
+use crate::wire::protect::{self, ProtectError};
+use crate::wire::{Message, MessageHeader, Payload};
 
 /// What both sides share once IKE_SA_INIT is done.
 #[derive(Debug)]
@@ -54,13 +55,13 @@ impl Channel {
             iv.copy_from_slice(&(self.iv_salt ^ self.sealed).to_be_bytes());
         }
         self.sealed += 1;
-        let mut padding = vec![0; wire::pad_len(&self.outbound, wire::payloads_len(payloads))];
+        let mut padding = vec![0; protect::pad_len(&self.outbound, protect::inner_len(payloads))];
         random.fill(Purpose::Padding, &mut padding);
-        wire::seal(header, payloads, &self.outbound, crypto, &iv, &padding)
+        protect::seal(header, payloads, &self.outbound, crypto, &iv, &padding)
     }
 
     /// Checks and decrypts a message of the peer.
     pub(crate) fn open(&self, crypto: &mut Crypto, bytes: &[u8]) -> Result<Message, ProtectError> {
-        wire::open(bytes, &self.inbound, crypto)
+        protect::open(bytes, &self.inbound, crypto)
     }
 }

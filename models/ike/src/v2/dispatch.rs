@@ -10,9 +10,8 @@ use crate::v2::endpoint::{UnknownSa, error_notification};
 use crate::v2::exchange::informational::Request;
 use crate::v2::ike_sa::{Env, Head, IkeSa, State};
 use crate::v2::window::{Arrival, Overdue, Path};
-use crate::wire::{
-    ExchangeType, Header, Message, MessageHeader, NotifyPayload, NotifyType, Payload, ProtectError,
-};
+use crate::wire::protect::ProtectError;
+use crate::wire::{ExchangeType, Header, Message, MessageHeader, NotifyPayload, NotifyType, Payload};
 
 impl IkeSa {
     /// Whether the SPIs and the Initiator flag of a message are this IKE SA's. The responder's SPI is unknown to an
@@ -140,6 +139,8 @@ impl IkeSa {
         bytes: &[u8],
         path: Path,
     ) -> Result<(), DropReason> {
+        // Checked without keys first: what fails here may be anybody's garbage, what fails inside is the peer's.
+        Message::decode(bytes).map_err(|_| DropReason::Malformed)?;
         let opened = match (&self.state, header.exchange) {
             (State::HalfOpen(half_open), ExchangeType::IkeAuth) => half_open.init.channel.open(env.crypto, bytes),
             (State::Established(established), ExchangeType::Informational | ExchangeType::CreateChildSa) => {
@@ -152,15 +153,15 @@ impl IkeSa {
         let request = match opened {
             Ok(message) => Ok(message),
             Err(ProtectError::Decode(error)) => Err(error_notification(&error)),
-            Err(ProtectError::Open(_) | ProtectError::Padding | ProtectError::NoSk) => {
-                return Err(DropReason::NotAuthentic);
-            }
+            Err(ProtectError::Padding { .. }) => Err(NotifyPayload::new(NotifyType::InvalidSyntax, vec![])),
+            Err(ProtectError::Open(_) | ProtectError::NoSk) => return Err(DropReason::NotAuthentic),
         };
+        let request_header = header.message_header().map_err(|_| DropReason::Malformed)?;
         self.head.path = path;
         let state = std::mem::replace(&mut self.state, State::Closed);
         self.state = match request {
             Ok(message) => state.handle_request(&mut self.head, env, &message),
-            Err(notify) => state.refuse_request(&mut self.head, env, header, notify),
+            Err(notify) => state.refuse_request(&mut self.head, env, &request_header, notify),
         };
         Ok(())
     }
@@ -213,7 +214,7 @@ impl State {
             Self::HalfOpen(half_open) => half_open.handle_request(head, env, message),
             Self::Established(mut established) if message.header.exchange == ExchangeType::CreateChildSa => {
                 // A minimal implementation may refuse every further Child SA (RFC 7296 §4).
-                let notify = NotifyPayload::status(NotifyType::NoAdditionalSas, vec![]);
+                let notify = NotifyPayload::new(NotifyType::NoAdditionalSas, vec![]);
                 answer_with_error(head, env, &mut established.channel, &message.header, notify);
                 established.heard = env.now;
                 Self::Established(established)
@@ -229,17 +230,22 @@ impl State {
 
     /// Answers an authentic request whose payloads do not parse (RFC 7296 §2.21.3): unknown critical payloads are
     /// refused one by one, anything else ends the IKE SA.
-    fn refuse_request(self, head: &mut Head, env: &mut Env<'_>, header: &Header, notify: NotifyPayload) -> Self {
+    fn refuse_request(
+        self,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        request: &MessageHeader,
+        notify: NotifyPayload,
+    ) -> Self {
         let fatal = notify.kind != NotifyType::UnsupportedCriticalPayload;
-        let request = MessageHeader::from(header);
         match self {
             Self::HalfOpen(mut half_open) => {
-                answer_with_error(head, env, &mut half_open.init.channel, &request, notify);
+                answer_with_error(head, env, &mut half_open.init.channel, request, notify);
                 head.fail(env, None, FailureReason::InvalidSyntax);
                 Self::Lingering(env.now + env.config.limits.half_open_timeout)
             }
             Self::Established(mut established) => {
-                answer_with_error(head, env, &mut established.channel, &request, notify);
+                answer_with_error(head, env, &mut established.channel, request, notify);
                 if !fatal {
                     return Self::Established(established);
                 }

@@ -19,7 +19,7 @@ use crate::v2::exchange::sa_init::{self, Answer, Offer};
 use crate::v2::ike_sa::{Env, Head, IkeSa, State};
 use crate::v2::nat::NatStatus;
 use crate::v2::window::{Path, Window, transmit};
-use crate::wire::{DecodeError, ExchangeType, Header, IkeSpi, Message, NotifyPayload, NotifyType, TrafficSelector};
+use crate::wire::{DecodeError, ExchangeType, Header, IkeSpi, Message, NotifyPayload, NotifyType, TrafficSelector, Version};
 
 /// An IKEv2 endpoint without I/O.
 pub struct Endpoint {
@@ -191,10 +191,10 @@ impl Endpoint {
             NAT_T_PORT => payload.strip_prefix(&[0; 4]).ok_or(DropReason::Malformed)?,
             _ => payload,
         };
-        let header = match Header::decode(bytes) {
-            Ok(header) => header,
-            Err(error) => return self.refuse_version(now, path, bytes, &error),
-        };
+        let header = Header::decode(bytes).map_err(|_| DropReason::Malformed)?;
+        if header.major != Version::MAJOR {
+            return self.refuse_version(now, path, &header);
+        }
         let first = header.exchange == ExchangeType::IkeSaInit && !header.flags.response;
         if first {
             return self.handle_first_request(now, path, &header, bytes);
@@ -216,18 +216,13 @@ impl Endpoint {
         &mut self,
         now: Duration,
         path: Path,
-        bytes: &[u8],
-        error: &DecodeError,
+        request: &Header,
     ) -> Result<(), DropReason> {
-        let DecodeError::UnsupportedVersion { .. } = error else {
-            return Err(DropReason::Malformed);
-        };
-        let request = Header::decode_any_version(bytes).map_err(|_| DropReason::Malformed)?;
-        if request.flags.response {
+        if request.flags.response || request.major < Version::MAJOR {
             return Err(DropReason::Malformed);
         }
-        let notify = NotifyPayload::status(NotifyType::InvalidMajorVersion, vec![]);
-        self.send_refusal(now, path, &request, notify);
+        let notify = NotifyPayload::new(NotifyType::InvalidMajorVersion, vec![]);
+        self.send_refusal(now, path, request, notify);
         Ok(())
     }
 
@@ -396,12 +391,12 @@ fn env_of<'a>(
 pub(crate) fn error_notification(error: &DecodeError) -> NotifyPayload {
     match error {
         DecodeError::UnsupportedCriticalPayload { kind } => {
-            NotifyPayload::status(NotifyType::UnsupportedCriticalPayload, vec![*kind])
+            NotifyPayload::new(NotifyType::UnsupportedCriticalPayload, vec![*kind])
         }
         DecodeError::UnsupportedVersion { .. } => {
-            NotifyPayload::status(NotifyType::InvalidMajorVersion, vec![])
+            NotifyPayload::new(NotifyType::InvalidMajorVersion, vec![])
         }
-        _ => NotifyPayload::status(NotifyType::InvalidSyntax, vec![]),
+        _ => NotifyPayload::new(NotifyType::InvalidSyntax, vec![]),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::v2::channel::Channel;
 use crate::v2::exchange::{auth, informational, sa_init};
 use crate::v2::nat::NatStatus;
 use crate::v2::window::{Outgoing, Path, Window};
-use crate::wire::{ExchangeType, Flags, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, Payload};
+use crate::wire::{ExchangeType, Flags, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, Payload, Version};
 
 /// What an exchange needs from the endpoint around it.
 pub(crate) struct Env<'a> {
@@ -120,7 +120,8 @@ impl Head {
     }
 
     fn header(&self, exchange: ExchangeType, flags: Flags, message_id: MessageId) -> MessageHeader {
-        MessageHeader::new(self.spi_i, self.spi_r, exchange, flags, message_id)
+        let version = Version::V2_0;
+        MessageHeader { spi_i: self.spi_i, spi_r: self.spi_r, exchange, flags, message_id, version }
     }
 
     /// Puts an encoded request on its way.

@@ -42,8 +42,8 @@ pub(crate) fn notifies(
     };
     let destination_hash = address_hash(crypto, spis, destination);
     [
-        Payload::Notify(NotifyPayload::status(NotifyType::NatDetectionSourceIp, source_hash)),
-        Payload::Notify(NotifyPayload::status(NotifyType::NatDetectionDestinationIp, destination_hash)),
+        Payload::Notify(NotifyPayload::new(NotifyType::NatDetectionSourceIp, source_hash)),
+        Payload::Notify(NotifyPayload::new(NotifyType::NatDetectionDestinationIp, destination_hash)),
     ]
 }
 

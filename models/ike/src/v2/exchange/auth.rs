@@ -118,7 +118,7 @@ impl Sent {
     fn reject_peer(self, head: &mut Head, env: &mut Env<'_>) -> State {
         head.fail(env, Some(self.connection), FailureReason::AuthenticationFailed);
         let mut channel = self.init.channel;
-        let notify = NotifyPayload::status(NotifyType::AuthenticationFailed, vec![]);
+        let notify = NotifyPayload::new(NotifyType::AuthenticationFailed, vec![]);
         let payloads = [Payload::Notify(notify)];
         head.send_protected_request(env, &mut channel, ExchangeType::Informational, &payloads);
         State::Closing(Box::new(channel))
@@ -206,7 +206,7 @@ impl HalfOpen {
         kind: NotifyType,
         reason: FailureReason,
     ) -> State {
-        let payloads = [Payload::Notify(NotifyPayload::status(kind, vec![]))];
+        let payloads = [Payload::Notify(NotifyPayload::new(kind, vec![]))];
         head.send_protected_response(env, &mut self.init.channel, &request.header, &payloads);
         head.fail(env, None, reason);
         State::Lingering(env.now + env.config.limits.half_open_timeout)
@@ -292,7 +292,7 @@ fn child_answer(agreed: &Result<Agreed, FailureReason>) -> Vec<Payload> {
             payloads.push(Payload::TsR(agreed.ts_local.to_payload()));
             payloads
         }
-        Err(reason) => vec![Payload::Notify(NotifyPayload::status(child_error(*reason), vec![]))],
+        Err(reason) => vec![Payload::Notify(NotifyPayload::new(child_error(*reason), vec![]))],
     }
 }
 
@@ -387,7 +387,7 @@ fn without_pfs(child: &Child) -> Vec<EspProposal> {
 }
 
 fn transport_notify(mode: Mode) -> Option<Payload> {
-    let notify = NotifyPayload::status(NotifyType::UseTransportMode, vec![]);
+    let notify = NotifyPayload::new(NotifyType::UseTransportMode, vec![]);
     (mode == Mode::Transport).then_some(Payload::Notify(notify))
 }
 

@@ -108,7 +108,7 @@ impl Established {
     fn delete_named(&mut self, head: &Head, env: &mut Env<'_>, delete: &DeletePayload) -> Vec<u32> {
         let mut removed = Vec::new();
         for spi in &delete.spis {
-            let named = |child: &&ChildSa| child.spi_out.to_be_bytes() == spi.as_slice();
+            let named = |child: &&ChildSa| child.spi_out.to_be_bytes() == *spi;
             let Some(spi_in) = self.children.iter().find(named).map(|child| child.spi_in) else { continue };
             // A Child SA that we are deleting ourselves is answered, but named by our own request (§1.4.1).
             if self.current != Some(Request::DeleteChild(spi_in)) {
@@ -142,10 +142,9 @@ impl Established {
 }
 
 fn delete_ike() -> Payload {
-    Payload::Delete(DeletePayload { protocol: ProtocolId::Ike, spis: vec![] })
+    Payload::Delete(DeletePayload::ike_sa())
 }
 
 fn delete_children(spis: &[u32]) -> Payload {
-    let spis = spis.iter().map(|spi| spi.to_be_bytes().to_vec()).collect();
-    Payload::Delete(DeletePayload { protocol: ProtocolId::Esp, spis })
+    Payload::Delete(DeletePayload::esp(spis.iter().map(|spi| spi.to_be_bytes()).collect()))
 }

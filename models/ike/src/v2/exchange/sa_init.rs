@@ -24,8 +24,8 @@ use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::nat::{self, NatStatus};
 use crate::v2::window::{Outgoing, Path};
 use crate::wire::{
-    ExchangeType, Flags, IkeSpi, KePayload, Message, MessageHeader, NoncePayload, NotifyPayload, NotifyType,
-    Payload, SaPayload,
+    ExchangeType, Flags, Header, IkeSpi, KePayload, Message, MessageHeader, NoncePayload, NotifyPayload, NotifyType,
+    Payload, SaPayload, Version,
 };
 
 /// Octets of our nonces: at least half the key size of the PRF (RFC 7296 §2.10); strongSwan sends 32.
@@ -112,7 +112,7 @@ impl Sent {
         let public_value = env.crypto.public_value(self.method, &self.private);
         let mut payloads = Vec::new();
         if let Some(cookie) = &self.cookie {
-            payloads.push(Payload::Notify(NotifyPayload::status(NotifyType::Cookie, cookie.clone())));
+            payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::Cookie, cookie.clone())));
         }
         let numbered = self.proposals.iter().zip(1_u8..).map(|(proposal, number)| proposal.to_wire(number, &[]));
         payloads.push(Payload::Sa(SaPayload { proposals: numbered.collect() }));
@@ -208,7 +208,7 @@ impl Sent {
             return head.fail(env, connection, FailureReason::InvalidSyntax);
         };
         head.spi_r = message.header.spi_r;
-        let nonce_r = essentials.nonce.0.clone();
+        let nonce_r = essentials.nonce.as_bytes().to_vec();
         let channel = derive(head, env, &chosen, &secret, (&self.nonce, &nonce_r));
         self.detect_nat(head, env, message, path);
         let init = SaInit {
@@ -269,7 +269,7 @@ pub(crate) fn answer(
     let Ok(secret) = env.crypto.shared_secret(method, &private, &essentials.ke.public_value) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
-    let nonce_i = essentials.nonce.0.clone();
+    let nonce_i = essentials.nonce.as_bytes().to_vec();
     let nonce_r = env.draw(Purpose::Nonce, NONCE_LEN);
     let channel = derive(head, env, &chosen, &secret, (&nonce_i, &nonce_r));
     let spis_seen = (head.spi_i, IkeSpi::ZERO);
@@ -308,24 +308,29 @@ fn respond(
 }
 
 /// The stateless refusal of a first request: SPIr is zero.
-pub(crate) fn refusal(env: &Env<'_>, request: &MessageHeader, notify: NotifyPayload) -> Outgoing {
+pub(crate) fn refusal(env: &Env<'_>, request: &Header, notify: NotifyPayload) -> Outgoing {
     let flags = Flags::response(false);
-    let header =
-        MessageHeader::new(request.spi_i, request.spi_r, request.exchange, flags, request.message_id);
+    let (spi_i, spi_r, exchange) = (request.spi_i, request.spi_r, request.exchange);
+    let header = MessageHeader {
+        spi_i,
+        spi_r,
+        exchange,
+        flags,
+        message_id: request.message_id,
+        version: Version::V2_0,
+    };
     let message = Message { header, payloads: vec![Payload::Notify(notify)] };
     let info = describe(env.config, &message.header, &message.payloads, false);
     Outgoing { bytes: message.encode(), info }
 }
 
 fn refuse(kind: NotifyType, data: Vec<u8>) -> Answer {
-    Answer::Refuse(NotifyPayload::status(kind, data))
+    Answer::Refuse(NotifyPayload::new(kind, data))
 }
 
 fn exchange_payloads(method: KeyExchangeMethod, public_value: Vec<u8>, nonce: &[u8]) -> [Payload; 2] {
-    [
-        Payload::Ke(KePayload { method: method.transform_id(), public_value }),
-        Payload::Nonce(NoncePayload(nonce.to_vec())),
-    ]
+    let nonce = NoncePayload::new(nonce.to_vec()).expect("our nonces have an allowed length");
+    [Payload::Ke(KePayload { method: method.transform_id(), public_value }), Payload::Nonce(nonce)]
 }
 
 /// Derives the keys on either side, tells the owner, and opens the channel.
