@@ -3,7 +3,7 @@
 //! RFC 7296 §3.2 lets a receiver skip what it does not know unless the critical bit is set; the bit is kept here, and
 //! unknown critical payloads do not decode at all.
 
-use super::buffer::{Reader, Writer};
+use super::buffer::Writer;
 use super::payload::PayloadType;
 
 /// A payload as it came.

@@ -109,7 +109,11 @@ impl Payload {
         PAYLOAD_HEADER_LEN + writer.len()
     }
 
-    fn decode_body(kind: PayloadType, head: GenericHeader, body: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn decode_body(
+        kind: PayloadType,
+        head: GenericHeader,
+        body: &mut Reader<'_>,
+    ) -> Result<Self, DecodeError> {
         Ok(match kind {
             PayloadType::Sa => Self::Sa(SaPayload::decode(body)?),
             PayloadType::KeyExchange => Self::Ke(KePayload::decode(body)?),

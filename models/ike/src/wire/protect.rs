@@ -10,18 +10,23 @@ use super::buffer::{Reader, Writer};
 use super::error::{DecodeError, Part};
 use super::header::MessageHeader;
 use super::message::{Message, set_length};
-use super::payload::{Level, PAYLOAD_HEADER_LEN, Payload, PayloadType, decode_chain, encode_chain, first_type};
+use super::payload::{
+    Level, PAYLOAD_HEADER_LEN, Payload, PayloadType, decode_chain, encode_chain, first_type,
+};
 
 /// Why a protected message does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtectError {
-    /// The message, or what was inside, is malformed.
+    /// The message is malformed outside of SK; nobody vouches for it.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// What was inside SK is malformed, but authentic: the answer is protected (RFC 7296 §2.21.2).
+    #[error("within SK: {0}")]
+    Inner(DecodeError),
     /// The SK payload is too short, or its ICV is wrong.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The pad length octet claims more octets than there are.
+    /// The pad length octet claims more octets than there are; authentic as well.
     #[error("pad length is {pad_len}, {available} octets are there")]
     Padding {
         /// What the pad length octet says.
@@ -90,10 +95,6 @@ fn padded_plaintext(payloads: &[Payload], cipher: &PacketCipher, padding: &[u8])
 
 /// Decodes a protected message and puts the payloads inside SK in its place.
 ///
-/// The message is authentic when this succeeds, and also on [`ProtectError::Padding`] and on a
-/// [`ProtectError::Decode`] of something inside; a caller that must tell these from forgeries calls
-/// [`Message::decode`] first.
-///
 /// # Errors
 /// See [`ProtectError`].
 pub fn open(bytes: &[u8], cipher: &PacketCipher, crypto: &mut Crypto) -> Result<Message, ProtectError> {
@@ -107,7 +108,8 @@ pub fn open(bytes: &[u8], cipher: &PacketCipher, crypto: &mut Crypto) -> Result<
     let inner = without_padding(plaintext)?;
     let offset = covered + cipher.iv_len();
     let mut reader = Reader::new(inner, Part::Payload(PayloadType::Encrypted), offset);
-    message.payloads.extend(decode_chain(sk.first_inner, &mut reader, Level::Inner)?);
+    let inner = decode_chain(sk.first_inner, &mut reader, Level::Inner).map_err(ProtectError::Inner)?;
+    message.payloads.extend(inner);
     Ok(message)
 }
 

@@ -91,7 +91,10 @@ impl ProposalPayload {
     }
 
     fn encode(&self, writer: &mut Writer, more: bool) {
-        assert!(self.transforms.len() <= MAX_TRANSFORMS, "a proposal has at most {MAX_TRANSFORMS} transforms");
+        assert!(
+            self.transforms.len() <= MAX_TRANSFORMS,
+            "a proposal has at most {MAX_TRANSFORMS} transforms"
+        );
         writer.measured(2, |writer| {
             writer.u8(if more { MORE_PROPOSALS } else { 0 });
             writer.u8(0);
