@@ -16,8 +16,8 @@ fn check_agreement(method: KeyExchangeMethod, seed: u64) {
     let (private_i, private_r) = (drawn(method, seed), drawn(method, !seed));
     let public_i = crypto.public_value(method, &private_i);
     let public_r = crypto.public_value(method, &private_r);
-    let secret_i = crypto.shared_secret(method, &private_i, &public_r).unwrap();
-    let secret_r = crypto.shared_secret(method, &private_r, &public_i).unwrap();
+    let secret_i = crypto.shared_secret(method, &private_i, &public_r).expect("valid");
+    let secret_r = crypto.shared_secret(method, &private_r, &public_i).expect("valid");
     assert_eq!(secret_i.expose(), secret_r.expose(), "{method}");
     assert_ne!(public_i, public_r, "{method}");
     assert_eq!((public_i.len(), secret_i.len()), (method.public_len(), method.secret_len()), "{method}");
