@@ -60,7 +60,7 @@ impl Identity {
             IdType::Fqdn => text().map(Self::Fqdn),
             IdType::Email => text().map(Self::Email),
             IdType::KeyId => Some(Self::KeyId(payload.data.clone())),
-            IdType::Dn | IdType::Unknown(_) => None,
+            IdType::Dn | IdType::Gn | IdType::Null | IdType::Unknown(_) => None,
         }
     }
 }

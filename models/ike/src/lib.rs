@@ -13,8 +13,8 @@ mod v2;
 pub mod wire;
 
 pub use event::{
-    ChildSaEstablished, CloseReason, DirectionKeys, DropReason, Event, FailureReason, IkeSaEstablished, IkeSaId,
-    IkeSaKeys, MessageInfo, Transmit,
+    ChildSaEstablished, CloseReason, DirectionKeys, DropReason, Event, FailureReason, IkeSaEstablished,
+    IkeSaId, IkeSaKeys, MessageInfo, Transmit,
 };
 pub use identity::Identity;
 pub use traffic_selector::TrafficSelectors;

@@ -77,15 +77,37 @@ impl fmt::Display for TrafficSelectors {
             if place > 0 {
                 f.write_str(" ")?;
             }
-            write!(f, "{selector}")?;
+            write_selector(f, selector)?;
         }
         Ok(())
     }
 }
 
+/// `10.1.0.0-10.1.0.255`, with `[protocol/ports]` where they are narrowed.
+fn write_selector(f: &mut fmt::Formatter<'_>, selector: &TrafficSelector) -> fmt::Result {
+    match &selector.addresses {
+        AddressRange::V4 { start, end } if start == end => write!(f, "{start}")?,
+        AddressRange::V4 { start, end } => write!(f, "{start}-{end}")?,
+        AddressRange::V6 { start, end } if start == end => write!(f, "{start}")?,
+        AddressRange::V6 { start, end } => write!(f, "{start}-{end}")?,
+        AddressRange::Unknown { kind, .. } => write!(f, "type {kind}")?,
+    }
+    match (selector.protocol, selector.start_port, selector.end_port) {
+        (0, 0, u16::MAX) => Ok(()),
+        (protocol, 0, u16::MAX) => write!(f, "[{protocol}]"),
+        (protocol, start, end) if start == end => write!(f, "[{protocol}/{start}]"),
+        (protocol, start, end) => write!(f, "[{protocol}/{start}-{end}]"),
+    }
+}
+
 /// All protocols and ports of `start..=end`.
 fn any_protocol(start: Ipv4Addr, end: Ipv4Addr) -> TrafficSelector {
-    TrafficSelector { protocol: 0, start_port: 0, end_port: u16::MAX, addresses: AddressRange::V4 { start, end } }
+    TrafficSelector {
+        protocol: 0,
+        start_port: 0,
+        end_port: u16::MAX,
+        addresses: AddressRange::V4 { start, end },
+    }
 }
 
 fn intersect(a: &TrafficSelector, b: &TrafficSelector) -> Option<TrafficSelector> {
@@ -132,10 +154,13 @@ fn covers(outer: &TrafficSelector, inner: &TrafficSelector) -> bool {
 fn without_covered(selectors: Vec<TrafficSelector>) -> Vec<TrafficSelector> {
     let needed = |place: usize, selector: &TrafficSelector| {
         !selectors.iter().enumerate().any(|(other_place, other)| {
-            other_place != place && covers(other, selector) && (!covers(selector, other) || other_place < place)
+            other_place != place
+                && covers(other, selector)
+                && (!covers(selector, other) || other_place < place)
         })
     };
-    let keep: Vec<bool> = selectors.iter().enumerate().map(|(place, selector)| needed(place, selector)).collect();
+    let keep: Vec<bool> =
+        selectors.iter().enumerate().map(|(place, selector)| needed(place, selector)).collect();
     selectors.into_iter().zip(keep).filter_map(|(selector, keep)| keep.then_some(selector)).collect()
 }
 

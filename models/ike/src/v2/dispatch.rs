@@ -103,12 +103,10 @@ impl IkeSa {
                     Err(_) => (State::Established(established), Err(DropReason::NotAuthentic)),
                 }
             }
-            (State::Closing(channel), ExchangeType::Informational) => {
-                match channel.open(env.crypto, bytes) {
-                    Ok(_) => (State::Closed, Ok(())),
-                    Err(_) => (State::Closing(channel), Err(DropReason::NotAuthentic)),
-                }
-            }
+            (State::Closing(channel), ExchangeType::Informational) => match channel.open(env.crypto, bytes) {
+                Ok(_) => (State::Closed, Ok(())),
+                Err(_) => (State::Closing(channel), Err(DropReason::NotAuthentic)),
+            },
             (state, _) => (state, Err(DropReason::Unexpected)),
         };
         self.state = state;
@@ -139,10 +137,10 @@ impl IkeSa {
         bytes: &[u8],
         path: Path,
     ) -> Result<(), DropReason> {
-        // Checked without keys first: what fails here may be anybody's garbage, what fails inside is the peer's.
-        Message::decode(bytes).map_err(|_| DropReason::Malformed)?;
         let opened = match (&self.state, header.exchange) {
-            (State::HalfOpen(half_open), ExchangeType::IkeAuth) => half_open.init.channel.open(env.crypto, bytes),
+            (State::HalfOpen(half_open), ExchangeType::IkeAuth) => {
+                half_open.init.channel.open(env.crypto, bytes)
+            }
             (State::Established(established), ExchangeType::Informational | ExchangeType::CreateChildSa) => {
                 established.channel.open(env.crypto, bytes)
             }
@@ -152,8 +150,9 @@ impl IkeSa {
         // Only what the peer protected may move the path or be answered (RFC 7296 §2.11, §2.21).
         let request = match opened {
             Ok(message) => Ok(message),
-            Err(ProtectError::Decode(error)) => Err(error_notification(&error)),
+            Err(ProtectError::Inner(error)) => Err(error_notification(&error)),
             Err(ProtectError::Padding { .. }) => Err(NotifyPayload::new(NotifyType::InvalidSyntax, vec![])),
+            Err(ProtectError::Decode(_)) => return Err(DropReason::Malformed),
             Err(ProtectError::Open(_) | ProtectError::NoSk) => return Err(DropReason::NotAuthentic),
         };
         let request_header = header.message_header().map_err(|_| DropReason::Malformed)?;
@@ -183,11 +182,7 @@ impl IkeSa {
     }
 
     /// Carries out a command of the owner.
-    pub(crate) fn command(
-        &mut self,
-        env: &mut Env<'_>,
-        request: Request,
-    ) -> (State, Result<(), UnknownSa>) {
+    pub(crate) fn command(&mut self, env: &mut Env<'_>, request: Request) -> (State, Result<(), UnknownSa>) {
         let head = &mut self.head;
         let connection = match &self.state {
             State::SaInitSent(sent) => Some(sent.connection()),
@@ -252,7 +247,11 @@ impl State {
                 established.close(head, env, CloseReason::Remote);
                 Self::Lingering(env.now + env.config.limits.half_open_timeout)
             }
-            Self::Closing(_) | Self::SaInitSent(_) | Self::AuthSent(_) | Self::Lingering(_) | Self::Closed => self,
+            Self::Closing(_)
+            | Self::SaInitSent(_)
+            | Self::AuthSent(_)
+            | Self::Lingering(_)
+            | Self::Closed => self,
         }
     }
 

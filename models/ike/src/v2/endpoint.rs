@@ -12,14 +12,15 @@ use ipseclab_crypto::{Crypto, Purpose, RandomSource, Work};
 
 use crate::config::{ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT};
 use crate::event::{DropReason, Event, IkeSaId, Transmit};
-use crate::traffic_selector::TrafficSelectors;
 use crate::v2::Role;
 use crate::v2::exchange::informational::Request;
 use crate::v2::exchange::sa_init::{self, Answer, Offer};
 use crate::v2::ike_sa::{Env, Head, IkeSa, State};
 use crate::v2::nat::NatStatus;
 use crate::v2::window::{Path, Window, transmit};
-use crate::wire::{DecodeError, ExchangeType, Header, IkeSpi, Message, NotifyPayload, NotifyType, TrafficSelector, Version};
+use crate::wire::{
+    DecodeError, ExchangeType, Header, IkeSpi, Message, NotifyPayload, NotifyType, TrafficSelector, Version,
+};
 
 /// An IKEv2 endpoint without I/O.
 pub struct Endpoint {
@@ -165,7 +166,9 @@ impl Endpoint {
 
     /// The peer of `ike_sa` has shown life outside IKE: an ESP packet of one of its Child SAs arrived.
     pub fn note_alive(&mut self, now: Duration, ike_sa: IkeSaId) {
-        if let Some((IkeSa { state: State::Established(established), .. }, _)) = self.table.sas.get_mut(&ike_sa) {
+        if let Some((IkeSa { state: State::Established(established), .. }, _)) =
+            self.table.sas.get_mut(&ike_sa)
+        {
             established.heard = now;
         }
     }
@@ -212,12 +215,7 @@ impl Endpoint {
     }
 
     /// A request of a later major version is told the highest that we speak (RFC 7296 §2.5).
-    fn refuse_version(
-        &mut self,
-        now: Duration,
-        path: Path,
-        request: &Header,
-    ) -> Result<(), DropReason> {
+    fn refuse_version(&mut self, now: Duration, path: Path, request: &Header) -> Result<(), DropReason> {
         if request.flags.response || request.major < Version::MAJOR {
             return Err(DropReason::Malformed);
         }
@@ -300,7 +298,8 @@ impl Endpoint {
 
     /// Runs everything that is due at `now`.
     pub fn handle_timeout(&mut self, now: Duration) {
-        while let Some((_, id)) = self.table.timers.first().copied().filter(|(deadline, _)| *deadline <= now) {
+        while let Some((_, id)) = self.table.timers.first().copied().filter(|(deadline, _)| *deadline <= now)
+        {
             let Some(mut sa) = self.table.take(id) else { continue };
             sa.handle_timeout(&mut self.env(now));
             self.table.insert(&self.config, sa);
@@ -348,7 +347,16 @@ impl Endpoint {
         self.next_id += 1;
         let (spi_i, spi_r) = (IkeSpi::ZERO, IkeSpi::ZERO);
         let first_remote = path.remote;
-        Head { id, role, spi_i, spi_r, path, first_remote, nat: NatStatus::default(), window: Window::default() }
+        Head {
+            id,
+            role,
+            spi_i,
+            spi_r,
+            path,
+            first_remote,
+            nat: NatStatus::default(),
+            window: Window::default(),
+        }
     }
 
     /// A non-zero SPI that no IKE SA of ours has.
@@ -393,9 +401,7 @@ pub(crate) fn error_notification(error: &DecodeError) -> NotifyPayload {
         DecodeError::UnsupportedCriticalPayload { kind } => {
             NotifyPayload::new(NotifyType::UnsupportedCriticalPayload, vec![*kind])
         }
-        DecodeError::UnsupportedVersion { .. } => {
-            NotifyPayload::new(NotifyType::InvalidMajorVersion, vec![])
-        }
+        DecodeError::UnsupportedVersion { .. } => NotifyPayload::new(NotifyType::InvalidMajorVersion, vec![]),
         _ => NotifyPayload::new(NotifyType::InvalidSyntax, vec![]),
     }
 }
@@ -451,7 +457,8 @@ impl Table {
         let range = (connection, IkeSaId(0))..=(connection, IkeSaId(u32::MAX));
         let mut outcomes = self.by_connection.range(range).filter_map(|(_, id)| {
             let (sa, _) = self.sas.get(id)?;
-            sa.outcome_for_acquire().map(|refused| if refused { Acquired::Refused(*id) } else { Acquired::InProgress(*id) })
+            sa.outcome_for_acquire()
+                .map(|refused| if refused { Acquired::Refused(*id) } else { Acquired::InProgress(*id) })
         });
         outcomes.next()
     }
@@ -459,7 +466,9 @@ impl Table {
     /// The stored answer to a first request that arrives again.
     fn repeated_first_response(&self, id: IkeSaId, bytes: &[u8]) -> Result<Transmit, DropReason> {
         match self.sas.get(&id) {
-            Some((IkeSa { head, state: State::HalfOpen(half_open) }, _)) if half_open.init.request == bytes => {
+            Some((IkeSa { head, state: State::HalfOpen(half_open) }, _))
+                if half_open.init.request == bytes =>
+            {
                 head.window.repeat_response().ok_or(DropReason::MessageId)
             }
             _ => Err(DropReason::MessageId),

@@ -13,7 +13,9 @@ use crate::v2::channel::Channel;
 use crate::v2::exchange::{auth, informational, sa_init};
 use crate::v2::nat::NatStatus;
 use crate::v2::window::{Outgoing, Path, Window};
-use crate::wire::{ExchangeType, Flags, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, Payload, Version};
+use crate::wire::{
+    ExchangeType, Flags, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, Payload, Version,
+};
 
 /// What an exchange needs from the endpoint around it.
 pub(crate) struct Env<'a> {

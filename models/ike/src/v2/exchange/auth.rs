@@ -270,8 +270,7 @@ fn agree_as_responder(
     let (Some(sa), Some(ts_i), Some(ts_r)) = (parts.sa, &parts.ts_i, &parts.ts_r) else {
         return Err(FailureReason::InvalidSyntax);
     };
-    let chosen =
-        proposal::select_esp(&without_pfs(child), sa).ok_or(FailureReason::NoProposalChosen)?;
+    let chosen = proposal::select_esp(&without_pfs(child), sa).ok_or(FailureReason::NoProposalChosen)?;
     let ts_remote = ts_i.narrow_to(&child.remote_ts);
     let ts_local = ts_r.narrow_to(&child.local_ts);
     if ts_local.is_empty() || ts_remote.is_empty() {
@@ -332,7 +331,7 @@ fn install(
         Role::Initiator => (keys.from_responder, keys.from_initiator),
         Role::Responder => (keys.from_initiator, keys.from_responder),
     };
-    let child = ChildSa { spi_in: agreed.spi_in, spi_out: agreed.chosen.spi };
+    let child = ChildSa { spi_in: agreed.spi_in, spi_out: u32::from_be_bytes(agreed.chosen.spi) };
     env.events.push_back(Event::ChildSaEstablished(Box::new(ChildSaEstablished {
         ike_sa: head.id,
         connection,
@@ -352,13 +351,7 @@ fn install(
     vec![child]
 }
 
-fn announce(
-    head: &Head,
-    env: &mut Env<'_>,
-    connection: ConnectionId,
-    channel: &Channel,
-    peer_id: Identity,
-) {
+fn announce(head: &Head, env: &mut Env<'_>, connection: ConnectionId, channel: &Channel, peer_id: Identity) {
     env.events.push_back(Event::IkeSaEstablished(Box::new(IkeSaEstablished {
         ike_sa: head.id,
         connection,
@@ -382,8 +375,7 @@ impl Established {
 
 /// IKE_AUTH carries no key exchange for its Child SA (RFC 7296 §1.2).
 fn without_pfs(child: &Child) -> Vec<EspProposal> {
-    let strip = |proposal: &EspProposal| EspProposal { key_exchange: vec![], ..proposal.clone() };
-    child.esp_proposals.iter().map(strip).collect()
+    child.esp_proposals.iter().map(EspProposal::without_key_exchange).collect()
 }
 
 fn transport_notify(mode: Mode) -> Option<Payload> {

@@ -24,8 +24,8 @@ use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::nat::{self, NatStatus};
 use crate::v2::window::{Outgoing, Path};
 use crate::wire::{
-    ExchangeType, Flags, Header, IkeSpi, KePayload, Message, MessageHeader, NoncePayload, NotifyPayload, NotifyType,
-    Payload, SaPayload, Version,
+    ExchangeType, Flags, Header, IkeSpi, KePayload, Message, MessageHeader, NoncePayload, NotifyPayload,
+    NotifyType, Payload, SaPayload, Version,
 };
 
 /// Octets of our nonces: at least half the key size of the PRF (RFC 7296 §2.10); strongSwan sends 32.
@@ -114,7 +114,8 @@ impl Sent {
         if let Some(cookie) = &self.cookie {
             payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::Cookie, cookie.clone())));
         }
-        let numbered = self.proposals.iter().zip(1_u8..).map(|(proposal, number)| proposal.to_wire(number, &[]));
+        let numbered =
+            self.proposals.iter().zip(1_u8..).map(|(proposal, number)| proposal.to_wire(number, &[]));
         payloads.push(Payload::Sa(SaPayload { proposals: numbered.collect() }));
         payloads.extend(exchange_payloads(self.method, public_value, &self.nonce));
         let spis = (head.spi_i, IkeSpi::ZERO);
@@ -145,7 +146,8 @@ impl Sent {
         if let Some(group) = notify_data(message, NotifyType::InvalidKePayload) {
             let method = <[u8; 2]>::try_from(group).ok().map(u16::from_be_bytes);
             let method = method.and_then(KeyExchangeMethod::from_transform);
-            return self.retry(head, env, |sent, env| method.is_some_and(|method| sent.change_group(env, method)));
+            return self
+                .retry(head, env, |sent, env| method.is_some_and(|method| sent.change_group(env, method)));
         }
         if let Some(notify) = error_notify(&message.payloads) {
             return head.fail(env, Some(self.connection), failure_of(notify));
@@ -211,13 +213,8 @@ impl Sent {
         let nonce_r = essentials.nonce.as_bytes().to_vec();
         let channel = derive(head, env, &chosen, &secret, (&self.nonce, &nonce_r));
         self.detect_nat(head, env, message, path);
-        let init = SaInit {
-            channel,
-            nonce_i: self.nonce,
-            nonce_r,
-            request: self.request,
-            response: bytes.to_vec(),
-        };
+        let init =
+            SaInit { channel, nonce_i: self.nonce, nonce_r, request: self.request, response: bytes.to_vec() };
         auth::initiate(head, env, self.connection, self.offer, init)
     }
 
@@ -376,4 +373,3 @@ fn notify_data(message: &Message, kind: NotifyType) -> Option<&[u8]> {
         _ => None,
     })
 }
-
