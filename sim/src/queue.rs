@@ -36,6 +36,9 @@ pub(crate) trait EventQueue {
     /// Removes the entry with the least key, if it is due at `horizon` or before.
     fn pop_until(&mut self, horizon: u64) -> Option<Entry>;
 
+    /// Entries that are likely to come next, in order; for reading ahead only.
+    fn upcoming(&self) -> &[Entry];
+
     fn len(&self) -> usize;
 
     /// Drops the entries that `keep` refuses.

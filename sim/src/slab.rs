@@ -89,6 +89,12 @@ impl<E> Slab<E> {
         true
     }
 
+    /// The process that gets the event in `slot`; for reading ahead only.
+    #[inline]
+    pub(crate) fn target(&self, slot: u32) -> Option<ProcessId> {
+        self.slots.get(slot as usize).map(|place| ProcessId::new(place.target))
+    }
+
     /// Whether `slot` is taken but its event was cancelled.
     pub(crate) fn is_cancelled(&self, slot: u32) -> bool {
         self.slots[slot as usize].payload.is_none()

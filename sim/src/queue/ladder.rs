@@ -170,6 +170,10 @@ impl EventQueue for Ladder {
         }
     }
 
+    fn upcoming(&self) -> &[Entry] {
+        self.window.rest()
+    }
+
     fn len(&self) -> usize {
         self.len
     }
@@ -219,4 +223,3 @@ fn next_set(words: &[u64], from: usize) -> Option<usize> {
     }
     Some(place * 64 + word.trailing_zeros() as usize)
 }
-

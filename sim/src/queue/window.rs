@@ -30,6 +30,11 @@ impl Window {
         self.entries[..self.filled].get(self.cursor)
     }
 
+    /// All that is left, in order.
+    pub(super) fn rest(&self) -> &[Entry] {
+        &self.entries[self.cursor..self.filled]
+    }
+
     /// Steps over the least entry.
     #[inline]
     pub(super) fn advance(&mut self) {
