@@ -68,6 +68,7 @@ impl Ipv4Net {
     }
 
     /// The same prefix with its host bits cleared.
+    #[must_use]
     pub const fn network(self) -> Self {
         Self { addr: Ipv4Addr::from_bits(self.addr.to_bits() & self.mask()), prefix_len: self.prefix_len }
     }

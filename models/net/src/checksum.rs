@@ -32,10 +32,15 @@ pub(crate) fn update_word(checksum: u16, old: u16, new: u16) -> u16 {
 
 /// The checksum after the address `old` became `new`.
 pub(crate) fn update_address(checksum: u16, old: Ipv4Address, new: Ipv4Address) -> u16 {
-    let [a, b, c, d] = old.octets();
-    let [e, f, g, h] = new.octets();
-    let word = u16::from_be_bytes;
-    update_word(update_word(checksum, word([a, b]), word([e, f])), word([c, d]), word([g, h]))
+    let (old_high, old_low) = words(old);
+    let (new_high, new_low) = words(new);
+    update_word(update_word(checksum, old_high, new_high), old_low, new_low)
+}
+
+/// The two 16-bit words of an address.
+const fn words(address: Ipv4Address) -> (u16, u16) {
+    let [first, second, third, fourth] = address.octets();
+    (u16::from_be_bytes([first, second]), u16::from_be_bytes([third, fourth]))
 }
 
 #[cfg(test)]

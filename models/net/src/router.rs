@@ -137,3 +137,95 @@ pub fn forward(packet: &mut [u8], fib: &Fib) -> Result<PortId, DropReason> {
         TtlOutcome::Malformed => Err(DropReason::MalformedPacket),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ipv4::{Ipv4Header, build_ipv4, protocol};
+
+    fn net(text: &str) -> Ipv4Net {
+        text.parse().unwrap()
+    }
+
+    fn fib(routes: &[(&str, u32)]) -> Fib {
+        routes.iter().map(|&(text, port)| (net(text), PortId::new(port))).collect()
+    }
+
+    fn lookup(fib: &Fib, address: &str) -> Option<usize> {
+        fib.lookup(address.parse().unwrap()).map(PortId::index)
+    }
+
+    fn packet(destination: &str, ttl: u8) -> Vec<u8> {
+        let header = Ipv4Header::new(Ipv4Addr::new(10, 0, 0, 1), destination.parse().unwrap(), protocol::UDP);
+        build_ipv4(&Ipv4Header { ttl, ..header }, &[1, 2, 3])
+    }
+
+    #[test]
+    fn the_longest_matching_prefix_wins() {
+        let fib = fib(&[("10.0.0.0/8", 1), ("10.1.0.0/16", 2), ("10.1.2.3/32", 3), ("0.0.0.0/0", 4)]);
+        assert_eq!(lookup(&fib, "10.1.2.3"), Some(3));
+        assert_eq!(lookup(&fib, "10.1.2.4"), Some(2));
+        assert_eq!(lookup(&fib, "10.2.0.0"), Some(1));
+        assert_eq!(lookup(&fib, "11.0.0.0"), Some(4));
+        assert_eq!((fib.len(), fib.is_empty()), (4, false));
+    }
+
+    #[test]
+    fn without_default_route_the_rest_is_unreachable() {
+        let fib = fib(&[("10.0.0.0/8", 1)]);
+        assert_eq!(lookup(&fib, "11.0.0.0"), None);
+        assert_eq!(forward(&mut packet("11.0.0.0", 64), &fib), Err(DropReason::NoRoute));
+        assert!(Fib::new().is_empty());
+    }
+
+    #[test]
+    fn a_later_route_replaces_an_earlier_one_to_the_same_prefix() {
+        let mut fib = fib(&[("10.1.2.3/16", 1), ("10.1.0.0/16", 2)]);
+        assert_eq!(lookup(&fib, "10.1.9.9"), Some(2));
+        assert_eq!(fib.insert(net("10.1.0.0/16"), PortId::new(5)), Some(PortId::new(2)));
+        assert_eq!(fib.routes().collect::<Vec<_>>(), [(net("10.1.0.0/16"), PortId::new(5))]);
+    }
+
+    #[test]
+    fn forwarding_takes_one_hop_off_and_keeps_the_header_right() {
+        let fib = fib(&[("10.0.0.0/8", 7)]);
+        let mut forwarded = packet("10.9.9.9", 64);
+        assert_eq!(forward(&mut forwarded, &fib), Ok(PortId::new(7)));
+        assert_eq!(forwarded, packet("10.9.9.9", 63));
+    }
+
+    #[test]
+    fn what_cannot_go_on_is_dropped_by_name() {
+        let fib = fib(&[("0.0.0.0/0", 0)]);
+        for ttl in [0, 1] {
+            let mut expired = packet("10.9.9.9", ttl);
+            assert_eq!(forward(&mut expired, &fib), Err(DropReason::TtlExpired));
+            assert_eq!(expired, packet("10.9.9.9", ttl), "unchanged");
+        }
+        let mut damaged = packet("10.9.9.9", 64);
+        damaged[16] ^= 1;
+        assert_eq!(forward(&mut damaged, &fib), Err(DropReason::BadChecksum));
+        assert_eq!(forward(&mut [0x45; 19], &fib), Err(DropReason::MalformedPacket));
+    }
+
+    proptest! {
+        #[test]
+        fn lookups_agree_with_a_search_of_all_routes(
+            routes in prop::collection::vec((0_u32..64, 26_u8..=32), 0..40),
+            destination in 0_u32..64,
+        ) {
+            let routes: Vec<_> = routes
+                .into_iter()
+                .zip(0..)
+                .map(|((bits, len), port)| (Ipv4Net::new(bits.into(), len).unwrap(), PortId::new(port)))
+                .collect();
+            let fib: Fib = routes.iter().copied().collect();
+            let address = Ipv4Addr::from_bits(destination);
+            // Of equal prefixes the last one counts, which is what `max_by_key` returns.
+            let best = routes.iter().filter(|(net, _)| net.contains(address)).max_by_key(|(net, _)| net.prefix_len());
+            prop_assert_eq!(fib.lookup(address), best.map(|&(_, port)| port));
+        }
+    }
+}

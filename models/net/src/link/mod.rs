@@ -29,8 +29,10 @@ pub use counters::LinkCounters;
 #[derive(Clone)]
 pub struct Link {
     config: LinkConfig,
-    loss_rng: ModelRng,
-    jitter_rng: ModelRng,
+    /// The stream that decides on losses; a loss-free link needs none.
+    loss_rng: Option<Box<ModelRng>>,
+    /// The stream of delays; a link without jitter needs none.
+    jitter_rng: Option<Box<ModelRng>>,
     up: bool,
     /// When the wire is free again; in the past for an idle link.
     free_at: SimTime,
@@ -62,12 +64,13 @@ impl core::fmt::Debug for Link {
 }
 
 impl Link {
-    /// An idle link that is up. Loss and jitter draw from a stream each, so that changing one never shifts the other.
+    /// An idle link that is up. Loss and jitter draw from a stream each, so that changing one never shifts the other;
+    /// each draws once for every packet handed over, whatever becomes of it.
     pub fn new(config: LinkConfig, loss_rng: ModelRng, jitter_rng: ModelRng) -> Self {
         Self {
             config,
-            loss_rng,
-            jitter_rng,
+            loss_rng: (config.loss != LossPpb::NONE).then(|| Box::new(loss_rng)),
+            jitter_rng: (config.jitter != SimDuration::ZERO).then(|| Box::new(jitter_rng)),
             up: true,
             free_at: SimTime::ZERO,
             waiting: VecDeque::new(),
@@ -142,15 +145,16 @@ impl Link {
         }
     }
 
-    /// A loss-free link need not draw: its outcome is the same for every stream.
     #[inline]
     fn draw_loss(&mut self) -> bool {
-        self.config.loss != LossPpb::NONE && self.loss_rng.chance_ppb(self.config.loss.ppb())
+        let loss = self.config.loss;
+        self.loss_rng.as_mut().is_some_and(|rng| rng.chance_ppb(loss.ppb()))
     }
 
     #[inline]
     fn draw_jitter(&mut self) -> SimDuration {
-        if self.is_fifo() { SimDuration::ZERO } else { self.jitter_rng.uniform_span(self.config.jitter) }
+        let jitter = self.config.jitter;
+        self.jitter_rng.as_mut().map_or(SimDuration::ZERO, |rng| rng.uniform_span(jitter))
     }
 
     /// Whether packets always arrive in the order in which they were handed over: true without jitter.

@@ -61,7 +61,7 @@ fn check_checksums(packet: &[u8]) {
         }
         TransportSlice::Udp(_) => {}
         TransportSlice::Icmpv4(icmp) => {
-            assert_eq!(icmp.checksum(), icmp.icmp_type().calc_checksum(icmp.payload()))
+            assert_eq!(icmp.checksum(), icmp.icmp_type().calc_checksum(icmp.payload()));
         }
         other => panic!("unexpected transport {other:?}"),
     }

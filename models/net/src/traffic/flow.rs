@@ -99,9 +99,14 @@ impl DelayStats {
     /// `None` without observations.
     pub fn std_dev(&self) -> Option<SimDuration> {
         let count = u128::from(self.count);
-        // n²·variance = n·Σx² − (Σx)², exact in integers; both products fit 128 bits for all that a run can hold.
-        let scaled = (count * self.sum_squares_ns2).saturating_sub(self.sum_ns * self.sum_ns);
-        scaled.isqrt().checked_div(count).map(span)
+        let mean = self.sum_ns.checked_div(count)?;
+        // n²·variance = n·Σx² − (Σx)² is exact in integers, and fits unless the delays sum to more than 584 years;
+        // then the rounded mean is near enough.
+        let exact = count.checked_mul(self.sum_squares_ns2).zip(self.sum_ns.checked_mul(self.sum_ns));
+        Some(span(match exact {
+            Some((squares, square)) => (squares - square).isqrt() / count,
+            None => (self.sum_squares_ns2 / count).saturating_sub(mean * mean).isqrt(),
+        }))
     }
 }
 
@@ -187,7 +192,9 @@ mod tests {
 
     fn stats(nanos: &[u64]) -> DelayStats {
         let mut stats = DelayStats::default();
-        nanos.iter().for_each(|&nanos| stats.record(SimDuration::from_nanos(nanos)));
+        for &nanos in nanos {
+            stats.record(SimDuration::from_nanos(nanos));
+        }
         stats
     }
 

@@ -4,7 +4,7 @@
 
 use ipseclab_sim::SimTime;
 
-use super::stamp::Stamp;
+use super::stamp::{Stamp, blank_payload};
 use super::{Arrival, FlowRecord, Pace, Schedule, TrafficError, check_payload_len, flow::Receiver};
 use crate::address::Ipv4Addr;
 use crate::icmp::{ECHO_HEADER_LEN, Echo, EchoKind, build_echo_request};
@@ -37,6 +37,8 @@ pub struct PingConfig {
 pub struct PingSource {
     config: PingConfig,
     schedule: Schedule,
+    /// The payload of the last request: only its stamp changes.
+    payload: Vec<u8>,
     receiver: Receiver,
     record: FlowRecord,
 }
@@ -49,7 +51,8 @@ impl PingSource {
     pub fn new(config: PingConfig, start: SimTime) -> Result<Self, TrafficError> {
         check_payload_len(config.payload_len, HEADERS_LEN)?;
         let schedule = Schedule::new(start, config.pace, HEADERS_LEN + config.payload_len, config.count)?;
-        Ok(Self { config, schedule, receiver: Receiver::default(), record: FlowRecord::default() })
+        let payload = blank_payload(config.payload_len);
+        Ok(Self { config, schedule, payload, receiver: Receiver::default(), record: FlowRecord::default() })
     }
 
     /// When the next request leaves, or `None` after the last.
@@ -60,9 +63,8 @@ impl PingSource {
     /// The request that is due at `now`, or `None` when none is.
     pub fn send(&mut self, now: SimTime) -> Option<Packet> {
         let seq = self.schedule.take_due(now)?;
-        let mut payload = vec![0; self.config.payload_len];
-        Stamp { seq, sent_at: now }.fill(&mut payload);
-        let message = build_echo_request(self.config.ident, low_bits(seq), &payload);
+        Stamp { seq, sent_at: now }.write(&mut self.payload);
+        let message = build_echo_request(self.config.ident, low_bits(seq), &self.payload);
         let header = Ipv4Header {
             ttl: self.config.ttl,
             identification: low_bits(seq),

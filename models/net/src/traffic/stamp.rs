@@ -1,6 +1,6 @@
 //! What a source writes at the start of each payload: sequence number and send time, both big-endian.
 //!
-//! The rest of a payload counts up from its length's offset, so that a capture shows at a glance where octets moved.
+//! The rest of a payload counts up, so that a capture shows at a glance where octets moved.
 
 use ipseclab_sim::SimTime;
 
@@ -15,11 +15,8 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// Fills a payload of at least [`STAMP_LEN`] octets.
-    pub(super) fn fill(self, payload: &mut [u8]) {
-        for (octet, value) in payload.iter_mut().zip((0..=u8::MAX).cycle()) {
-            *octet = value;
-        }
+    /// Writes the stamp over the start of a payload that [`blank_payload`] made.
+    pub(super) fn write(self, payload: &mut [u8]) {
         payload[..8].copy_from_slice(&self.seq.to_be_bytes());
         payload[8..STAMP_LEN].copy_from_slice(&self.sent_at.as_nanos().to_be_bytes());
     }
@@ -35,6 +32,11 @@ impl Stamp {
     }
 }
 
+/// A payload without stamp, at least [`STAMP_LEN`] octets long: each octet holds the low bits of its offset.
+pub(super) fn blank_payload(len: usize) -> Vec<u8> {
+    (0..=u8::MAX).cycle().take(len).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,8 +44,8 @@ mod tests {
     #[test]
     fn a_stamp_round_trips_and_the_rest_counts_up() {
         let stamp = Stamp { seq: 3, sent_at: SimTime::from_nanos(1 << 40) };
-        let mut payload = [0; 20];
-        stamp.fill(&mut payload);
+        let mut payload = blank_payload(20);
+        stamp.write(&mut payload);
         assert_eq!(Stamp::read(&payload), Some(stamp));
         assert_eq!(payload[STAMP_LEN..], [16, 17, 18, 19]);
         assert_eq!(Stamp::read(&payload[..15]), None);

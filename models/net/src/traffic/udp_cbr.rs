@@ -5,7 +5,7 @@ use core::net::SocketAddrV4;
 use ipseclab_sim::SimTime;
 
 use super::ping::low_bits;
-use super::stamp::Stamp;
+use super::stamp::{Stamp, blank_payload};
 use super::{Arrival, FlowRecord, Pace, Schedule, TrafficError, check_payload_len, flow::Receiver};
 use crate::ipv4::HEADER_LEN;
 use crate::packet::Packet;
@@ -57,7 +57,12 @@ impl UdpCbrSource {
     pub fn new(config: UdpCbrConfig, start: SimTime) -> Result<Self, TrafficError> {
         check_payload_len(config.payload_len, HEADERS_LEN)?;
         let schedule = Schedule::new(start, config.pace, HEADERS_LEN + config.payload_len, config.count)?;
-        Ok(Self { config, schedule, payload: vec![0; config.payload_len], record: FlowRecord::default() })
+        Ok(Self {
+            config,
+            schedule,
+            payload: blank_payload(config.payload_len),
+            record: FlowRecord::default(),
+        })
     }
 
     /// When the next datagram leaves, or `None` after the last.
@@ -68,7 +73,7 @@ impl UdpCbrSource {
     /// The datagram that is due at `now`, or `None` when none is.
     pub fn send(&mut self, now: SimTime) -> Option<Packet> {
         let seq = self.schedule.take_due(now)?;
-        Stamp { seq, sent_at: now }.fill(&mut self.payload);
+        Stamp { seq, sent_at: now }.write(&mut self.payload);
         let UdpCbrConfig { source, destination, ttl, dont_fragment, .. } = self.config;
         let bytes = build_udp(source, destination, &self.payload, ttl, dont_fragment, low_bits(seq));
         self.record.sent.count(bytes.len());
