@@ -164,7 +164,7 @@ impl<T> Engine<T> {
             match self.outbound(self.now, packet, token) {
                 Outbound::Send { packet, token, .. } => return Some((packet, token)),
                 Outbound::Discard { reason, packet, token } => {
-                    self.discarded.push_back((packet, token, reason))
+                    self.discarded.push_back((packet, token, reason));
                 }
                 // The pair has been removed since; the packet waits for the next one.
                 Outbound::Queued => {}

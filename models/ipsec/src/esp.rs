@@ -29,10 +29,10 @@ pub(crate) const NO_NEXT_HEADER: u8 = 59;
 /// The monotonic part of padding: 1, 2, 3, … (RFC 4303 §2.4).
 const PADDING: [u8; 255] = {
     let mut padding = [0; 255];
-    let mut place = 0;
-    while place < 255 {
-        padding[place] = place as u8 + 1;
-        place += 1;
+    let mut octet = u8::MAX;
+    while octet > 0 {
+        padding[octet as usize - 1] = octet;
+        octet -= 1;
     }
     padding
 };
@@ -73,8 +73,10 @@ pub(crate) fn seal(
     packet.extend_from_slice(&envelope.number.low().to_be_bytes());
     packet.extend_from_slice(envelope.iv);
     packet.extend_from_slice(payload);
-    packet.extend_from_slice(&PADDING[..pad_len]);
-    packet.extend_from_slice(&[pad_len as u8, envelope.next_header]);
+    let padding = &PADDING[..pad_len];
+    packet.extend_from_slice(padding);
+    // Counting from 1, the last octet of padding is its length.
+    packet.extend_from_slice(&[padding.last().copied().unwrap_or(0), envelope.next_header]);
     cipher.seal(crypto, &mut packet, HEADER_LEN);
     packet
 }
@@ -125,5 +127,93 @@ fn reason(error: OpenError) -> DiscardReason {
     match error {
         OpenError::TooShort { .. } | OpenError::NotWholeBlocks { .. } => DiscardReason::Malformed,
         OpenError::Integrity => DiscardReason::Integrity,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipseclab_crypto::{AesKey, Encryption};
+
+    use super::*;
+    use crate::testing::{cipher, crypto};
+
+    const CBC: Encryption = Encryption::AesCbc(AesKey::Bits128);
+    const GCM: Encryption = Encryption::AesGcm16(AesKey::Bits128);
+
+    /// Seals a plaintext that brings its own trailer, right or wrong.
+    fn seal_raw(cipher: &PacketCipher, plaintext: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0, 0, 1, 0, 0, 0, 0, 1];
+        packet.resize(HEADER_LEN + cipher.iv_len(), 0x5a);
+        packet.extend_from_slice(plaintext);
+        cipher.seal(&mut crypto(), &mut packet, HEADER_LEN);
+        packet
+    }
+
+    fn open_raw(plaintext: &[u8]) -> Result<Opened, DiscardReason> {
+        let cipher = cipher(GCM);
+        let mut packet = seal_raw(&cipher, plaintext);
+        open(&cipher, &mut crypto(), &mut packet)
+    }
+
+    #[test]
+    fn padding_is_the_least_for_block_and_alignment() {
+        let (cbc, gcm) = (cipher(CBC), cipher(GCM));
+        // The lengths of the strongSwan captures: a ping of 84 octets.
+        assert_eq!((pad_len(&cbc, 84), sealed_len(&cbc, 84)), (10, 8 + 16 + 96 + 12));
+        assert_eq!((pad_len(&gcm, 84), sealed_len(&gcm, 84)), (2, 8 + 8 + 88 + 16));
+        for len in 0..200 {
+            assert!(pad_len(&cbc, len) < 16 && pad_len(&gcm, len) < 4);
+            assert_eq!((len + pad_len(&cipher(Encryption::Null), len) + TRAILER_LEN) % 4, 0);
+        }
+    }
+
+    #[test]
+    fn a_sealed_packet_has_the_announced_length_and_never_reallocates() {
+        for encryption in [Encryption::Null, CBC, GCM, Encryption::ChaCha20Poly1305] {
+            let cipher = cipher(encryption);
+            let iv = vec![9; cipher.iv_len()];
+            let envelope = Envelope {
+                spi: Spi::new(256).unwrap(),
+                number: SeqNo::new(1),
+                iv: &iv,
+                next_header: 4,
+                headroom: 28,
+            };
+            for len in [0, 1, 63, 1400] {
+                let packet = seal(&cipher, &mut crypto(), &envelope, &vec![7; len]);
+                assert_eq!(packet.len(), sealed_len(&cipher, len));
+                assert_eq!(packet.capacity(), packet.len() + 28);
+            }
+        }
+    }
+
+    #[test]
+    fn padding_that_does_not_count_up_is_refused() {
+        assert_eq!(open_raw(&[0xaa, 1, 2, 3, 3, 4]).map(|opened| opened.payload.len()), Ok(1));
+        for wrong in [[0xaa, 1, 2, 4, 3, 4], [0xaa, 0, 0, 0, 3, 4], [0xaa, 2, 3, 4, 3, 4]] {
+            assert_eq!(open_raw(&wrong), Err(DiscardReason::Padding));
+        }
+    }
+
+    #[test]
+    fn padding_longer_than_the_packet_is_refused() {
+        assert_eq!(open_raw(&[1, 2, 3, 4]), Err(DiscardReason::Padding));
+        assert_eq!(open_raw(&[0, 59]), Ok(Opened { payload: 16..16, next_header: 59 }));
+        assert_eq!(open_raw(&[59]), Err(DiscardReason::Malformed));
+        assert_eq!(open_raw(&[]), Err(DiscardReason::Malformed));
+    }
+
+    #[test]
+    fn the_longest_legal_padding_is_accepted() {
+        let mut plaintext = PADDING.to_vec();
+        plaintext.extend_from_slice(&[255, 4]);
+        assert_eq!(open_raw(&plaintext).map(|opened| opened.payload.len()), Ok(0));
+    }
+
+    #[test]
+    fn a_cut_header_is_malformed_and_a_reserved_spi_unknown() {
+        assert_eq!(header(&[0, 0, 1, 0, 0, 0, 0]), Err(DiscardReason::Malformed));
+        assert_eq!(header(&[0, 0, 0, 255, 0, 0, 0, 1]), Err(DiscardReason::UnknownSpi));
+        assert_eq!(header(&[0, 0, 1, 0, 0, 0, 0, 9]), Ok((Spi::new(256).unwrap(), SeqNo::new(9))));
     }
 }

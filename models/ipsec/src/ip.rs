@@ -82,7 +82,7 @@ pub(crate) fn decapsulate_ecn(outer: u8, inner: &mut [u8]) -> Result<(), Discard
     let mut header = Ipv4Packet::new_unchecked(inner);
     let mark = match (header.ecn(), outer) {
         (NOT_ECT, CE) => return Err(DiscardReason::CongestionMark),
-        (NOT_ECT, _) | (CE, _) => return Ok(()),
+        (NOT_ECT | CE, _) => return Ok(()),
         (_, CE) => CE,
         (_, ECT_1) => ECT_1,
         _ => return Ok(()),

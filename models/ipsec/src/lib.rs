@@ -24,7 +24,11 @@ mod sad;
 mod selector;
 mod spd;
 mod spi;
+#[cfg(test)]
+mod testing;
 pub mod udp_encap;
+#[cfg(test)]
+mod wireshark;
 
 pub use discard::{DiscardCounters, DiscardReason};
 pub use engine::{DontFragment, Engine, EngineConfig, Event};

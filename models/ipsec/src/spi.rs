@@ -14,6 +14,12 @@ impl Spi {
         if value < 256 { None } else { Some(Self(value)) }
     }
 
+    /// An SPI of the reserved range, as old captures of manual keying have them.
+    #[cfg(test)]
+    pub(crate) const fn reserved(value: u32) -> Self {
+        Self(value)
+    }
+
     /// The value as the header carries it.
     pub const fn value(self) -> u32 {
         self.0
