@@ -8,6 +8,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use ipseclab_crypto::{Crypto, RandomSource, Work};
+use smoltcp::wire::IpProtocol;
 
 use crate::acquire::{Acquires, Waiting};
 use crate::discard::{DiscardCounters, DiscardReason};
@@ -16,6 +17,7 @@ use crate::sad::{ChildSa, ChildSaCounters, ChildSaHandle, InstallError, Mode, Sa
 use crate::selector::{Direction, Selectors};
 use crate::spd::{PolicyId, Spd};
 use crate::spi::Spi;
+use crate::udp_encap::{IKE_PORT, NAT_TRAVERSAL_PORT};
 
 /// The DF bit of outer headers in tunnel mode (RFC 4301 §8.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct EngineConfig {
     pub queue_packets: usize,
     /// The DF bit of outer headers in tunnel mode.
     pub dont_fragment: DontFragment,
+    /// The local UDP port of encapsulated ESP and of IKE with the non-ESP marker.
+    pub nat_traversal_port: u16,
 }
 
 impl EngineConfig {
@@ -53,7 +57,14 @@ impl EngineConfig {
             local_address,
             queue_packets: Self::QUEUE_PACKETS,
             dont_fragment: DontFragment::default(),
+            nat_traversal_port: NAT_TRAVERSAL_PORT,
         }
+    }
+
+    /// Whether UDP with this local port is IKE's, or its port's guests'.
+    pub(crate) fn is_ike_port(&self, protocol: u8, port: Option<u16>) -> bool {
+        protocol == u8::from(IpProtocol::Udp)
+            && port.is_some_and(|port| port == IKE_PORT || port == self.nat_traversal_port)
     }
 }
 

@@ -8,12 +8,11 @@ use crate::discard::DiscardReason;
 use crate::engine::Engine;
 use crate::esp::{self, Opened};
 use crate::ip;
-use crate::outbound::is_ike_port;
 use crate::sad::Mode;
 use crate::selector::{Direction, Selectors};
 use crate::spd::{DefaultAction, SpdAction};
 use crate::spi::Spi;
-use crate::udp_encap::{NAT_TRAVERSAL_PORT, Port4500};
+use crate::udp_encap::Port4500;
 
 /// What becomes of a packet that arrives.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,10 +84,10 @@ impl<T> Engine<T> {
         match header.next_header() {
             IpProtocol::IpSecEsp if fragment => Err(DiscardReason::Fragment),
             IpProtocol::IpSecEsp => Ok(Arrival::Esp { offset, encapsulated: false }),
-            IpProtocol::Udp if selectors.destination_port == Some(NAT_TRAVERSAL_PORT) => {
+            IpProtocol::Udp if selectors.destination_port == Some(self.config.nat_traversal_port) => {
                 port_4500(header.payload(), offset, fragment)
             }
-            _ if is_ike_port(selectors.protocol, selectors.destination_port) => Ok(Arrival::Ike),
+            _ if self.config.is_ike_port(selectors.protocol, selectors.destination_port) => Ok(Arrival::Ike),
             _ => Ok(Arrival::Clear(selectors)),
         }
     }

@@ -12,7 +12,6 @@ use crate::sad::{Mode, OutboundSa};
 use crate::selector::{Direction, Selectors};
 use crate::spd::{DefaultAction, PolicyId, SpdAction};
 use crate::spi::Spi;
-use crate::udp_encap::{IKE_PORT, NAT_TRAVERSAL_PORT};
 
 /// Longest IV of any cipher, in octets.
 const IV_MAX: usize = 16;
@@ -70,7 +69,7 @@ impl<T> Engine<T> {
         let selectors = Selectors::parse(packet).map_err(|_| DiscardReason::Malformed)?;
         packet.truncate(usize::from(Ipv4Packet::new_unchecked(&packet).total_len()));
         if selectors.source == self.config.local_address
-            && is_ike_port(selectors.protocol, selectors.source_port)
+            && self.config.is_ike_port(selectors.protocol, selectors.source_port)
         {
             return Ok(Verdict::Bypass);
         }
@@ -128,11 +127,6 @@ impl<T> Engine<T> {
         self.discards.add(reason);
         Outbound::Discard { reason, packet, token }
     }
-}
-
-/// Whether a UDP port is one of IKE's.
-pub(crate) fn is_ike_port(protocol: u8, port: Option<u16>) -> bool {
-    protocol == 17 && matches!(port, Some(IKE_PORT | NAT_TRAVERSAL_PORT))
 }
 
 impl OutboundSa {
