@@ -64,7 +64,7 @@ fn main() {
 fn compare<const PROCESSES: u32>(row: &Row) {
     let (mut kernel, mut heap) = (Vec::new(), Vec::new());
     for _ in 0..BATCHES {
-        kernel.push(measure(row, || prepare_kernel::<PROCESSES>(), |s| run_kernel(s, row.horizon_micros)));
+        kernel.push(measure(row, prepare_kernel::<PROCESSES>, |s| run_kernel(s, row.horizon_micros)));
         heap.push(measure(row, || prepare_heap(PROCESSES), |s| run_heap(s, row.horizon_micros)));
     }
     println!("{} processes, {} events pending:", row.processes, row.processes * 16);

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::process::ProcessId;
+use crate::queue::Tie;
 
 pub(crate) struct Channel<E> {
     pub(crate) from: ProcessId,
@@ -18,7 +19,7 @@ pub(crate) struct Channel<E> {
 /// An event on its way, the head included.
 pub(crate) struct Waiting<E> {
     pub(crate) time: u64,
-    pub(crate) sequence: u64,
+    pub(crate) tie: Tie,
     pub(crate) payload: E,
 }
 
@@ -60,13 +61,18 @@ mod tests {
         Channel::new(ProcessId::new(0), ProcessId::new(1))
     }
 
+    fn waiting(time: u64, sequence: u32, payload: char) -> Waiting<char> {
+        let tie = (0..sequence).fold(Tie::before(0), |last, _| last.next());
+        Waiting { time, tie, payload }
+    }
+
     #[test]
     fn only_the_head_asks_for_a_queue_entry() {
         let mut channel = channel();
-        assert!(channel.append(Waiting { time: 5, sequence: 1, payload: 'a' }));
-        assert!(!channel.append(Waiting { time: 5, sequence: 2, payload: 'b' }));
+        assert!(channel.append(waiting(5, 1, 'a')));
+        assert!(!channel.append(waiting(5, 2, 'b')));
         let (payload, next) = channel.advance().unwrap();
-        assert_eq!((payload, next.map(|w| (w.time, w.sequence))), ('a', Some((5, 2))));
+        assert_eq!((payload, next.map(|w| (w.time, w.tie.sequence()))), ('a', Some((5, 2))));
         let (payload, next) = channel.advance().unwrap();
         assert_eq!((payload, next.is_none()), ('b', true));
         assert!(channel.advance().is_none());
@@ -75,17 +81,17 @@ mod tests {
     #[test]
     fn an_emptied_channel_starts_again_with_a_head() {
         let mut channel = channel();
-        channel.append(Waiting { time: 5, sequence: 1, payload: 'a' });
+        channel.append(waiting(5, 1, 'a'));
         channel.advance();
-        assert!(channel.append(Waiting { time: 5, sequence: 2, payload: 'b' }));
+        assert!(channel.append(waiting(5, 2, 'b')));
     }
 
     #[test]
     fn overtaking_stops_the_run() {
         let mut channel = channel();
-        channel.append(Waiting { time: 5, sequence: 1, payload: 'a' });
+        channel.append(waiting(5, 1, 'a'));
         let overtaken = std::panic::catch_unwind(move || {
-            channel.append(Waiting { time: 4, sequence: 2, payload: 'b' });
+            channel.append(waiting(4, 2, 'b'));
         });
         assert!(overtaken.is_err());
     }

@@ -6,7 +6,7 @@
 use crate::channel::{Channel, Waiting};
 use crate::fingerprint::History;
 use crate::process::{ChannelId, ProcessId, TimerHandle};
-use crate::queue::{CHANNEL_BIT, Entry, EventQueue, Ladder};
+use crate::queue::{CHANNEL_BIT, Entry, EventQueue, Ladder, Tie};
 use crate::slab::Slab;
 use crate::time::{SimDuration, SimTime};
 
@@ -21,10 +21,8 @@ pub struct Context<'a, E> {
 
 /// What the kernel keeps for each process.
 pub(crate) struct Account {
-    /// Its place among ties.
-    pub(crate) rank: u32,
-    /// How many events it has caused.
-    pub(crate) sequence: u64,
+    /// The key of the event that it has caused last.
+    pub(crate) tie: Tie,
     pub(crate) history: History,
 }
 
@@ -98,9 +96,9 @@ impl<E> Context<'_, E> {
 impl Account {
     /// The next key of this source, as a queue entry for `slot`.
     #[inline]
-    fn entry(&mut self, time: SimTime, slot: u32) -> Entry {
-        self.sequence += 1;
-        Entry { time: time.as_nanos(), rank: self.rank, sequence: self.sequence, slot }
+    fn entry(&mut self, time: SimTime, target: ProcessId, slot: u32) -> Entry {
+        self.tie = self.tie.next();
+        Entry { time: time.as_nanos(), tie: self.tie, target, slot }
     }
 }
 
@@ -118,7 +116,7 @@ impl<E> Agenda<E> {
         event: E,
     ) -> TimerHandle {
         let handle = self.slab.insert(to, event);
-        self.queue.push(source.entry(time, handle.slot));
+        self.queue.push(source.entry(time, to, handle.slot));
         handle
     }
 
@@ -126,8 +124,8 @@ impl<E> Agenda<E> {
     fn append(&mut self, source: &mut Account, me: ProcessId, id: ChannelId, time: SimTime, event: E) {
         let channel = &mut self.channels[id.0 as usize];
         assert!(channel.from == me, "{me} sends on a channel of {}", channel.from);
-        let entry = source.entry(time, CHANNEL_BIT | id.0);
-        let waiting = Waiting { time: entry.time, sequence: entry.sequence, payload: event };
+        let entry = source.entry(time, channel.to, CHANNEL_BIT | id.0);
+        let waiting = Waiting { time: entry.time, tie: entry.tie, payload: event };
         if channel.append(waiting) {
             self.queue.push(entry);
         }

@@ -12,8 +12,7 @@ use crate::channel::Channel;
 use crate::context::{Account, Agenda, Context};
 use crate::fingerprint::{Fingerprint, History};
 use crate::process::{ChannelId, Process, ProcessId, TimerHandle};
-use crate::queue::{CHANNEL_BIT, Entry, EventQueue};
-use crate::slab::Taken;
+use crate::queue::{CHANNEL_BIT, Entry, EventQueue, PROCESSES_MAX, Tie};
 use crate::tie_break::TieBreak;
 use crate::time::SimTime;
 
@@ -34,7 +33,8 @@ pub struct Simulation<P: Process> {
     agenda: Agenda<P::Event>,
     now: SimTime,
     handled: u64,
-    last: Option<Entry>,
+    /// The last event handled; sequences begin with 1, so at first it is equal to none.
+    last: Entry,
     /// How many pops until the next entries are read ahead.
     read: usize,
 }
@@ -80,18 +80,26 @@ impl<P: Process> Simulation<P> {
     /// An empty simulation at the start of time.
     pub fn new(options: Options) -> Self {
         let agenda = Agenda::new();
-        Self { options, seats: Vec::new(), agenda, now: SimTime::ZERO, handled: 0, last: None, read: 0 }
+        Self {
+            options,
+            seats: Vec::new(),
+            agenda,
+            now: SimTime::ZERO,
+            handled: 0,
+            last: Entry::FIRST,
+            read: 0,
+        }
     }
 
     /// Adds a process; ids are given in order, from 0.
     ///
     /// # Panics
-    /// When there are 2³² − 1 processes already.
+    /// When there are 2²⁴ processes already.
     pub fn add(&mut self, process: P) -> ProcessId {
         let index = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
-        assert!(index < u32::MAX, "there are too many processes");
+        assert!(index < PROCESSES_MAX, "there are more than 2^24 processes");
         let account =
-            Account { rank: self.options.tie_break.rank(index), sequence: 0, history: History::new() };
+            Account { tie: Tie::before(self.options.tie_break.rank(index)), history: History::new() };
         self.seats.push(Seat { account, process });
         ProcessId::new(index)
     }
@@ -156,53 +164,50 @@ impl<P: Process> Simulation<P> {
         let ahead = self.agenda.queue.upcoming();
         let ahead = &ahead[..ahead.len().min(READ_AHEAD)];
         self.read = ahead.len() + 1;
-        let targets = ahead.iter().filter_map(|entry| self.agenda.slab.target(entry.slot));
-        black_box(targets.fold(0, |sum, target| sum ^ target.index()));
-        let targets = ahead.iter().filter_map(|entry| self.agenda.slab.target(entry.slot));
-        let seats = targets.filter_map(|target| self.seats.get(target.as_usize()));
-        black_box(seats.fold(0, |sum, seat| sum ^ seat.account.sequence));
+        let touched = ahead.iter().map(|entry| {
+            let seat = self.seats.get(entry.target.as_usize()).map_or(0, |seat| seat.account.tie.sequence());
+            seat ^ self.agenda.slab.generation(entry.slot)
+        });
+        black_box(touched.fold(0, |sum, word| sum ^ word));
     }
 
     /// Brings a due event to its process, unless it was cancelled.
     #[inline]
     fn dispatch(&mut self, entry: Entry) {
-        let Some((target, event)) = self.resolve(entry) else { return };
+        let Some(event) = self.resolve(entry) else { return };
         self.check_order(entry);
         self.now = SimTime::from_nanos(entry.time);
         self.handled += 1;
         let processes = self.seats.len();
-        let Seat { account, process } = &mut self.seats[target.as_usize()];
-        let source = self.options.tie_break.source(entry.rank);
-        account.history.absorb(entry.time ^ (u64::from(source) << 32), entry.sequence);
-        let mut context = Context { now: self.now, me: target, processes, account, agenda: &mut self.agenda };
+        let Seat { account, process } = &mut self.seats[entry.target.as_usize()];
+        let source = self.options.tie_break.source(entry.tie.rank());
+        account.history.absorb(entry.time, (u64::from(source) << 40) | entry.tie.sequence());
+        let mut context =
+            Context { now: self.now, me: entry.target, processes, account, agenda: &mut self.agenda };
         process.handle(&mut context, event);
     }
 
     /// Fetches what the entry stands for, and lets the next event of its channel step forward.
     #[inline]
-    fn resolve(&mut self, entry: Entry) -> Option<(ProcessId, P::Event)> {
+    fn resolve(&mut self, entry: Entry) -> Option<P::Event> {
         if entry.slot & CHANNEL_BIT == 0 {
-            return match self.agenda.slab.take(entry.slot) {
-                Taken::Due(target, event) => Some((target, event)),
-                Taken::Cancelled => None,
-            };
+            return self.agenda.slab.take(entry.slot);
         }
         let channel = &mut self.agenda.channels[(entry.slot & !CHANNEL_BIT) as usize];
         let (event, next) = channel.advance()?;
         if let Some(next) = next {
-            self.agenda.queue.push(Entry { time: next.time, sequence: next.sequence, ..entry });
+            self.agenda.queue.push(Entry { time: next.time, tie: next.tie, ..entry });
         }
-        Some((channel.to, event))
+        Some(event)
     }
 
     /// Time never falls and no key comes twice: a queue that breaks this would publish false numbers.
     #[inline]
     fn check_order(&mut self, entry: Entry) {
-        if let Some(last) = self.last {
-            let same = (entry.time, entry.rank, entry.sequence) == (last.time, last.rank, last.sequence);
-            assert!(entry.time >= last.time && !same, "event {entry:?} follows {last:?}");
-        }
-        self.last = Some(entry);
+        let last = &self.last;
+        let same = (entry.time, entry.tie) == (last.time, last.tie);
+        assert!(entry.time >= last.time && !same, "event {entry:?} follows {last:?}");
+        self.last = entry;
     }
 
     /// Where the clock stands.

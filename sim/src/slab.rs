@@ -9,15 +9,6 @@ use crate::process::{ProcessId, TimerHandle};
 /// Ends the list of free slots.
 const NONE: u32 = u32::MAX;
 
-/// What a queue entry's slot held.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Taken<E> {
-    /// An event for a process.
-    Due(ProcessId, E),
-    /// Nothing any more: it was cancelled.
-    Cancelled,
-}
-
 pub(crate) struct Slab<E> {
     slots: Vec<Slot<E>>,
     free: u32,
@@ -27,7 +18,7 @@ pub(crate) struct Slab<E> {
 
 struct Slot<E> {
     generation: u64,
-    /// The process that gets the event, or the next free slot.
+    /// The process that gets the event, and after that the next free slot.
     target: u32,
     payload: Option<E>,
 }
@@ -59,18 +50,15 @@ impl<E> Slab<E> {
         slot
     }
 
-    /// Empties `slot`, whose queue entry is due, and frees it.
+    /// Empties `slot`, whose queue entry is due, and frees it; `None` if the event was cancelled.
     #[inline]
-    pub(crate) fn take(&mut self, slot: u32) -> Taken<E> {
+    pub(crate) fn take(&mut self, slot: u32) -> Option<E> {
         let place = &mut self.slots[slot as usize];
-        let target = core::mem::replace(&mut place.target, self.free);
-        self.free = slot;
+        place.target = core::mem::replace(&mut self.free, slot);
         place.generation = 0;
-        if let Some(payload) = place.payload.take() {
-            return Taken::Due(ProcessId::new(target), payload);
-        }
-        self.cancelled -= 1;
-        Taken::Cancelled
+        let payload = place.payload.take();
+        self.cancelled -= usize::from(payload.is_none());
+        payload
     }
 
     /// Drops the payload behind `handle`; false if it has been taken or dropped before.
@@ -89,10 +77,10 @@ impl<E> Slab<E> {
         true
     }
 
-    /// The process that gets the event in `slot`; for reading ahead only.
+    /// Something of `slot`; for reading ahead only.
     #[inline]
-    pub(crate) fn target(&self, slot: u32) -> Option<ProcessId> {
-        self.slots.get(slot as usize).map(|place| ProcessId::new(place.target))
+    pub(crate) fn generation(&self, slot: u32) -> u64 {
+        self.slots.get(slot as usize).map_or(0, |place| place.generation)
     }
 
     /// Whether `slot` is taken but its event was cancelled.
@@ -116,7 +104,7 @@ mod tests {
     fn a_payload_comes_back_once() {
         let mut slab = Slab::new();
         let handle = slab.insert(A, "x");
-        assert_eq!(slab.take(handle.slot), Taken::Due(A, "x"));
+        assert_eq!(slab.take(handle.slot), Some("x"));
         assert!(!slab.cancel(A, handle));
     }
 
@@ -130,7 +118,7 @@ mod tests {
         let second = slab.insert(A, 2);
         assert_ne!(first.slot, second.slot);
         assert_eq!(slab.cancelled(), 1);
-        assert_eq!(slab.take(first.slot), Taken::Cancelled);
+        assert_eq!(slab.take(first.slot), None);
         assert_eq!(slab.cancelled(), 0);
     }
 
@@ -142,7 +130,7 @@ mod tests {
         let new = slab.insert(A, 2);
         assert_eq!(old.slot, new.slot);
         assert!(!slab.cancel(A, old));
-        assert_eq!(slab.take(new.slot), Taken::Due(A, 2));
+        assert_eq!(slab.take(new.slot), Some(2));
     }
 
     #[test]

@@ -22,8 +22,8 @@ impl TieBreak {
         match self {
             Self::BySource => source,
             Self::BySeed(seed) => (0..4).fold(source, |x, round| {
-                let (left, right) = (x >> 16, x & 0xffff);
-                (right << 16) | (left ^ scramble(seed, round, right))
+                let (left, right) = (x >> HALF, x & HALF_MASK);
+                (right << HALF) | (left ^ scramble(seed, round, right))
             }),
         }
     }
@@ -34,19 +34,23 @@ impl TieBreak {
         match self {
             Self::BySource => rank,
             Self::BySeed(seed) => (0..4).rev().fold(rank, |x, round| {
-                let (right, mixed) = (x >> 16, x & 0xffff);
-                ((mixed ^ scramble(seed, round, right)) << 16) | right
+                let (right, mixed) = (x >> HALF, x & HALF_MASK);
+                ((mixed ^ scramble(seed, round, right)) << HALF) | right
             }),
         }
     }
 }
 
-/// 16 bits that depend on everything given. The constants are splitmix64's (Steele, Lea and Flood, 2014).
+/// Half of the 24 bits of a process number.
+const HALF: u32 = 12;
+const HALF_MASK: u32 = (1 << HALF) - 1;
+
+/// 12 bits that depend on everything given. The constants are splitmix64's (Steele, Lea and Flood, 2014).
 const fn scramble(seed: u64, round: u64, half: u32) -> u32 {
     let mut z = seed ^ (((round << 32) | half as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z >> 48) as u32
+    (z >> (64 - HALF)) as u32
 }
 
 #[cfg(test)]
@@ -56,7 +60,7 @@ mod tests {
     #[test]
     fn ranks_lead_back_to_their_sources() {
         for tie_break in [TieBreak::BySource, TieBreak::BySeed(0), TieBreak::BySeed(0xdead_beef)] {
-            for source in (0..1000).chain([0xffff, 0x1_0000, u32::MAX]) {
+            for source in (0..1000).chain([0xfff, 0x1000, 0xff_ffff]) {
                 assert_eq!(tie_break.source(tie_break.rank(source)), source);
             }
         }

@@ -47,7 +47,7 @@ impl Window {
         pages.for_each_page(bag, |page| count += page.len());
         (self.cursor, self.filled) = (0, count);
         if self.entries.len() < count {
-            self.entries.resize(count, Entry { time: 0, rank: 0, sequence: 0, slot: 0 });
+            self.entries.resize(count, Entry::FIRST);
         }
         if count < COUNTING_FROM {
             self.copy(pages, bag);
@@ -145,13 +145,14 @@ pub(super) const fn masked_index(value: u64, mask: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Tie;
 
     fn check_sorts(times: impl Iterator<Item = u64>) {
         let (mut pages, mut bag) = (Pages::default(), Bag::EMPTY);
         let mut expected = Vec::new();
-        for (sequence, time) in (0..).zip(times) {
-            let rank = u32::try_from(sequence * 7 % 5).unwrap();
-            let entry = Entry { time, rank, sequence, slot: 0 };
+        for (sequence, time) in (0_u32..).zip(times) {
+            let tie = (0..=sequence / 5).fold(Tie::before(sequence * 7 % 5), |tie, _| tie.next());
+            let entry = Entry { time, tie, ..Entry::FIRST };
             pages.append(&mut bag, entry);
             expected.push(entry);
         }
@@ -191,7 +192,7 @@ mod tests {
     fn retain_keeps_what_is_left_in_order() {
         let (mut pages, mut bag) = (Pages::default(), Bag::EMPTY);
         for time in (0..100).rev() {
-            pages.append(&mut bag, Entry { time, rank: 0, sequence: 100 - time, slot: 0 });
+            pages.append(&mut bag, Entry { time, ..Entry::FIRST });
         }
         let mut window = Window::default();
         window.fill(&pages, bag, 12);
