@@ -26,7 +26,7 @@ const ACCESS: u64 = 1_000_000_000;
 const HOPS: u64 = 4;
 const BATCHES: usize = 7;
 /// Enough that a batch takes some tenths of a second.
-const PACKETS: u64 = 400_000;
+const PACKETS: u64 = 1_000_000;
 
 /// One row of the workload.
 #[derive(Clone, Copy)]
@@ -85,7 +85,7 @@ struct Port {
 }
 
 enum Node {
-    Sender { source: UdpCbrSource, port: Option<Port> },
+    Sender { source: Box<UdpCbrSource>, port: Option<Port> },
     Router { fib: Fib, ports: Vec<Port> },
     Receiver { sink: UdpSink },
 }
@@ -149,7 +149,7 @@ impl World {
             world.connect(pair[0], pair[1], plan.core);
         }
         for pair in 0..plan.pairs {
-            let from = world.simulation.add(Node::Sender { source: plan.source(pair), port: None });
+            let from = world.simulation.add(Node::Sender { source: Box::new(plan.source(pair)), port: None });
             let to = world.simulation.add(Node::Receiver { sink: UdpSink::new() });
             world.connect(from, routers[0], ACCESS);
             world.connect(routers[2], to, ACCESS);

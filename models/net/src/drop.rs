@@ -82,6 +82,14 @@ drop_reasons! {
     Replay = "replay",
     /// Its integrity check failed (RFC 4303 §3.4.4).
     Integrity = "integrity",
+    /// With ESP around it, it would exceed an IPv4 packet's length field.
+    EncapsulatedTooLong = "encapsulated_too_long",
+    /// Its outer header bears a congestion mark that the inner one cannot carry (RFC 6040 §4.2).
+    CongestionMark = "congestion_mark",
+    /// It is an ESP dummy packet, meant to end here (RFC 4303 §2.6).
+    EspDummy = "esp_dummy",
+    /// It is a NAT keepalive, meant to end here (RFC 3948 §2.3).
+    NatKeepalive = "nat_keepalive",
     /// Its ESP framing or padding is wrong.
     EspMalformed = "esp_malformed",
     /// Too many packets wait for a negotiation already.

@@ -9,6 +9,19 @@
 //! - a packet's [`Trail`] accounts for every nanosecond of its life;
 //! - hostile octets give a [`PacketError`] or a drop, never a panic.
 //!
+//! ```
+//! use ipseclab_net::{BitRate, Link, LinkConfig, Verdict};
+//! use ipseclab_sim::{ModelRng, RunSeed, SimDuration, SimTime, StreamLabel};
+//!
+//! let config = LinkConfig { rate: BitRate::new(100_000_000), ..LinkConfig::ideal(SimDuration::from_millis(20)) };
+//! let rng = |purpose| ModelRng::new(RunSeed::new(1), StreamLabel::new(0, purpose));
+//! let mut link = Link::new(config, rng("loss"), rng("jitter"));
+//!
+//! let verdict = link.transmit(SimTime::ZERO, 1_500);
+//! let queued_and_serialised = SimDuration::from_micros(120);
+//! assert_eq!(verdict, Verdict::Deliver { queued_and_serialised, propagation: SimDuration::from_millis(20) });
+//! ```
+//!
 //! Left out for now: IPv6, fragmentation and reassembly, ICMP errors, TCP.
 
 mod address;

@@ -1,5 +1,7 @@
 //! Packets of ours against etherparse, and hostile octets against our readers.
 
+#![cfg(test)]
+
 use core::net::SocketAddrV4;
 
 use etherparse::{Icmpv4Type, PacketBuilder, SlicedPacket, TransportSlice};

@@ -9,7 +9,7 @@
 //! in turn from 49152 upwards, wrapping at 65535. No port is ever shared between mappings of one protocol.
 //! Outbound packets refresh a mapping, inbound ones do not (§4.3, REQ-6).
 //!
-//! Model: raw ESP and all protocols but UDP and ICMP echo are refused, as a NAPT without helper does; no hairpinning
+//! Model: raw ESP and all protocols but UDP and ICMP echo are refused, as a plain NAPT does; no hairpinning
 //! (REQ-9); port parity is not kept (REQ-4); one timeout serves UDP and ICMP; ICMP errors are not translated.
 
 mod table;

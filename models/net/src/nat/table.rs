@@ -66,7 +66,8 @@ impl Table {
         };
         let contact = config.filtering.scope(flow.destination);
         let has_room = self.entries < config.max_mappings;
-        let expires = now + config.timeout;
+        // A timeout beyond representable time means that mappings never end.
+        let expires = now.checked_add(config.timeout).unwrap_or(SimTime::MAX);
         match self.by_internal.get(&key) {
             Some(&external) => {
                 self.refresh(external, contact, expires, has_room).map(|()| (external.port, false))

@@ -156,6 +156,13 @@ fn outbound_packets_refresh_a_mapping_and_inbound_ones_do_not() {
 }
 
 #[test]
+fn a_mapping_with_the_longest_timeout_never_ends() {
+    let mut nat = Nat::new(NatConfig { timeout: SimDuration::MAX, ..NatConfig::default() }, EXTERNAL);
+    let seen = out(&mut nat, s(1), "10.0.0.2:500", SERVER).unwrap();
+    assert!(back(&mut nat, s(1_000_000_000), SERVER, seen).is_ok());
+}
+
+#[test]
 fn an_expired_port_is_free_again() {
     let mut nat = strict();
     out(&mut nat, s(0), "10.0.0.2:500", SERVER).unwrap();
