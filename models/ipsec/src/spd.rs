@@ -211,8 +211,7 @@ mod tests {
             let fits = |selector: &TrafficSelector, address: Ipv4Addr, port: Option<u16>, ask_port: bool| {
                 let TrafficSelector { protocol, addresses, ports } = *selector;
                 let port_fits = match (port, ports.start, ports.end) {
-                    (_, 0, 65535) => true,
-                    (None, 65535, 0) => true,
+                    (_, 0, 65535) | (None, 65535, 0) => true,
                     (None, ..) => false,
                     (Some(port), start, end) => start <= port && port <= end,
                 };
