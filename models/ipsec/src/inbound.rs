@@ -180,3 +180,85 @@ fn unwrap_transport(
     }
     Selectors::parse(packet).map_err(|_| DiscardReason::Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use ipseclab_crypto::{Purpose, RandomSource as _};
+
+    use super::*;
+    use crate::esp::Envelope;
+    use crate::spi::SeqNo;
+    use crate::testing::{Counting, LEFT, RIGHT, crypto, engine, mirrored, pair, ping};
+
+    /// What the peer of `pair(Mode::Tunnel)` could send under its key: any payload, any next header.
+    fn from_peer(payload: &[u8], next_header: u8) -> Vec<u8> {
+        let parameters = pair(Mode::Tunnel).inbound;
+        let mut iv = [0; 8];
+        Counting::default().fill(Purpose::Iv, &mut iv);
+        let envelope =
+            Envelope { spi: parameters.spi, number: SeqNo::new(1), iv: &iv, next_header, headroom: 0 };
+        let cipher = crypto().packet_cipher(parameters.encryption, &parameters.encryption_key, None);
+        let esp = esp::seal(&cipher, &mut crypto(), &envelope, payload);
+        let mut packet = Vec::new();
+        etherparse::PacketBuilder::ipv4(RIGHT.octets(), LEFT.octets(), 64)
+            .write(&mut packet, etherparse::IpNumber(50), &esp)
+            .unwrap();
+        packet
+    }
+
+    fn receive(packet: Vec<u8>) -> Inbound<u32> {
+        engine(LEFT, pair(Mode::Tunnel)).inbound(Duration::ZERO, packet, 0)
+    }
+
+    fn check_discard(packet: Vec<u8>, expected: DiscardReason) {
+        match receive(packet) {
+            Inbound::Discard { reason, .. } => assert_eq!(reason, expected),
+            Inbound::Deliver { .. } => panic!("delivered"),
+        }
+    }
+
+    #[test]
+    fn dummy_packets_vanish_under_their_own_reason() {
+        check_discard(from_peer(&[0; 30], esp::NO_NEXT_HEADER), DiscardReason::Dummy);
+    }
+
+    #[test]
+    fn a_tunnel_carries_nothing_but_ipv4() {
+        check_discard(from_peer(&ping(RIGHT, LEFT, 8), 41), DiscardReason::InboundPolicy);
+        check_discard(from_peer(&ping(RIGHT, LEFT, 8)[20..], 1), DiscardReason::InboundPolicy);
+        check_discard(from_peer(&[0x45; 12], esp::IPV4_IN_ESP), DiscardReason::Malformed);
+        check_discard(from_peer(&[], esp::IPV4_IN_ESP), DiscardReason::Malformed);
+    }
+
+    #[test]
+    fn flow_confidentiality_padding_is_cut_off() {
+        let inner = ping(RIGHT, LEFT, 8);
+        let padded = [inner.as_slice(), &[0xaa; 77]].concat();
+        let Inbound::Deliver { packet, .. } = receive(from_peer(&padded, esp::IPV4_IN_ESP)) else {
+            panic!("discarded");
+        };
+        assert_eq!(packet, inner);
+    }
+
+    #[test]
+    fn a_congestion_mark_on_the_way_reaches_the_inner_packet() {
+        let mut inner = ping(RIGHT, LEFT, 8);
+        inner[1] = 0b10;
+        Ipv4Packet::new_unchecked(&mut inner).fill_checksum();
+        let mut wire = from_peer(&inner, esp::IPV4_IN_ESP);
+        wire[1] = 0b11;
+        let Inbound::Deliver { packet, .. } = receive(wire) else { panic!("discarded") };
+        assert_eq!(packet[1], 0b11);
+        assert!(Ipv4Packet::new_unchecked(&packet).verify_checksum());
+    }
+
+    #[test]
+    fn a_tunnel_end_restores_what_the_other_end_protected() {
+        let mut right = engine(RIGHT, mirrored(pair(Mode::Tunnel)));
+        let crate::Outbound::Send { packet, .. } = right.outbound(Duration::ZERO, ping(RIGHT, LEFT, 8), 0)
+        else {
+            panic!("not sent");
+        };
+        assert!(matches!(receive(packet), Inbound::Deliver { packet, .. } if packet == ping(RIGHT, LEFT, 8)));
+    }
+}

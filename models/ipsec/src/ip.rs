@@ -124,3 +124,64 @@ pub(crate) fn refresh_checksum(packet: &mut [u8]) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LEFT, RIGHT, ping};
+
+    /// ECN-capable transport, codepoint 0.
+    const ECT_0: u8 = 0b10;
+
+    #[test]
+    fn congestion_marks_follow_the_table_of_rfc_6040() {
+        // Rows: inner; columns: outer Not-ECT, ECT(0), ECT(1), CE (RFC 6040 §4.2, figure 4).
+        let table = [
+            (NOT_ECT, [Some(NOT_ECT), Some(NOT_ECT), Some(NOT_ECT), None]),
+            (ECT_0, [Some(ECT_0), Some(ECT_0), Some(ECT_1), Some(CE)]),
+            (ECT_1, [Some(ECT_1), Some(ECT_1), Some(ECT_1), Some(CE)]),
+            (CE, [Some(CE), Some(CE), Some(CE), Some(CE)]),
+        ];
+        for (inner, row) in table {
+            for (outer, expected) in [NOT_ECT, ECT_0, ECT_1, CE].into_iter().zip(row) {
+                let mut packet = ping(LEFT, RIGHT, 0);
+                packet[1] = 0xb8 | inner;
+                Ipv4Packet::new_unchecked(&mut packet).fill_checksum();
+                let result = decapsulate_ecn(outer, &mut packet).ok().map(|()| packet[1]);
+                assert_eq!(result, expected.map(|mark| 0xb8 | mark), "inner {inner:02b}, outer {outer:02b}");
+                assert!(Ipv4Packet::new_unchecked(&packet).verify_checksum());
+            }
+        }
+    }
+
+    #[test]
+    fn an_unused_udp_checksum_stays_unused() {
+        let mut packet = ping(LEFT, RIGHT, 16);
+        packet[9] = 17;
+        packet[20..28].copy_from_slice(&[0, 9, 0, 9, 0, 24, 0, 0]);
+        let before = packet.clone();
+        refresh_checksum(&mut packet);
+        assert_eq!(packet, before);
+        packet[26..28].copy_from_slice(&[1, 1]);
+        refresh_checksum(&mut packet);
+        let udp = UdpPacket::new_unchecked(&packet[20..]);
+        assert!(udp.verify_checksum(&IpAddress::Ipv4(LEFT), &IpAddress::Ipv4(RIGHT)));
+    }
+
+    #[test]
+    fn a_tcp_checksum_is_recomputed_and_nonsense_is_left_alone() {
+        let mut packet = Vec::new();
+        etherparse::PacketBuilder::ipv4(LEFT.octets(), RIGHT.octets(), 64)
+            .tcp(1, 2, 3, 4)
+            .write(&mut packet, &[5; 7])
+            .unwrap();
+        let good = packet.clone();
+        packet[36] ^= 0xff;
+        refresh_checksum(&mut packet);
+        assert_eq!(packet, good);
+        packet[32] = 0xf0;
+        let nonsense = packet.clone();
+        refresh_checksum(&mut packet);
+        assert_eq!(packet, nonsense);
+    }
+}

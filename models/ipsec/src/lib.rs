@@ -10,7 +10,39 @@
 //! - Keys come from a key manager through [`Engine::install`]; this crate never negotiates.
 //! - Model: IPv4 only; no AH, no extended sequence numbers, no traffic flow confidentiality, no fragmentation and no
 //!   path MTU discovery; an arriving fragment of an ESP packet is discarded instead of reassembled.
-//! - IKE to and from the local address bypasses the SPD without an entry of its own.
+//! - Model: IKE to and from the local address bypasses the SPD without an entry of its own.
+//!
+//! ```
+//! use core::time::Duration;
+//! use std::sync::Arc;
+//!
+//! use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider};
+//! use ipseclab_ipsec::{
+//!     DefaultAction, Engine, EngineConfig, Event, Mode, Outbound, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector,
+//! };
+//!
+//! struct Stream(u8);
+//! impl RandomSource for Stream {
+//!     fn fill(&mut self, _: Purpose, out: &mut [u8]) {
+//!         out.fill(self.0);
+//!         self.0 = self.0.wrapping_add(1);
+//!     }
+//! }
+//!
+//! let office = SpdEntry {
+//!     name: String::from("office"),
+//!     local: vec![TrafficSelector::network([10, 1, 0, 0].into(), 16)],
+//!     remote: vec![TrafficSelector::network([10, 2, 0, 0].into(), 16)],
+//!     action: SpdAction::Protect { policy: PolicyId(1), mode: Mode::Tunnel },
+//! };
+//! let config = EngineConfig::new(Spd::new(vec![office], DefaultAction::Discard), [192, 0, 2, 1].into());
+//! let mut engine = Engine::new(config, Crypto::new(Arc::new(RealProvider::new())), Box::new(Stream(0)));
+//!
+//! // A minimal packet from 10.1.0.1 to 10.2.0.1: no SA yet, so it waits and a negotiation is asked for.
+//! let packet = vec![0x45, 0, 0, 20, 0, 0, 0, 0, 64, 59, 0, 0, 10, 1, 0, 1, 10, 2, 0, 1];
+//! assert_eq!(engine.outbound(Duration::ZERO, packet, "token"), Outbound::Queued);
+//! assert!(matches!(engine.poll_event(), Some(Event::Acquire { policy: PolicyId(1), .. })));
+//! ```
 
 mod acquire;
 mod discard;

@@ -221,3 +221,50 @@ fn prepend_room(packet: &mut Vec<u8>, len: usize) {
     packet.resize(end + len, 0);
     packet.copy_within(..end, len);
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::spi::SeqNo;
+    use crate::testing::{LEFT, RIGHT, engine, pair, ping};
+
+    /// An engine whose SA has used all numbers but `left`.
+    fn nearly_exhausted(left: u64) -> Engine<u32> {
+        let mut engine = engine(LEFT, pair(Mode::Tunnel));
+        let child = engine.sad.get_mut(Spi::new(0x1000).unwrap()).unwrap();
+        child.outbound.number = SeqNo::new(SeqNo::LAST_WITHOUT_ESN.value() - left);
+        engine
+    }
+
+    #[test]
+    fn sequence_numbers_never_wrap_and_the_end_is_reported_once() {
+        let mut engine = nearly_exhausted(1);
+        let Outbound::Send { packet, .. } = engine.outbound(Duration::ZERO, ping(LEFT, RIGHT, 8), 0) else {
+            panic!("one number is left");
+        };
+        assert_eq!(packet[24..28], [0xff; 4]);
+        for _ in 0..2 {
+            let outcome = engine.outbound(Duration::ZERO, ping(LEFT, RIGHT, 8), 0);
+            assert!(matches!(outcome, Outbound::Discard { reason: DiscardReason::SeqExhausted, .. }));
+        }
+        assert_eq!(engine.poll_event(), Some(Event::SeqExhausted { spi: Spi::new(0x1000).unwrap() }));
+        assert_eq!(engine.poll_event(), None);
+        assert_eq!(engine.discards.count(DiscardReason::SeqExhausted), 2);
+    }
+
+    #[test]
+    fn ivs_of_aeads_count_from_a_random_salt_and_never_repeat() {
+        let mut engine = engine(LEFT, pair(Mode::Tunnel));
+        let ivs: Vec<u64> = (0..300)
+            .map(|_| match engine.outbound(Duration::ZERO, ping(LEFT, RIGHT, 8), 0) {
+                Outbound::Send { packet, .. } => u64::from_be_bytes(packet[28..36].try_into().unwrap()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let salt = u64::from_be_bytes([0, 1, 2, 3, 4, 5, 6, 7]);
+        let expected: Vec<u64> = (1..=300).map(|number| salt ^ number).collect();
+        assert_eq!(ivs, expected);
+    }
+}

@@ -208,3 +208,92 @@ impl TrafficSelector {
         (self.protocol == 0 || self.protocol == protocol) && self.addresses.contains(address)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{LEFT, RIGHT, ping};
+
+    fn udp(source_port: u16, destination_port: u16) -> Vec<u8> {
+        let mut packet = Vec::new();
+        etherparse::PacketBuilder::ipv4(LEFT.octets(), RIGHT.octets(), 64)
+            .udp(source_port, destination_port)
+            .write(&mut packet, &[0; 9])
+            .unwrap();
+        packet
+    }
+
+    #[test]
+    fn ports_come_from_the_transport_header_of_a_first_fragment() {
+        let mut packet = udp(1000, 53);
+        let selectors = Selectors::parse(&packet).unwrap();
+        assert_eq!((selectors.source, selectors.destination, selectors.protocol), (LEFT, RIGHT, 17));
+        assert_eq!((selectors.source_port, selectors.destination_port), (Some(1000), Some(53)));
+        packet[6] = 0x20;
+        assert_eq!(Selectors::parse(&packet).unwrap().source_port, Some(1000), "more fragments follow");
+        packet[7] = 1;
+        assert_eq!(Selectors::parse(&packet).unwrap().source_port, None, "a later fragment");
+    }
+
+    #[test]
+    fn protocols_without_ports_show_none() {
+        let mut packet = udp(1000, 53);
+        packet[9] = 47;
+        assert_eq!(Selectors::parse(&packet).unwrap().destination_port, None);
+        assert_eq!(Selectors::parse(&packet[..19]), Err(SelectorError::Header { octets: 19 }));
+        packet[0] = 0x65;
+        assert_eq!(Selectors::parse(&packet), Err(SelectorError::Version { version: 6 }));
+    }
+
+    #[test]
+    fn icmp_type_and_code_restrict_only_the_sender() {
+        let request = Selectors::parse(&ping(LEFT, RIGHT, 8)).unwrap();
+        assert_eq!((request.source_port, request.destination_port), (Some(2048), Some(2048)));
+        let echo_request = TrafficSelector::ANY.restricted_to(ICMP, PortRange::single(2048));
+        let echo_reply = TrafficSelector::ANY.restricted_to(ICMP, PortRange::single(0));
+        assert!(request.are_within(Direction::Outbound, &[echo_request], &[echo_reply]));
+        assert!(!request.are_within(Direction::Outbound, &[echo_reply], &[echo_request]));
+        assert!(request.are_within(Direction::Inbound, &[echo_reply], &[echo_request]));
+    }
+
+    #[test]
+    fn opaque_ports_match_only_selectors_that_do_not_ask() {
+        let cases = [
+            (PortRange::ANY, true, true),
+            (PortRange::OPAQUE, true, false),
+            (PortRange::single(53), false, true),
+            (PortRange { start: 0, end: 52 }, false, false),
+            (PortRange { start: 50, end: 53 }, false, true),
+        ];
+        for (range, opaque, fifty_three) in cases {
+            assert_eq!((range.contains(None), range.contains(Some(53))), (opaque, fifty_three), "{range:?}");
+        }
+    }
+
+    #[test]
+    fn networks_have_their_first_and_last_address() {
+        let range = AddressRange::network(Ipv4Addr::new(10, 1, 2, 3), 16);
+        assert_eq!((range.start, range.end), (Ipv4Addr::new(10, 1, 0, 0), Ipv4Addr::new(10, 1, 255, 255)));
+        assert_eq!(AddressRange::network(LEFT, 0), AddressRange::ANY);
+        assert_eq!(AddressRange::network(LEFT, 32), AddressRange { start: LEFT, end: LEFT });
+        assert_eq!(AddressRange::network(LEFT, 200), AddressRange { start: LEFT, end: LEFT });
+    }
+
+    proptest! {
+        #[test]
+        fn a_network_contains_what_its_mask_says(address: u32, other: u32, prefix_len in 0_u8..=32) {
+            let range = AddressRange::network(Ipv4Addr::from_bits(address), prefix_len);
+            let same = (0..prefix_len).all(|bit| (address ^ other) >> (31 - bit) & 1 == 0);
+            prop_assert_eq!(range.contains(Ipv4Addr::from_bits(other)), same);
+        }
+
+        #[test]
+        fn any_octets_parse_or_are_refused(octets in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(selectors) = Selectors::parse(&octets) {
+                prop_assert!(selectors.are_within(Direction::Inbound, &[TrafficSelector::ANY], &[TrafficSelector::ANY]));
+            }
+        }
+    }
+}

@@ -153,3 +153,113 @@ fn slot_of((direction, packet): &Key, slots: usize) -> usize {
     let mixed = (addresses.wrapping_mul(GOLDEN) ^ addresses >> 29).wrapping_add(rest).wrapping_mul(GOLDEN);
     usize::try_from(mixed >> 32).unwrap_or(0) & (slots - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::selector::{AddressRange, PortRange};
+
+    fn selector() -> impl Strategy<Value = TrafficSelector> {
+        let protocol = prop::sample::select(vec![0_u8, 1, 6, 17]);
+        let ports = prop::sample::select(vec![PortRange::ANY, PortRange::OPAQUE, PortRange::single(2)]);
+        (protocol, 0_u32..8, 29_u8..=32, ports).prop_map(|(protocol, address, prefix_len, ports)| {
+            TrafficSelector {
+                protocol,
+                addresses: AddressRange::network(Ipv4Addr::from_bits(address), prefix_len),
+                ports,
+            }
+        })
+    }
+
+    fn packet() -> impl Strategy<Value = Selectors> {
+        let port = || prop::option::of(0_u16..4);
+        let protocol = prop::sample::select(vec![1_u8, 6, 17]);
+        (0_u32..8, 0_u32..8, protocol, port(), port()).prop_map(
+            |(source, destination, protocol, from, to)| Selectors {
+                source: Ipv4Addr::from_bits(source),
+                destination: Ipv4Addr::from_bits(destination),
+                protocol,
+                source_port: from,
+                destination_port: to,
+            },
+        )
+    }
+
+    fn entry() -> impl Strategy<Value = SpdEntry> {
+        let side = || prop::collection::vec(selector(), 0..3);
+        let protect = SpdAction::Protect { policy: PolicyId(3), mode: Mode::Tunnel };
+        let action = prop::sample::select(vec![SpdAction::Bypass, SpdAction::Discard, protect]);
+        (any::<u16>(), side(), side(), action).prop_map(|(name, local, remote, action)| SpdEntry {
+            name: name.to_string(),
+            local,
+            remote,
+            action,
+        })
+    }
+
+    /// The first entry that matches, written out from RFC 4301 §4.4.1 without the crate's own helpers.
+    fn naive<'a>(entries: &'a [SpdEntry], direction: Direction, packet: &Selectors) -> Option<&'a SpdEntry> {
+        entries.iter().find(|entry| {
+            let (sender, receiver) = match direction {
+                Direction::Outbound => (&entry.local, &entry.remote),
+                Direction::Inbound => (&entry.remote, &entry.local),
+            };
+            let fits = |selector: &TrafficSelector, address: Ipv4Addr, port: Option<u16>, ask_port: bool| {
+                let TrafficSelector { protocol, addresses, ports } = *selector;
+                let port_fits = match (port, ports.start, ports.end) {
+                    (_, 0, 65535) | (None, 65535, 0) => true,
+                    (None, ..) => false,
+                    (Some(port), start, end) => start <= port && port <= end,
+                };
+                (protocol == 0 || protocol == packet.protocol)
+                    && addresses.start <= address
+                    && address <= addresses.end
+                    && (port_fits || !ask_port)
+            };
+            sender.iter().any(|selector| fits(selector, packet.source, packet.source_port, true))
+                && receiver.iter().any(|selector| {
+                    fits(selector, packet.destination, packet.destination_port, packet.protocol != 1)
+                })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_match_wins_with_and_without_the_cache(
+            entries in prop::collection::vec(entry(), 0..3 * SCAN_ENTRIES),
+            packets in prop::collection::vec((packet(), any::<bool>()), 0..60),
+        ) {
+            let mut spd = Spd::new(entries.clone(), DefaultAction::Discard);
+            for (packet, outbound) in packets {
+                let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
+                prop_assert_eq!(spd.lookup(direction, &packet), naive(&entries, direction, &packet));
+            }
+        }
+
+        #[test]
+        fn a_changed_list_forgets_old_verdicts(
+            entries in prop::collection::vec(entry(), SCAN_ENTRIES + 1..2 * SCAN_ENTRIES),
+            packets in prop::collection::vec(packet(), 1..30),
+            first in entry(),
+            place in 0..2 * SCAN_ENTRIES,
+        ) {
+            let mut spd = Spd::new(entries, DefaultAction::Bypass);
+            for change in 0..3 {
+                match change {
+                    0 => {}
+                    1 => spd.insert(place, first.clone()),
+                    _ => prop_assert!(spd.remove(PolicyId(4)) == 0 && spd.remove(PolicyId(3)) <= 2 * SCAN_ENTRIES),
+                }
+                let entries = spd.entries().to_vec();
+                for packet in &packets {
+                    let found = spd.lookup(Direction::Outbound, packet);
+                    prop_assert_eq!(found, naive(&entries, Direction::Outbound, packet));
+                }
+            }
+        }
+    }
+}

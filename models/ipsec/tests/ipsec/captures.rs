@@ -200,8 +200,11 @@ fn every_strongswan_packet_opens_and_seals_to_the_same_octets() {
     assert_eq!(opened, 248, "packets opened");
 }
 
-/// SPI, key with salt or key and integrity key, from the sample's `esp_sa`; its AES-CTR lines are left out.
-fn sample_keys(table: &str) -> Vec<(Spi, Encryption, Secret, Option<(Integrity, Secret)>)> {
+/// SPI, encryption with its key, integrity with its key.
+type SampleKeys = (Spi, Encryption, Secret, Option<(Integrity, Secret)>);
+
+/// The lines of the sample's `esp_sa`; its AES-CTR lines are left out.
+fn sample_keys(table: &str) -> Vec<SampleKeys> {
     let mut keys = Vec::new();
     for line in table.lines().filter(|line| line.starts_with('"')) {
         let fields: Vec<&str> = line.split(',').map(|field| field.trim_matches('"')).collect();

@@ -144,7 +144,7 @@ fn an_idle_pair_is_reported_once_at_its_deadline() {
     let mut left = fresh();
     left.install(seconds(10), idle_after(seconds(30))).unwrap();
     assert_eq!(left.poll_timeout(), Some(seconds(40)));
-    left.handle_timeout(seconds(40) - Duration::from_nanos(1));
+    left.handle_timeout(Duration::new(39, 999_999_999));
     assert_eq!(events(&mut left), []);
     left.handle_timeout(seconds(40));
     left.handle_timeout(seconds(41));
