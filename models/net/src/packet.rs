@@ -14,17 +14,19 @@ pub struct Packet {
     pub bytes: Vec<u8>,
     /// Where the packet's time went.
     pub trail: Trail,
+    /// A number of the owner's choice that stays with the packet, so that arrivals can be matched with departures.
+    pub tag: u64,
 }
 
 impl Packet {
     /// A packet that comes into being at `now`.
     pub const fn new(bytes: Vec<u8>, now: SimTime) -> Self {
-        Self { bytes, trail: Trail::new(now) }
+        Self { bytes, trail: Trail::new(now), tag: 0 }
     }
 
     /// A packet that continues `trail`, as the ESP packet does for the packet it carries.
     pub const fn with_trail(bytes: Vec<u8>, trail: Trail) -> Self {
-        Self { bytes, trail }
+        Self { bytes, trail, tag: 0 }
     }
 
     /// The length in octets, IPv4 header included.

@@ -1,1 +1,29 @@
-//! Part of ipseclab.
+//! The simulated host: ports, IP, UDP, one IKE endpoint, one IPsec engine, cores with a cost profile, applications.
+//!
+//! This crate turns the outputs of the protocol cores into events of the kernel, and charges their work as CPU time.
+//! It knows no scenario file and writes no file: its owner builds [`Node`]s, runs them in a
+//! [`Simulation`](ipseclab_sim::Simulation), and reads their [`Records`].
+
+mod app;
+pub mod convert;
+pub mod cost_profile;
+mod cpu;
+mod event;
+mod host;
+mod negotiation;
+mod node;
+mod port;
+mod random;
+mod record;
+
+pub use app::App;
+pub use cost_profile::{Cost, CostEntry, CostProfile, CostProfileError, CostProfileFile};
+pub use cpu::{CoreId, CpuCounters};
+pub use event::{AppId, Command, NodeEvent};
+pub use host::{HostConfig, HostCounters};
+pub use node::{Node, NodeConfig};
+pub use port::Port;
+pub use record::{
+    Agreed, CaptureDirection, CapturedPacket, Departure, MessageRecord, NegotiationRecord, Observe, Outcome, Records,
+    Step, StepRecord,
+};

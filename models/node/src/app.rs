@@ -1,0 +1,103 @@
+//! Applications of a host: sources and sinks of traffic.
+
+use core::net::Ipv4Addr;
+
+use ipseclab_net::{
+    Echo, FlowRecord, Packet, PingSource, UdpCbrSource, UdpDatagram, UdpSink,
+};
+use ipseclab_sim::SimTime;
+
+use crate::event::AppId;
+
+/// An application.
+#[derive(Clone, Debug)]
+pub enum App {
+    /// Sends echo requests and books the replies.
+    Ping(Box<PingSource>),
+    /// Sends datagrams at a constant rate.
+    UdpSource(Box<UdpCbrSource>),
+    /// Receives the datagrams of one source at a UDP port.
+    UdpSink {
+        /// The port.
+        port: u16,
+        /// The books.
+        sink: Box<UdpSink>,
+    },
+}
+
+impl App {
+    /// When it wants to send next.
+    pub(crate) fn next_send(&self) -> Option<SimTime> {
+        match self {
+            Self::Ping(source) => source.next_send(),
+            Self::UdpSource(source) => source.next_send(),
+            Self::UdpSink { .. } => None,
+        }
+    }
+
+    /// The packet that is due.
+    pub(crate) fn send(&mut self, now: SimTime) -> Option<Packet> {
+        match self {
+            Self::Ping(source) => source.send(now),
+            Self::UdpSource(source) => source.send(now),
+            Self::UdpSink { .. } => None,
+        }
+    }
+
+    /// What the application has counted.
+    pub fn record(&self) -> &FlowRecord {
+        match self {
+            Self::Ping(source) => source.record(),
+            Self::UdpSource(source) => source.record(),
+            Self::UdpSink { sink, .. } => sink.record(),
+        }
+    }
+}
+
+/// The applications of a host.
+#[derive(Debug, Default)]
+pub(crate) struct Apps(Vec<App>);
+
+impl Apps {
+    pub(crate) fn add(&mut self, app: App) -> AppId {
+        let id = AppId(u32::try_from(self.0.len()).expect("a host has fewer than 2^32 applications"));
+        self.0.push(app);
+        id
+    }
+
+    pub(crate) fn get(&self, id: AppId) -> &App {
+        &self.0[id.0 as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, id: AppId) -> &mut App {
+        &mut self.0[id.0 as usize]
+    }
+
+    /// All of them with their next alarm.
+    pub(crate) fn alarms(&self) -> Vec<(AppId, SimTime)> {
+        let alarm = |(place, app): (u32, &App)| app.next_send().map(|time| (AppId(place), time));
+        (0..).zip(&self.0).filter_map(alarm).collect()
+    }
+
+    /// Gives an echo reply to the ping that waits for it; false when none does.
+    pub(crate) fn echo_reply(&mut self, now: SimTime, source: Ipv4Addr, echo: &Echo<'_>) -> bool {
+        let waits = |app: &&mut App| matches!(app, App::Ping(ping) if ping.config().ident == echo.ident);
+        match self.0.iter_mut().find(waits) {
+            Some(App::Ping(ping)) => {
+                ping.handle_reply(now, source, echo);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives a datagram to the sink at its port; false when there is none.
+    pub(crate) fn datagram(&mut self, now: SimTime, datagram: &UdpDatagram<'_>) -> bool {
+        let wanted = datagram.destination.port();
+        let found = self.0.iter_mut().find_map(|app| match app {
+            App::UdpSink { port, sink } if *port == wanted => Some(sink),
+            _ => None,
+        });
+        found.map(|sink| sink.receive(now, datagram)).is_some()
+    }
+}

@@ -1,0 +1,117 @@
+//! Between the vocabularies of IKE, IPsec and the network: the one place that knows all three.
+
+use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
+
+use ipseclab_ike::config::Mode as IkeMode;
+use ipseclab_ike::wire::{AddressRange as IkeRange, TrafficSelector as IkeSelector};
+use ipseclab_ike::{ChildSaEstablished, DirectionKeys, TrafficSelectors};
+use ipseclab_ipsec::{
+    AddressRange, DiscardReason, Mode, PolicyId, PortRange, SaPair, SaParameters, Selectors, Spi, TrafficSelector,
+    UdpEncap,
+};
+use ipseclab_net::DropReason;
+
+/// Negotiated selectors as the SAD wants them. What is not IPv4 cannot come up here and matches nothing.
+pub fn ipsec_selectors(selectors: &TrafficSelectors) -> Vec<TrafficSelector> {
+    selectors.as_slice().iter().filter_map(ipsec_selector).collect()
+}
+
+fn ipsec_selector(selector: &IkeSelector) -> Option<TrafficSelector> {
+    let addresses = match selector.addresses {
+        IkeRange::V4 { start, end } => AddressRange { start, end },
+        IkeRange::V6 { .. } | IkeRange::Unknown { .. } => return None,
+    };
+    let ports = PortRange { start: selector.start_port, end: selector.end_port };
+    Some(TrafficSelector { protocol: selector.protocol, addresses, ports })
+}
+
+/// The selectors of a packet that goes out, as IKE offers them first: our side and the peer's (RFC 7296 §2.9).
+pub(crate) fn packet_selectors(packet: &Selectors) -> (IkeSelector, IkeSelector) {
+    let host = |address: Ipv4Addr, port: Option<u16>| {
+        let (start_port, end_port) = port.map_or((0, u16::MAX), |port| (port, port));
+        let addresses = IkeRange::V4 { start: address, end: address };
+        IkeSelector { protocol: packet.protocol, start_port, end_port, addresses }
+    };
+    (host(packet.source, packet.source_port), host(packet.destination, packet.destination_port))
+}
+
+/// What the SAD installs for a Child SA; `None` when an address is not IPv4 or an SPI is reserved.
+pub(crate) fn sa_pair(child: &ChildSaEstablished, idle_timeout: Option<Duration>) -> Option<SaPair> {
+    let (IpAddr::V4(local), IpAddr::V4(remote)) = (child.local.ip(), child.remote.ip()) else {
+        return None;
+    };
+    let inbound = Direction {
+        spi: Spi::new(child.spi_in)?,
+        keys: &child.keys_in,
+        ends: (remote, local),
+        ports: (child.remote.port(), child.local.port()),
+    };
+    let outbound = Direction {
+        spi: Spi::new(child.spi_out)?,
+        keys: &child.keys_out,
+        ends: (local, remote),
+        ports: (child.local.port(), child.remote.port()),
+    };
+    Some(SaPair {
+        policy: PolicyId(child.connection.0),
+        inbound: inbound.parameters(child),
+        outbound: outbound.parameters(child),
+        local_ts: ipsec_selectors(&child.local_ts),
+        remote_ts: ipsec_selectors(&child.remote_ts),
+        idle_timeout,
+    })
+}
+
+struct Direction<'a> {
+    spi: Spi,
+    keys: &'a DirectionKeys,
+    ends: (Ipv4Addr, Ipv4Addr),
+    ports: (u16, u16),
+}
+
+impl Direction<'_> {
+    fn parameters(&self, child: &ChildSaEstablished) -> SaParameters {
+        let encap = UdpEncap { source_port: self.ports.0, destination_port: self.ports.1 };
+        SaParameters {
+            spi: self.spi,
+            encryption: child.proposal.encryption,
+            encryption_key: self.keys.encryption.clone(),
+            integrity: child.proposal.integrity.map(|algorithm| (algorithm, self.keys.integrity.clone())),
+            mode: ipsec_mode(child.mode),
+            source: self.ends.0,
+            destination: self.ends.1,
+            udp_encap: child.udp_encap.then_some(encap),
+        }
+    }
+}
+
+/// The SPD's word for a mode.
+pub fn ipsec_mode(mode: IkeMode) -> Mode {
+    match mode {
+        IkeMode::Tunnel => Mode::Tunnel,
+        IkeMode::Transport => Mode::Transport,
+    }
+}
+
+/// The reason in the one table of drops.
+pub(crate) fn drop_reason(reason: DiscardReason) -> DropReason {
+    match reason {
+        DiscardReason::NoPolicy => DropReason::SpdNoPolicy,
+        DiscardReason::PolicyDiscard => DropReason::SpdDiscard,
+        DiscardReason::AcquireQueueFull => DropReason::AcquireQueueFull,
+        DiscardReason::NegotiationFailed => DropReason::NegotiationFailed,
+        DiscardReason::OutsideSelectors => DropReason::SelectorMismatch,
+        DiscardReason::UnknownSpi => DropReason::NoSa,
+        DiscardReason::Replay => DropReason::Replay,
+        DiscardReason::Integrity => DropReason::Integrity,
+        DiscardReason::Malformed | DiscardReason::Padding => DropReason::EspMalformed,
+        DiscardReason::InboundPolicy => DropReason::SpdUnprotected,
+        DiscardReason::SeqExhausted => DropReason::SequenceExhausted,
+        DiscardReason::Fragment => DropReason::FragmentUnsupported,
+        DiscardReason::TooBig => DropReason::EncapsulatedTooLong,
+        DiscardReason::CongestionMark => DropReason::CongestionMark,
+        DiscardReason::Dummy => DropReason::EspDummy,
+        DiscardReason::NatKeepalive => DropReason::NatKeepalive,
+    }
+}

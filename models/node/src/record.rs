@@ -1,0 +1,159 @@
+//! What a node writes down: plain records for the tables, the captures and the ladder.
+
+use core::net::SocketAddr;
+
+use ipseclab_ike::config::ConnectionId;
+use ipseclab_ike::wire::IkeSpi;
+use ipseclab_ike::{Event, FailureReason, IkeSaId, MessageInfo};
+use ipseclab_ipsec::Selectors;
+use ipseclab_net::Delays;
+use ipseclab_sim::SimTime;
+
+/// What to write down besides counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Observe {
+    /// Every packet at every port.
+    pub packets: bool,
+    /// IKE messages with their payload lists, and the steps between them with all keys.
+    pub steps: bool,
+}
+
+/// One negotiation, as its initiator saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NegotiationRecord {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The IKE SA on the initiator.
+    pub ike_sa: IkeSaId,
+    /// When the packet or command that caused it came.
+    pub started: SimTime,
+    /// When the Child SA could carry packets, the failure was known, or the run ended.
+    pub ended: SimTime,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// IKE messages sent by the initiator, repetitions included.
+    pub messages_sent: u32,
+    /// IKE messages that reached the initiator.
+    pub messages_received: u32,
+    /// UDP payload octets of the messages sent.
+    pub bytes_sent: u64,
+    /// UDP payload octets of the messages received.
+    pub bytes_received: u64,
+    /// Repetitions among the messages sent.
+    pub retransmissions: u32,
+    /// Where the time went; its total is `ended` − `started`.
+    pub delays: Delays,
+    /// The initiator's SPI.
+    pub spi_i: IkeSpi,
+    /// What the two sides agreed on, once they did.
+    pub agreed: Agreed,
+}
+
+/// What the negotiation has chosen so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agreed {
+    /// The responder's SPI.
+    pub spi_r: Option<IkeSpi>,
+    /// The IKE proposal in swanctl's words.
+    pub ike_proposal: Option<String>,
+    /// The ESP proposal in swanctl's words.
+    pub esp_proposal: Option<String>,
+    /// Whether a NAT is on the path.
+    pub nat_detected: bool,
+}
+
+/// How a negotiation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// IKE SA and Child SA are up.
+    Established,
+    /// It failed.
+    Failed(FailureReason),
+    /// The run ended first.
+    Unfinished,
+}
+
+/// An IKE message that left or reached a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRecord {
+    /// The number that departure and arrival share.
+    pub tag: u64,
+    /// When.
+    pub time: SimTime,
+    /// What it is; known where it left.
+    pub departure: Option<Departure>,
+}
+
+/// An IKE message as its sender knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// From where, before any NAT.
+    pub from: SocketAddr,
+    /// To where, before any NAT.
+    pub to: SocketAddr,
+    /// UDP payload octets.
+    pub len: usize,
+    /// Exchange, Message ID, payloads.
+    pub info: MessageInfo,
+}
+
+/// A step between messages.
+#[derive(Clone, Debug)]
+pub struct StepRecord {
+    /// When its CPU time was over.
+    pub time: SimTime,
+    /// What happened.
+    pub step: Step,
+}
+
+/// What happened inside a node.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A packet needed an SA that was not there.
+    Acquire {
+        /// The connection whose policy it matched.
+        connection: ConnectionId,
+        /// The packet's selectors.
+        packet: Selectors,
+    },
+    /// No packet passed for the idle time of the Child SA.
+    IdleTimeout {
+        /// The inbound SPI.
+        spi_in: u32,
+    },
+    /// The IKE endpoint reported something.
+    Ike(Event),
+}
+
+/// Which way a captured packet went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CaptureDirection {
+    /// Into the node.
+    Inbound,
+    /// Out of the node.
+    Outbound,
+}
+
+/// A packet at a port of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CapturedPacket {
+    /// When it arrived, or was handed to the link.
+    pub time: SimTime,
+    /// Which way.
+    pub direction: CaptureDirection,
+    /// The IPv4 packet.
+    pub bytes: Vec<u8>,
+}
+
+/// Everything that a node wrote down.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    /// Negotiations that this node began, in the order of their ends.
+    pub negotiations: Vec<NegotiationRecord>,
+    /// IKE messages, if asked for, in the order of time.
+    pub messages: Vec<MessageRecord>,
+    /// Steps, if asked for, in the order of time.
+    pub steps: Vec<StepRecord>,
+    /// Packets, if asked for, in the order of time.
+    pub packets: Vec<CapturedPacket>,
+}
