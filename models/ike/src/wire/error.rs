@@ -1,7 +1,7 @@
 //! Why bytes are not an IKEv2 message.
 //!
-//! Three kinds, since RFC 7296 §2.21 and §2.5 answer them differently: malformed (INVALID_SYNTAX), another major
-//! version (INVALID_MAJOR_VERSION) and a critical payload that nobody here knows (UNSUPPORTED_CRITICAL_PAYLOAD). What
+//! Three kinds, since RFC 7296 §2.21 and §2.5 answer them differently: malformed (`INVALID_SYNTAX`), another major
+//! version (`INVALID_MAJOR_VERSION`) and a critical payload that nobody here knows (`UNSUPPORTED_CRITICAL_PAYLOAD`). What
 //! a message says about where it went wrong is for people; nothing branches on a [`Fault`].
 
 use core::fmt;
@@ -11,7 +11,7 @@ use super::payload::PayloadType;
 /// Why a message does not decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Lengths, counts or values that the format does not allow: answered with INVALID_SYNTAX.
+    /// Lengths, counts or values that the format does not allow: answered with `INVALID_SYNTAX`.
     #[error("{part} at byte {offset}: {fault}")]
     Malformed {
         /// The header or payload at fault.
@@ -21,13 +21,13 @@ pub enum DecodeError {
         /// What is wrong with it.
         fault: Fault,
     },
-    /// Another major version than 2: answered with INVALID_MAJOR_VERSION (RFC 7296 §2.5).
+    /// Another major version than 2: answered with `INVALID_MAJOR_VERSION` (RFC 7296 §2.5).
     #[error("major version {major}, only 2 is spoken here")]
     UnsupportedVersion {
         /// The major version of the message.
         major: u8,
     },
-    /// A critical payload of unknown type: answered with UNSUPPORTED_CRITICAL_PAYLOAD (RFC 7296 §2.5).
+    /// A critical payload of unknown type: answered with `UNSUPPORTED_CRITICAL_PAYLOAD` (RFC 7296 §2.5).
     #[error("payload type {kind} is critical and unknown")]
     UnsupportedCriticalPayload {
         /// The payload type, which the answer repeats as its data.
