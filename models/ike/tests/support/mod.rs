@@ -89,7 +89,7 @@ pub(crate) fn rows(case: &Path) -> Vec<Row> {
     reader.deserialize().map(|row| row.unwrap()).collect()
 }
 
-/// The keys of one IKE SA in `keys.json`.
+/// The keys of one IKE SA in `keys.json`; some SAs there never got as far as keys.
 #[derive(Debug, Deserialize)]
 pub(crate) struct KeySet {
     proposal: String,
@@ -97,9 +97,9 @@ pub(crate) struct KeySet {
     sk_ai: String,
     #[serde(rename = "SK_ar", default)]
     sk_ar: String,
-    #[serde(rename = "SK_ei")]
+    #[serde(rename = "SK_ei", default)]
     sk_ei: String,
-    #[serde(rename = "SK_er")]
+    #[serde(rename = "SK_er", default)]
     sk_er: String,
 }
 
