@@ -144,3 +144,37 @@ pub enum Fault {
         limit: usize,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn malformed(fault: Fault) -> String {
+        DecodeError::Malformed { part: Part::Payload(PayloadType::Sa), offset: 28, fault }.to_string()
+    }
+
+    #[test]
+    fn errors_say_what_is_wrong_where_and_by_how_much() {
+        let item = Item { name: "proposal", number: 2 };
+        let cases = [
+            (Fault::Overrun { item, claimed: 48, remaining: 20 }, "proposal 2 claims 48 bytes, 20 remain"),
+            (
+                Fault::TooShort { item, claimed: 3, least: 4 },
+                "proposal 2 claims 3 bytes, at least 4 are needed",
+            ),
+            (Fault::Reversed { item: Item::only("range") }, "range ends before it starts"),
+            (Fault::TooMany { what: "proposals", limit: 64 }, "more than 64 proposals"),
+        ];
+        for (fault, expected) in cases {
+            assert_eq!(malformed(fault), format!("SA payload at byte 28: {expected}"));
+        }
+    }
+
+    #[test]
+    fn the_other_two_kinds_carry_what_their_answer_needs() {
+        let version = DecodeError::UnsupportedVersion { major: 3 };
+        assert_eq!(version.to_string(), "major version 3, only 2 is spoken here");
+        let payload = DecodeError::UnsupportedCriticalPayload { kind: 200 };
+        assert_eq!(payload.to_string(), "payload type 200 is critical and unknown");
+    }
+}

@@ -70,7 +70,8 @@ impl MessageId {
     /// After 2³² - 1 exchanges: the IKE SA had to be closed before (RFC 7296 §2.2).
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0.checked_add(1).expect("an IKE SA is replaced before its message IDs run out"))
+        assert!(self.0 < u32::MAX, "an IKE SA is replaced before its message IDs run out");
+        Self(self.0 + 1)
     }
 }
 

@@ -66,8 +66,7 @@ fn check_length(reader: &Reader<'_>, claimed: u32, actual: usize) -> Result<(), 
 pub(crate) fn set_length(writer: &mut Writer, following: usize) {
     let len = writer.len() + following;
     assert!(len <= MAX_MESSAGE_LEN, "a message has at most {MAX_MESSAGE_LEN} bytes, not {len}");
-    let len = u32::try_from(len).expect("the limit is far below 32 bits");
-    writer.overwrite_u32(LENGTH_AT, len);
+    writer.overwrite_length(LENGTH_AT, len);
 }
 
 #[cfg(test)]
