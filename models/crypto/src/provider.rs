@@ -18,12 +18,18 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
 
     /// The public value for a private key of [`KeyExchangeMethod::private_len`] random octets, as the KE payload
     /// carries it.
+    ///
+    /// # Panics
+    /// When the private key has another length.
     fn public_value(&self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8>;
 
     /// The shared secret g^ir, as RFC 7296 §2.14 wants it (MODP: padded to the modulus; ECP: the x coordinate).
     ///
     /// # Errors
     /// When `peer_public` has the wrong length or is not a valid value of the group.
+    ///
+    /// # Panics
+    /// When the private key has another length than [`KeyExchangeMethod::private_len`].
     fn shared_secret(
         &self,
         method: KeyExchangeMethod,
@@ -52,9 +58,13 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
 pub trait RawPacketCipher: Send + Sync + core::fmt::Debug {
     /// Encrypts in place what follows `header_len` octets of header and the IV, and appends the ICV.
     /// The plaintext is already padded to the block length.
+    ///
+    /// # Panics
+    /// When the buffer is shorter than header and IV, or the plaintext is not whole blocks.
     fn seal(&self, buffer: &mut Vec<u8>, header_len: usize);
 
     /// Checks the ICV at the end of `buffer`, decrypts in place, and returns the plaintext with its padding.
+    /// After an error the octets behind the IV are unspecified, but never the plaintext.
     ///
     /// # Errors
     /// When the buffer is too short, the ciphertext is not whole blocks, or the ICV is wrong.

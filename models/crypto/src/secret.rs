@@ -45,3 +45,21 @@ impl fmt::Debug for Secret {
         write!(f, "Secret({} octets)", self.0.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_the_length_alone() {
+        assert_eq!(format!("{:?}", Secret::new([0xab, 0xcd])), "Secret(2 octets)");
+    }
+
+    #[test]
+    fn secrets_are_equal_when_all_their_octets_are() {
+        assert_eq!(Secret::new([1, 2]), Secret::new(vec![1, 2]));
+        for other in [&[1_u8, 3][..], &[1], &[1, 2, 3], &[]] {
+            assert_ne!(Secret::new([1, 2]), Secret::new(other));
+        }
+    }
+}

@@ -8,7 +8,7 @@ use ring::aead as ring_aead;
 
 use super::aead::{AeadCipher, AesGcm192, RingKey};
 use super::digest::IntegrityKey;
-use super::encrypt_then_mac::{Cbc, EncryptThenMac, NullText, Text};
+use super::encrypt_then_mac::{Cbc, EncryptThenMac, NullText};
 use crate::algorithm::{AesKey, Encryption, Integrity};
 use crate::error::OpenError;
 use crate::provider::RawPacketCipher;
@@ -21,36 +21,30 @@ pub(super) fn packet_cipher(
     integrity: Option<(Integrity, &Secret)>,
 ) -> Box<dyn RawPacketCipher> {
     assert_eq!(key.len(), encryption.key_material_len(), "{encryption} takes a key of another length");
-    assert_eq!(encryption.is_aead(), integrity.is_none(), "an AEAD comes alone, all others with integrity");
     let (key, salt) = key.expose().split_at(encryption.key_len());
     let integrity = integrity.map(|(algorithm, key)| IntegrityKey::new(algorithm, key));
-    match integrity {
-        None => aead(encryption, key, salt),
-        Some(integrity) => encrypt_then_mac(encryption, key, integrity),
-    }
-}
-
-fn aead(encryption: Encryption, key: &[u8], salt: &[u8]) -> Box<dyn RawPacketCipher> {
     let ring = |algorithm| Box::new(AeadCipher::new(RingKey::new(algorithm, key), salt));
-    match encryption {
-        Encryption::AesGcm16(AesKey::Bits128) => ring(&ring_aead::AES_128_GCM),
-        Encryption::AesGcm16(AesKey::Bits192) => Box::new(AeadCipher::new(AesGcm192::new(key), salt)),
-        Encryption::AesGcm16(AesKey::Bits256) => ring(&ring_aead::AES_256_GCM),
-        Encryption::ChaCha20Poly1305 => ring(&ring_aead::CHACHA20_POLY1305),
-        Encryption::Null | Encryption::AesCbc(_) => unreachable!("{encryption} is no AEAD"),
+    match (encryption, integrity) {
+        (Encryption::AesGcm16(AesKey::Bits128), None) => ring(&ring_aead::AES_128_GCM),
+        (Encryption::AesGcm16(AesKey::Bits192), None) => Box::new(AeadCipher::new(AesGcm192::new(key), salt)),
+        (Encryption::AesGcm16(AesKey::Bits256), None) => ring(&ring_aead::AES_256_GCM),
+        (Encryption::ChaCha20Poly1305, None) => ring(&ring_aead::CHACHA20_POLY1305),
+        (Encryption::Null, Some(mac)) => Box::new(EncryptThenMac::new(NullText, mac)),
+        (Encryption::AesCbc(length), Some(mac)) => aes_cbc(length, key, mac),
+        (Encryption::AesGcm16(_) | Encryption::ChaCha20Poly1305, Some(_)) => {
+            panic!("{encryption} takes no integrity algorithm beside it")
+        }
+        (Encryption::Null | Encryption::AesCbc(_), None) => {
+            panic!("{encryption} needs an integrity algorithm")
+        }
     }
 }
 
-fn encrypt_then_mac(encryption: Encryption, key: &[u8], integrity: IntegrityKey) -> Box<dyn RawPacketCipher> {
-    fn boxed<T: Text + 'static>(text: T, integrity: IntegrityKey) -> Box<dyn RawPacketCipher> {
-        Box::new(EncryptThenMac::new(text, integrity))
-    }
-    match encryption {
-        Encryption::Null => boxed(NullText, integrity),
-        Encryption::AesCbc(AesKey::Bits128) => boxed(Cbc::<Aes128>::new(key), integrity),
-        Encryption::AesCbc(AesKey::Bits192) => boxed(Cbc::<Aes192>::new(key), integrity),
-        Encryption::AesCbc(AesKey::Bits256) => boxed(Cbc::<Aes256>::new(key), integrity),
-        Encryption::AesGcm16(_) | Encryption::ChaCha20Poly1305 => unreachable!("{encryption} is an AEAD"),
+fn aes_cbc(length: AesKey, key: &[u8], integrity: IntegrityKey) -> Box<dyn RawPacketCipher> {
+    match length {
+        AesKey::Bits128 => Box::new(EncryptThenMac::new(Cbc::<Aes128>::new(key), integrity)),
+        AesKey::Bits192 => Box::new(EncryptThenMac::new(Cbc::<Aes192>::new(key), integrity)),
+        AesKey::Bits256 => Box::new(EncryptThenMac::new(Cbc::<Aes256>::new(key), integrity)),
     }
 }
 

@@ -110,6 +110,21 @@ mod tests {
         }
     }
 
+    /// RFC 6989 §2.1.
+    #[test]
+    fn the_range_check_ends_exactly_at_the_modulus() {
+        for group in [MODP_1024, MODP_1536, MODP_2048, MODP_3072, MODP_4096] {
+            let private = Secret::new([0x55; 20]);
+            let attempt = |below: u8| {
+                let public = to_octets(&(group.modulus() - below), group.modulus.len());
+                group.shared_secret(&private, &public)
+            };
+            assert_eq!(attempt(0), Err(KeyExchangeError::Invalid));
+            assert_eq!(attempt(1), Err(KeyExchangeError::Invalid));
+            assert!(attempt(2).is_ok());
+        }
+    }
+
     #[test]
     fn an_all_zero_draw_is_a_usable_exponent() {
         let private = Secret::new(vec![0; 20]);

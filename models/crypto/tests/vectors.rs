@@ -1,0 +1,237 @@
+//! The provider gives what the RFCs and NIST print. The data files in `vectors/` name their sources.
+
+mod common;
+
+use common::{Hex, cases, session};
+use ipseclab_crypto::{Encryption, Hash, Integrity, KeyExchangeError, KeyExchangeMethod, Prf, Secret};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct HmacCase {
+    source: String,
+    prf: String,
+    key: Hex,
+    data: Hex,
+    output: Hex,
+}
+
+#[test]
+fn hmac_prfs_match_rfc_2202_and_rfc_4231() {
+    for case in cases::<HmacCase>(include_str!("vectors/hmac.json")) {
+        let prf = Prf::from_keyword(&case.prf).unwrap();
+        let output = session().prf(prf, &case.key.0, &[&case.data.0]);
+        assert_eq!(output.expose(), case.output.0, "{}", case.source);
+        assert_eq!(output.len(), prf.output_len());
+    }
+}
+
+#[test]
+fn a_prf_does_not_see_where_its_parts_meet() {
+    for case in cases::<HmacCase>(include_str!("vectors/hmac.json")) {
+        let prf = Prf::from_keyword(&case.prf).unwrap();
+        for cut in 0..case.data.0.len() {
+            let (left, right) = case.data.0.split_at(cut);
+            let output = session().prf(prf, &case.key.0, &[left, &[], right]);
+            assert_eq!(output.expose(), case.output.0, "{} cut at {cut}", case.source);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct IcvCase {
+    source: String,
+    integrity: String,
+    key: Hex,
+    data: Hex,
+    icv: Hex,
+}
+
+#[test]
+fn truncated_icvs_match_rfc_2404_and_rfc_4868() {
+    for case in cases::<IcvCase>(include_str!("vectors/icv.json")) {
+        let integrity = Integrity::from_keyword(&case.integrity).unwrap();
+        let key = Secret::new(case.key.0);
+        let mut crypto = session();
+        let cipher = crypto.packet_cipher(Encryption::Null, &Secret::new([]), Some((integrity, &key)));
+        let mut packet = case.data.0.clone();
+        cipher.seal(&mut crypto, &mut packet, 2);
+        assert_eq!(packet, [case.data.0.as_slice(), &case.icv.0].concat(), "{}", case.source);
+        assert_eq!(cipher.open(&mut crypto, &mut packet, 2).unwrap(), &case.data.0[2..]);
+    }
+}
+
+#[derive(Deserialize)]
+struct HashCase {
+    source: String,
+    hash: String,
+    data: Hex,
+    output: Hex,
+}
+
+#[test]
+fn hashes_match_fips_180() {
+    for case in cases::<HashCase>(include_str!("vectors/hash.json")) {
+        let hash = *Hash::ALL.iter().find(|hash| hash.to_string() == case.hash).unwrap();
+        let (left, right) = case.data.0.split_at(case.data.0.len() / 2);
+        assert_eq!(session().hash(hash, &[left, right]), case.output.0, "{}", case.source);
+        assert_eq!(case.output.0.len(), hash.output_len());
+    }
+}
+
+#[derive(Deserialize)]
+struct CbcCase {
+    source: String,
+    encryption: String,
+    key: Hex,
+    iv: Hex,
+    plaintext: Hex,
+    ciphertext: Hex,
+}
+
+#[test]
+fn aes_cbc_matches_rfc_3602_and_sp_800_38a() {
+    let header = [1, 2, 3, 4, 5, 6, 7, 8];
+    for case in cases::<CbcCase>(include_str!("vectors/aes-cbc.json")) {
+        let encryption = Encryption::from_keyword(&case.encryption).unwrap();
+        let mac_key = Secret::new([0x0b; 32]);
+        let mut crypto = session();
+        let mac = Some((Integrity::HmacSha2_256_128, &mac_key));
+        let cipher = crypto.packet_cipher(encryption, &Secret::new(case.key.0), mac);
+        let mut packet = [&header[..], &case.iv.0, &case.plaintext.0].concat();
+        cipher.seal(&mut crypto, &mut packet, header.len());
+        let covered = [&header[..], &case.iv.0, &case.ciphertext.0].concat();
+        let icv = crypto.prf(Prf::HmacSha2_256, mac_key.expose(), &[&covered]);
+        assert_eq!(packet, [&covered[..], &icv.expose()[..16]].concat(), "{}", case.source);
+        assert_eq!(cipher.open(&mut crypto, &mut packet, header.len()).unwrap(), case.plaintext.0);
+    }
+}
+
+#[derive(Deserialize)]
+struct AeadCase {
+    source: String,
+    encryption: String,
+    key: Hex,
+    salt: Hex,
+    header: Hex,
+    iv: Hex,
+    plaintext: Hex,
+    ciphertext: Hex,
+    icv: Hex,
+}
+
+#[test]
+fn aeads_match_the_gcm_specification_rfc_8439_and_rfc_7634() {
+    for case in cases::<AeadCase>(include_str!("vectors/aead.json")) {
+        let encryption = Encryption::from_keyword(&case.encryption).unwrap();
+        let key = Secret::new([case.key.0, case.salt.0].concat());
+        let mut crypto = session();
+        let cipher = crypto.packet_cipher(encryption, &key, None);
+        let header_len = case.header.0.len();
+        let mut packet = [&case.header.0[..], &case.iv.0, &case.plaintext.0].concat();
+        cipher.seal(&mut crypto, &mut packet, header_len);
+        let expected = [&case.header.0[..], &case.iv.0, &case.ciphertext.0, &case.icv.0].concat();
+        assert_eq!(packet, expected, "{}", case.source);
+        assert_eq!(cipher.open(&mut crypto, &mut packet, header_len).unwrap(), case.plaintext.0);
+    }
+}
+
+#[test]
+fn every_aead_of_the_registry_has_a_vector() {
+    let cases = cases::<AeadCase>(include_str!("vectors/aead.json"));
+    for encryption in Encryption::ALL.iter().filter(|encryption| encryption.is_aead()) {
+        assert!(cases.iter().any(|case| case.encryption == encryption.keyword()), "{encryption}");
+    }
+}
+
+#[derive(Deserialize)]
+struct KeyExchangeCase {
+    source: String,
+    method: String,
+    drawn_i: Hex,
+    public_i: Hex,
+    drawn_r: Hex,
+    public_r: Hex,
+    secret: Hex,
+}
+
+#[test]
+fn key_exchanges_match_rfc_5903_rfc_7748_and_independent_powers() {
+    for case in cases::<KeyExchangeCase>(include_str!("vectors/key-exchange.json")) {
+        let method = KeyExchangeMethod::from_keyword(&case.method).unwrap();
+        let mut crypto = session();
+        let sides = [
+            (case.drawn_i.0, &case.public_i.0, &case.public_r.0),
+            (case.drawn_r.0, &case.public_r.0, &case.public_i.0),
+        ];
+        for (drawn, own_public, peer_public) in sides {
+            let private = Secret::new(drawn);
+            assert_eq!(&crypto.public_value(method, &private), own_public, "{}", case.source);
+            let secret = crypto.shared_secret(method, &private, peer_public).unwrap();
+            assert_eq!(secret.expose(), case.secret.0, "{}", case.source);
+        }
+    }
+}
+
+#[test]
+fn every_key_exchange_of_the_registry_has_a_vector() {
+    let cases = cases::<KeyExchangeCase>(include_str!("vectors/key-exchange.json"));
+    for method in KeyExchangeMethod::ALL {
+        assert!(cases.iter().any(|case| case.method == method.keyword()), "{method}");
+    }
+}
+
+#[derive(Deserialize)]
+struct X25519File {
+    cases: Vec<X25519Case>,
+    after_1: Hex,
+    after_1000: Hex,
+    low_order: Vec<Hex>,
+}
+
+#[derive(Deserialize)]
+struct X25519Case {
+    source: String,
+    scalar: Hex,
+    u: Hex,
+    output: Hex,
+}
+
+fn x25519(scalar: Vec<u8>, u: &[u8]) -> Result<Secret, KeyExchangeError> {
+    session().shared_secret(KeyExchangeMethod::Curve25519, &Secret::new(scalar), u)
+}
+
+fn x25519_file() -> X25519File {
+    serde_json::from_str(include_str!("vectors/x25519.json")).expect("the vector file fits")
+}
+
+#[test]
+fn x25519_matches_rfc_7748() {
+    for case in x25519_file().cases {
+        let output = x25519(case.scalar.0, &case.u.0).unwrap();
+        assert_eq!(output.expose(), case.output.0, "{}", case.source);
+    }
+}
+
+/// RFC 7748 §5.2: the output becomes the scalar, the old scalar the coordinate.
+#[test]
+fn x25519_iterated_a_thousand_times_matches_rfc_7748() {
+    let file = x25519_file();
+    let nine = [vec![9], vec![0; 31]].concat();
+    let (mut scalar, mut u) = (nine.clone(), nine);
+    for round in 1..=1000 {
+        let output = x25519(scalar.clone(), &u).unwrap().expose().to_vec();
+        (scalar, u) = (output, scalar);
+        if round == 1 {
+            assert_eq!(scalar, file.after_1.0);
+        }
+    }
+    assert_eq!(scalar, file.after_1000.0);
+}
+
+#[test]
+fn x25519_points_of_small_order_are_rejected() {
+    for (seed, point) in x25519_file().low_order.iter().enumerate() {
+        let scalar = common::octets(seed as u64, 32);
+        assert_eq!(x25519(scalar, &point.0), Err(KeyExchangeError::Invalid), "{point:?}");
+    }
+}
