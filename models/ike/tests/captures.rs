@@ -16,9 +16,9 @@ use ipseclab_ike::wire::{
     DecodeError, ExchangeType, HEADER_LEN, Header, Message, Payload, PayloadType, SaPayload, SkPayload,
 };
 
-mod support;
+mod reference;
 
-use support::{Row, cases, frames, ike_message, key_sets, name, rows, v2_cases};
+use reference::{Row, cases, frames, ike_message, key_sets, name, rows, v2_cases};
 
 /// One message of a capture with its row of the table.
 struct Captured {
