@@ -1,6 +1,6 @@
 //! Random streams: one per (run seed, component, purpose).
 //!
-//! A stream is a ChaCha keystream: the run's seed is the key, and a 64-bit label of owner and purpose is the stream
+//! A stream is a `ChaCha` keystream: the run's seed is the key, and a 64-bit label of owner and purpose is the stream
 //! number. So a further draw in one stream never shifts another, which gives common random numbers across the
 //! points of a sweep. `ChaCha8` serves the models, `ChaCha20` key material (`../shared/dependencies.md` §3).
 
@@ -9,7 +9,7 @@ use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 
 use crate::time::SimDuration;
 
-/// The seed of one run, expanded to a ChaCha key.
+/// The seed of one run, expanded to a `ChaCha` key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RunSeed([u8; 32]);
 
@@ -71,14 +71,13 @@ impl ModelRng {
     /// True with probability `ppb` / 10⁹; always draws once, so that streams stay aligned across a sweep.
     pub fn chance_ppb(&mut self, ppb: u32) -> bool {
         // The upper 32 bits scaled to 0..10⁹ by multiply-shift: bias below 2⁻³², the same for every platform.
-        let scaled = (u128::from(self.next_u64()) * 1_000_000_000) >> 64;
-        scaled < u128::from(ppb)
+        upper_half(u128::from(self.next_u64()) * 1_000_000_000) < u64::from(ppb)
     }
 
     /// A span in 0..=`max`, uniform.
     pub fn uniform_span(&mut self, max: SimDuration) -> SimDuration {
         let wide = u128::from(self.next_u64()) * (u128::from(max.as_nanos()) + 1);
-        SimDuration::from_nanos(u64::try_from(wide >> 64).expect("the upper half of a 128-bit product fits"))
+        SimDuration::from_nanos(upper_half(wide))
     }
 }
 
@@ -94,4 +93,8 @@ impl KeyRng {
     pub fn fill(&mut self, out: &mut [u8]) {
         self.0.fill_bytes(out);
     }
+}
+
+const fn upper_half(wide: u128) -> u64 {
+    (wide >> 64) as u64
 }

@@ -1,1 +1,55 @@
-//! Part of ipseclab.
+//! Packets, links, queues, NAT, routers and traffic of the simulated network.
+//!
+//! Everything here is a plain value without a clock: the owner (a node of the simulation, a test, a benchmark loop)
+//! passes `now` in and gets a verdict back. So a link can be proven against a closed form without an event queue.
+//! What is in a [`Packet`] is what would be on a real wire: real IPv4, UDP and ICMP octets with right checksums.
+//!
+//! Invariants:
+//! - every packet that enters a value leaves it again or is counted under a [`DropReason`];
+//! - a packet's [`Trail`] accounts for every nanosecond of its life;
+//! - hostile octets give a [`PacketError`] or a drop, never a panic.
+//!
+//! ```
+//! use ipseclab_net::{BitRate, Link, LinkConfig, Verdict};
+//! use ipseclab_sim::{ModelRng, RunSeed, SimDuration, SimTime, StreamLabel};
+//!
+//! let config = LinkConfig { rate: BitRate::new(100_000_000), ..LinkConfig::ideal(SimDuration::from_millis(20)) };
+//! let rng = |purpose| ModelRng::new(RunSeed::new(1), StreamLabel::new(0, purpose));
+//! let mut link = Link::new(config, rng("loss"), rng("jitter"));
+//!
+//! let verdict = link.transmit(SimTime::ZERO, 1_500);
+//! let queued_and_serialised = SimDuration::from_micros(120);
+//! assert_eq!(verdict, Verdict::Deliver { queued_and_serialised, propagation: SimDuration::from_millis(20) });
+//! ```
+//!
+//! Left out for now: IPv6, fragmentation and reassembly, ICMP errors, TCP.
+
+mod address;
+mod checksum;
+mod drop;
+mod error;
+mod icmp;
+mod ipv4;
+mod link;
+mod nat;
+mod packet;
+mod router;
+mod traffic;
+mod trail;
+mod udp;
+
+pub use address::{AddressError, Ipv4Addr, Ipv4Net};
+pub use drop::{DropCounters, DropReason};
+pub use error::PacketError;
+pub use icmp::{Echo, EchoKind, build_echo_reply, build_echo_request, parse_icmp};
+pub use ipv4::{Ipv4Header, Ipv4View, TtlOutcome, build_ipv4, decrement_ttl, protocol};
+pub use link::{BitRate, Link, LinkConfig, LinkCounters, LossPpb, Mtu, Verdict};
+pub use nat::{Nat, NatBehaviour, NatConfig, NatCounters};
+pub use packet::Packet;
+pub use router::{Fib, PortId, forward};
+pub use traffic::{
+    Arrival, DelayStats, FlowRecord, Pace, PingConfig, PingSource, STAMP_LEN, Tally, TrafficError,
+    UdpCbrConfig, UdpCbrSource, UdpSink,
+};
+pub use trail::{Delays, Trail};
+pub use udp::{UdpDatagram, build_udp, parse_udp};

@@ -1,0 +1,300 @@
+//! What an IKE SA does with a message, a timer or a command in each of its states.
+
+use core::time::Duration;
+
+use crate::config::{ConnectionId, EndpointConfig};
+use crate::event::{CloseReason, DropReason, FailureReason};
+use crate::v2::Role;
+use crate::v2::channel::Channel;
+use crate::v2::endpoint::{UnknownSa, error_notification};
+use crate::v2::exchange::informational::Request;
+use crate::v2::ike_sa::{Env, Head, IkeSa, State};
+use crate::v2::window::{Arrival, Overdue, Path};
+use crate::wire::protect::ProtectError;
+use crate::wire::{ExchangeType, Header, Message, MessageHeader, NotifyPayload, NotifyType, Payload};
+
+impl IkeSa {
+    /// Whether the SPIs and the Initiator flag of a message are this IKE SA's. The responder's SPI is unknown to an
+    /// initiator until IKE_SA_INIT is answered.
+    pub(crate) fn fits(&self, header: &Header) -> bool {
+        let head = &self.head;
+        let from_peer = header.flags.initiator == (head.role == Role::Responder);
+        let spi_r_known = !matches!(self.state, State::SaInitSent(_));
+        from_peer && header.spi_i == head.spi_i && (!spi_r_known || header.spi_r == head.spi_r)
+    }
+
+    /// The connection, once it is settled.
+    pub(crate) fn connection(&self) -> Option<ConnectionId> {
+        match &self.state {
+            State::SaInitSent(sent) => Some(sent.connection()),
+            State::AuthSent(sent) => Some(sent.connection()),
+            State::Established(established) => Some(established.connection),
+            State::HalfOpen(_) | State::Closing(_) | State::Lingering(_) | State::Closed => None,
+        }
+    }
+
+    /// For a packet that needs a Child SA: `None` when this IKE SA does not help, else whether it refuses.
+    pub(crate) fn outcome_for_acquire(&self) -> Option<bool> {
+        match &self.state {
+            State::SaInitSent(_) | State::AuthSent(_) => Some(false),
+            State::Established(established) if established.is_ending() => None,
+            State::Established(established) => Some(established.children.is_empty()),
+            State::HalfOpen(_) | State::Closing(_) | State::Lingering(_) | State::Closed => None,
+        }
+    }
+
+    /// When something is due.
+    pub(crate) fn deadline(&self, config: &EndpointConfig) -> Option<Duration> {
+        let own = match &self.state {
+            State::HalfOpen(half_open) => Some(half_open.expires),
+            State::Lingering(until) => Some(*until),
+            State::Established(established) if self.head.window.is_idle() => {
+                let dpd_delay = config.connections[established.connection.0 as usize].dpd_delay;
+                dpd_delay.map(|delay| established.heard + delay)
+            }
+            State::Established(_)
+            | State::SaInitSent(_)
+            | State::AuthSent(_)
+            | State::Closing(_)
+            | State::Closed => None,
+        };
+        [own, self.head.window.deadline()].into_iter().flatten().min()
+    }
+
+    /// Handles an arriving message of this IKE SA.
+    pub(crate) fn handle(
+        &mut self,
+        env: &mut Env<'_>,
+        header: &Header,
+        bytes: &[u8],
+        path: Path,
+    ) -> Result<(), DropReason> {
+        if header.flags.response {
+            self.handle_response(env, header, bytes, path)
+        } else {
+            self.handle_request(env, header, bytes, path)
+        }
+    }
+
+    fn handle_response(
+        &mut self,
+        env: &mut Env<'_>,
+        header: &Header,
+        bytes: &[u8],
+        path: Path,
+    ) -> Result<(), DropReason> {
+        if !self.head.window.expects_response(header.message_id) {
+            return Err(DropReason::MessageId);
+        }
+        let head = &mut self.head;
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        let (state, outcome) = match (state, header.exchange) {
+            (State::SaInitSent(sent), ExchangeType::IkeSaInit) => match Message::decode(bytes) {
+                Ok(message) => (sent.handle_response(head, env, &message, bytes, path), Ok(())),
+                Err(_) => (State::SaInitSent(sent), Err(DropReason::Malformed)),
+            },
+            (State::AuthSent(sent), ExchangeType::IkeAuth) => match sent.channel().open(env.crypto, bytes) {
+                Ok(message) => (sent.handle_response(head, env, &message), Ok(())),
+                Err(_) => (State::AuthSent(sent), Err(DropReason::NotAuthentic)),
+            },
+            (State::Established(established), ExchangeType::Informational) => {
+                match established.channel.open(env.crypto, bytes) {
+                    Ok(_) => (established.handle_response(head, env), Ok(())),
+                    Err(_) => (State::Established(established), Err(DropReason::NotAuthentic)),
+                }
+            }
+            (State::Closing(channel), ExchangeType::Informational) => match channel.open(env.crypto, bytes) {
+                Ok(_) => (State::Closed, Ok(())),
+                Err(_) => (State::Closing(channel), Err(DropReason::NotAuthentic)),
+            },
+            (state, _) => (state, Err(DropReason::Unexpected)),
+        };
+        self.state = state;
+        outcome
+    }
+
+    fn handle_request(
+        &mut self,
+        env: &mut Env<'_>,
+        header: &Header,
+        bytes: &[u8],
+        path: Path,
+    ) -> Result<(), DropReason> {
+        match self.head.window.classify_request(header.message_id) {
+            Arrival::New => self.handle_new_request(env, header, bytes, path),
+            Arrival::Repeated(again) => {
+                env.transmits.push_back(*again);
+                Ok(())
+            }
+            Arrival::OutOfWindow => Err(DropReason::MessageId),
+        }
+    }
+
+    fn handle_new_request(
+        &mut self,
+        env: &mut Env<'_>,
+        header: &Header,
+        bytes: &[u8],
+        path: Path,
+    ) -> Result<(), DropReason> {
+        let opened = match (&self.state, header.exchange) {
+            (State::HalfOpen(half_open), ExchangeType::IkeAuth) => {
+                half_open.init.channel.open(env.crypto, bytes)
+            }
+            (State::Established(established), ExchangeType::Informational | ExchangeType::CreateChildSa) => {
+                established.channel.open(env.crypto, bytes)
+            }
+            (State::Closing(channel), ExchangeType::Informational) => channel.open(env.crypto, bytes),
+            _ => return Err(DropReason::Unexpected),
+        };
+        // Only what the peer protected may move the path or be answered (RFC 7296 §2.11, §2.21).
+        let request = match opened {
+            Ok(message) => Ok(message),
+            Err(ProtectError::Inner(error)) => Err(error_notification(&error)),
+            Err(ProtectError::Padding { .. }) => Err(NotifyPayload::new(NotifyType::InvalidSyntax, vec![])),
+            Err(ProtectError::Decode(_)) => return Err(DropReason::Malformed),
+            Err(ProtectError::Open(_) | ProtectError::NoSk) => return Err(DropReason::NotAuthentic),
+        };
+        let request_header = header.message_header().map_err(|_| DropReason::Malformed)?;
+        self.head.path = path;
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        self.state = match request {
+            Ok(message) => state.handle_request(&mut self.head, env, &message),
+            Err(notify) => state.refuse_request(&mut self.head, env, &request_header, notify),
+        };
+        Ok(())
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) {
+        let head = &mut self.head;
+        match head.window.on_timeout(env.now, env.config.retransmit) {
+            Overdue::Repeat(again) => env.transmits.push_back(*again),
+            Overdue::GaveUp => {
+                let state = std::mem::replace(&mut self.state, State::Closed);
+                self.state = state.give_up(head, env);
+            }
+            Overdue::NotDue => {
+                let state = std::mem::replace(&mut self.state, State::Closed);
+                self.state = state.handle_timeout(head, env);
+            }
+        }
+    }
+
+    /// Carries out a command of the owner.
+    pub(crate) fn command(&mut self, env: &mut Env<'_>, request: Request) -> (State, Result<(), UnknownSa>) {
+        let head = &mut self.head;
+        let connection = match &self.state {
+            State::SaInitSent(sent) => Some(sent.connection()),
+            State::AuthSent(sent) => Some(sent.connection()),
+            _ => None,
+        };
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::SaInitSent(_) | State::AuthSent(_) if request == Request::DeleteIke => {
+                (head.fail(env, connection, FailureReason::Terminated), Ok(()))
+            }
+            State::Established(mut established) => {
+                let accepted = established.request(head, env, request);
+                (State::Established(established), if accepted { Ok(()) } else { Err(UnknownSa) })
+            }
+            state => (state, Err(UnknownSa)),
+        }
+    }
+}
+
+impl State {
+    /// Hands a decrypted new request to the exchange that expects it.
+    fn handle_request(self, head: &mut Head, env: &mut Env<'_>, message: &Message) -> Self {
+        match self {
+            Self::HalfOpen(half_open) => half_open.handle_request(head, env, message),
+            Self::Established(mut established) if message.header.exchange == ExchangeType::CreateChildSa => {
+                // A minimal implementation may refuse every further Child SA (RFC 7296 §4).
+                let notify = NotifyPayload::new(NotifyType::NoAdditionalSas, vec![]);
+                answer_with_error(head, env, &mut established.channel, &message.header, notify);
+                established.heard = env.now;
+                Self::Established(established)
+            }
+            Self::Established(established) => established.handle_request(head, env, message),
+            Self::Closing(mut channel) => {
+                head.send_protected_response(env, &mut channel, &message.header, &[]);
+                Self::Closing(channel)
+            }
+            Self::SaInitSent(_) | Self::AuthSent(_) | Self::Lingering(_) | Self::Closed => self,
+        }
+    }
+
+    /// Answers an authentic request whose payloads do not parse (RFC 7296 §2.21.3): unknown critical payloads are
+    /// refused one by one, anything else ends the IKE SA.
+    fn refuse_request(
+        self,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        request: &MessageHeader,
+        notify: NotifyPayload,
+    ) -> Self {
+        let fatal = notify.kind != NotifyType::UnsupportedCriticalPayload;
+        match self {
+            Self::HalfOpen(mut half_open) => {
+                answer_with_error(head, env, &mut half_open.init.channel, request, notify);
+                head.fail(env, None, FailureReason::InvalidSyntax);
+                Self::Lingering(env.now + env.config.limits.half_open_timeout)
+            }
+            Self::Established(mut established) => {
+                answer_with_error(head, env, &mut established.channel, request, notify);
+                if !fatal {
+                    return Self::Established(established);
+                }
+                established.close(head, env, CloseReason::Remote);
+                Self::Lingering(env.now + env.config.limits.half_open_timeout)
+            }
+            Self::Closing(_)
+            | Self::SaInitSent(_)
+            | Self::AuthSent(_)
+            | Self::Lingering(_)
+            | Self::Closed => self,
+        }
+    }
+
+    /// No answer came to the last transmission of our request.
+    fn give_up(self, head: &Head, env: &mut Env<'_>) -> Self {
+        match self {
+            Self::SaInitSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),
+            Self::AuthSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),
+            Self::Established(established) => {
+                let asked = established.current == Some(Request::DeleteIke);
+                let reason = if asked { CloseReason::Local } else { CloseReason::PeerDead };
+                established.close(head, env, reason)
+            }
+            Self::HalfOpen(_) | Self::Closing(_) | Self::Lingering(_) | Self::Closed => Self::Closed,
+        }
+    }
+
+    /// A deadline of the state itself has come.
+    fn handle_timeout(self, head: &mut Head, env: &mut Env<'_>) -> Self {
+        match self {
+            Self::HalfOpen(half_open) if half_open.expires <= env.now => {
+                head.fail(env, None, FailureReason::Timeout)
+            }
+            Self::Lingering(until) if until <= env.now => Self::Closed,
+            Self::Established(mut established) => {
+                let delay = env.config.connections[established.connection.0 as usize].dpd_delay;
+                let silent = delay.is_some_and(|delay| established.heard + delay <= env.now);
+                if silent && head.window.is_idle() {
+                    established.request(head, env, Request::Liveness);
+                }
+                Self::Established(established)
+            }
+            state => state,
+        }
+    }
+}
+
+fn answer_with_error(
+    head: &mut Head,
+    env: &mut Env<'_>,
+    channel: &mut Channel,
+    request: &MessageHeader,
+    notify: NotifyPayload,
+) {
+    head.send_protected_response(env, channel, request, &[Payload::Notify(notify)]);
+}

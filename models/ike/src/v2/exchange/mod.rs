@@ -1,0 +1,5 @@
+//! The exchanges of IKEv2, one module each, both roles side by side.
+
+pub(crate) mod auth;
+pub(crate) mod informational;
+pub(crate) mod sa_init;

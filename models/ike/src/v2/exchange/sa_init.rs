@@ -1,0 +1,375 @@
+//! IKE_SA_INIT (RFC 7296 §1.2): proposals, key exchange, nonces, NAT detection.
+//!
+//! ```text
+//! initiator                                             responder
+//! HDR, [N(COOKIE)], SAi1, KEi, Ni, N(NATD_S), N(NATD_D)  ──►
+//!                                       ◄──  HDR, SAr1, KEr, Nr, N(NATD_S), N(NATD_D)
+//!                                   or  ◄──  HDR, N(INVALID_KE_PAYLOAD | COOKIE | NO_PROPOSAL_CHOSEN)
+//! ```
+//!
+//! An answer that asks for another group or for a cookie repeats the request under the same SPI, Message ID and
+//! nonce. The refusing responder keeps no state. The initiator believes unauthenticated refusals at once, as
+//! strongSwan does, and not after a wait (RFC 7296 §2.21.1 leaves that open).
+
+use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
+
+use crate::config::{Connection, ConnectionId, NAT_T_PORT};
+use crate::event::{Event, FailureReason, IkeSaKeys};
+use crate::proposal::{self, ChosenIke, IkeProposal};
+use crate::traffic_selector::TrafficSelectors;
+use crate::v2::channel::Channel;
+use crate::v2::exchange::auth;
+use crate::v2::ike_sa::{Env, Head, State, describe, error_notify, failure_of};
+use crate::v2::keys::{IkeKeys, SaInitValues};
+use crate::v2::nat::{self, NatStatus};
+use crate::v2::window::{Outgoing, Path};
+use crate::wire::{
+    ExchangeType, Flags, Header, IkeSpi, KePayload, Message, MessageHeader, NoncePayload, NotifyPayload,
+    NotifyType, Payload, SaPayload, Version,
+};
+
+/// Octets of our nonces: at least half the key size of the PRF (RFC 7296 §2.10); strongSwan sends 32.
+const NONCE_LEN: usize = 32;
+
+/// The traffic that an initiator will offer in IKE_AUTH.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    pub(crate) ts_local: TrafficSelectors,
+    pub(crate) ts_remote: TrafficSelectors,
+}
+
+/// The initiator after its request.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    connection: ConnectionId,
+    offer: Offer,
+    /// In the order of the last request.
+    proposals: Vec<IkeProposal>,
+    method: KeyExchangeMethod,
+    private: Secret,
+    nonce: Vec<u8>,
+    cookie: Option<Vec<u8>>,
+    /// The request as sent: the initiator's AUTH payload covers it.
+    request: Vec<u8>,
+    retries: u32,
+}
+
+/// What IKE_SA_INIT leaves for IKE_AUTH, on either side.
+#[derive(Debug)]
+pub(crate) struct SaInit {
+    pub(crate) channel: Channel,
+    pub(crate) nonce_i: Vec<u8>,
+    pub(crate) nonce_r: Vec<u8>,
+    /// The initiator's message as it was on the wire.
+    pub(crate) request: Vec<u8>,
+    /// The responder's message as it was on the wire.
+    pub(crate) response: Vec<u8>,
+}
+
+/// The responder after its answer.
+#[derive(Debug)]
+pub(crate) struct HalfOpen {
+    pub(crate) init: SaInit,
+    /// When to forget it.
+    pub(crate) expires: core::time::Duration,
+}
+
+/// The three payloads that every IKE_SA_INIT message must have.
+struct Essentials<'a> {
+    sa: &'a SaPayload,
+    ke: &'a KePayload,
+    nonce: &'a NoncePayload,
+}
+
+/// Sends the first request of a new IKE SA.
+pub(crate) fn initiate(head: &mut Head, env: &mut Env<'_>, connection: ConnectionId, offer: Offer) -> State {
+    let proposals = env.config.connections[connection.0 as usize].proposals.clone();
+    let Some(method) = proposals.first().and_then(|proposal| proposal.key_exchange.first().copied()) else {
+        return head.fail(env, Some(connection), FailureReason::NoProposalChosen);
+    };
+    let sent = Sent {
+        connection,
+        offer,
+        proposals,
+        method,
+        private: Secret::new(env.draw(Purpose::KeyExchange, method.private_len())),
+        nonce: env.draw(Purpose::Nonce, NONCE_LEN),
+        cookie: None,
+        request: vec![],
+        retries: 0,
+    };
+    sent.send(head, env)
+}
+
+impl Sent {
+    /// The connection that is being set up.
+    pub(crate) fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+
+    fn send(mut self, head: &mut Head, env: &mut Env<'_>) -> State {
+        let connection = &env.config.connections[self.connection.0 as usize];
+        let public_value = env.crypto.public_value(self.method, &self.private);
+        let mut payloads = Vec::new();
+        if let Some(cookie) = &self.cookie {
+            payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::Cookie, cookie.clone())));
+        }
+        let numbered =
+            self.proposals.iter().zip(1_u8..).map(|(proposal, number)| proposal.to_wire(number, &[]));
+        payloads.push(Payload::Sa(SaPayload { proposals: numbered.collect() }));
+        payloads.extend(exchange_payloads(self.method, public_value, &self.nonce));
+        let spis = (head.spi_i, IkeSpi::ZERO);
+        payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
+        let message = Message { header: head.request_header(ExchangeType::IkeSaInit), payloads };
+        self.request = message.encode();
+        let info = describe(env.config, &message.header, &message.payloads, false);
+        head.send_request(env, Outgoing { bytes: self.request.clone(), info });
+        State::SaInitSent(Box::new(self))
+    }
+
+    /// Handles the answer.
+    pub(crate) fn handle_response(
+        self,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        message: &Message,
+        bytes: &[u8],
+        path: Path,
+    ) -> State {
+        if let Some(cookie) = notify_data(message, NotifyType::Cookie) {
+            let cookie = cookie.to_vec();
+            return self.retry(head, env, |sent, _| {
+                sent.cookie = Some(cookie);
+                true
+            });
+        }
+        if let Some(group) = notify_data(message, NotifyType::InvalidKePayload) {
+            let method = <[u8; 2]>::try_from(group).ok().map(u16::from_be_bytes);
+            let method = method.and_then(KeyExchangeMethod::from_transform);
+            return self
+                .retry(head, env, |sent, env| method.is_some_and(|method| sent.change_group(env, method)));
+        }
+        if let Some(notify) = error_notify(&message.payloads) {
+            return head.fail(env, Some(self.connection), failure_of(notify));
+        }
+        head.window.complete();
+        self.accept(head, env, message, bytes, path)
+    }
+
+    /// Repeats the request as changed by `change`, unless the peer has asked too often or `change` refuses.
+    fn retry(
+        mut self,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        change: impl FnOnce(&mut Self, &mut Env<'_>) -> bool,
+    ) -> State {
+        head.window.retry();
+        self.retries += 1;
+        if self.retries > env.config.limits.sa_init_retries || !change(&mut self, env) {
+            return head.fail(env, Some(self.connection), FailureReason::InvalidKePayload);
+        }
+        self.send(head, env)
+    }
+
+    /// Moves the wanted group to the front of its proposal and that proposal to the front of the list, as strongSwan
+    /// does; false when the group was not offered.
+    fn change_group(&mut self, env: &mut Env<'_>, method: KeyExchangeMethod) -> bool {
+        let holds = |proposal: &IkeProposal| proposal.key_exchange.contains(&method);
+        let Some(place) = self.proposals.iter().position(holds) else {
+            return false;
+        };
+        let mut proposal = self.proposals.remove(place);
+        proposal.key_exchange.retain(|other| *other != method);
+        proposal.key_exchange.insert(0, method);
+        self.proposals.insert(0, proposal);
+        self.method = method;
+        self.private = Secret::new(env.draw(Purpose::KeyExchange, method.private_len()));
+        true
+    }
+
+    fn accept(
+        self,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        message: &Message,
+        bytes: &[u8],
+        path: Path,
+    ) -> State {
+        let connection = Some(self.connection);
+        let Some(essentials) = essentials(message).filter(|_| !message.header.spi_r.is_zero()) else {
+            return head.fail(env, connection, FailureReason::InvalidSyntax);
+        };
+        let Some(chosen) = proposal::verify_answer_ike(&self.proposals, essentials.sa)
+            .filter(|chosen| chosen.key_exchange == self.method)
+        else {
+            return head.fail(env, connection, FailureReason::NoProposalChosen);
+        };
+        let same_group = essentials.ke.method == self.method.transform_id();
+        let secret = env.crypto.shared_secret(self.method, &self.private, &essentials.ke.public_value);
+        let (true, Ok(secret)) = (same_group, secret) else {
+            return head.fail(env, connection, FailureReason::InvalidSyntax);
+        };
+        head.spi_r = message.header.spi_r;
+        let nonce_r = essentials.nonce.as_bytes().to_vec();
+        let channel = derive(head, env, &chosen, &secret, (&self.nonce, &nonce_r));
+        self.detect_nat(head, env, message, path);
+        let init =
+            SaInit { channel, nonce_i: self.nonce, nonce_r, request: self.request, response: bytes.to_vec() };
+        auth::initiate(head, env, self.connection, self.offer, init)
+    }
+
+    /// A NAT anywhere moves the IKE SA to port 4500 (RFC 7296 §2.23).
+    fn detect_nat(&self, head: &mut Head, env: &mut Env<'_>, message: &Message, path: Path) {
+        let spis = (head.spi_i, head.spi_r);
+        head.nat = nat::detect(env.crypto, message, spis, path.remote, path.local).unwrap_or_default();
+        if env.config.connections[self.connection.0 as usize].encap {
+            head.nat.local = true;
+        }
+        if head.nat.detected() {
+            head.path.local.set_port(NAT_T_PORT);
+            head.path.remote.set_port(NAT_T_PORT);
+        }
+    }
+}
+
+/// What a responder does with a first request.
+pub(crate) enum Answer {
+    /// It sets up an IKE SA.
+    Accept(Box<HalfOpen>, NatStatus),
+    /// It refuses, without keeping state.
+    Refuse(NotifyPayload),
+}
+
+/// Judges the first request of a new IKE SA. `head` carries the two SPIs; `connections` are those whose addresses fit.
+pub(crate) fn answer(
+    head: &mut Head,
+    env: &mut Env<'_>,
+    connections: &[&Connection],
+    message: &Message,
+    bytes: &[u8],
+) -> Answer {
+    let Some(essentials) = essentials(message) else {
+        return refuse(NotifyType::InvalidSyntax, vec![]);
+    };
+    let choose = |connection: &&Connection| {
+        proposal::select_ike(&connection.proposals, essentials.sa).map(|chosen| (chosen, connection.encap))
+    };
+    let Some((chosen, encap)) = connections.iter().find_map(choose) else {
+        return refuse(NotifyType::NoProposalChosen, vec![]);
+    };
+    let method = chosen.key_exchange;
+    if essentials.ke.method != method.transform_id() {
+        return refuse(NotifyType::InvalidKePayload, method.transform_id().to_be_bytes().to_vec());
+    }
+    let private = Secret::new(env.draw(Purpose::KeyExchange, method.private_len()));
+    let public_value = env.crypto.public_value(method, &private);
+    let Ok(secret) = env.crypto.shared_secret(method, &private, &essentials.ke.public_value) else {
+        return refuse(NotifyType::InvalidSyntax, vec![]);
+    };
+    let nonce_i = essentials.nonce.as_bytes().to_vec();
+    let nonce_r = env.draw(Purpose::Nonce, NONCE_LEN);
+    let channel = derive(head, env, &chosen, &secret, (&nonce_i, &nonce_r));
+    let spis_seen = (head.spi_i, IkeSpi::ZERO);
+    let nat = nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local);
+    let response = respond(head, env, message, &chosen, public_value, &nonce_r, (nat.is_some(), encap));
+    let init = SaInit { channel, nonce_i, nonce_r, request: bytes.to_vec(), response };
+    let expires = env.now + env.config.limits.half_open_timeout;
+    let mut nat = nat.unwrap_or_default();
+    nat.local |= encap;
+    Answer::Accept(Box::new(HalfOpen { init, expires }), nat)
+}
+
+/// Sends the positive answer and returns it as encoded. NAT detection is answered when it was asked for.
+fn respond(
+    head: &mut Head,
+    env: &mut Env<'_>,
+    request: &Message,
+    chosen: &ChosenIke,
+    public_value: Vec<u8>,
+    nonce: &[u8],
+    (nat_t, encap): (bool, bool),
+) -> Vec<u8> {
+    let mut payloads = vec![Payload::Sa(SaPayload { proposals: vec![chosen.to_wire(chosen.number, &[])] })];
+    payloads.extend(exchange_payloads(chosen.key_exchange, public_value, nonce));
+    if nat_t {
+        let spis = (head.spi_i, head.spi_r);
+        payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, encap));
+    }
+    let header = head.response_header(ExchangeType::IkeSaInit, request.header.message_id);
+    let message = Message { header, payloads };
+    let bytes = message.encode();
+    let info = describe(env.config, &message.header, &message.payloads, false);
+    let transmit = head.window.send_response(head.id, head.path, Outgoing { bytes: bytes.clone(), info });
+    env.transmits.push_back(transmit);
+    bytes
+}
+
+/// The stateless refusal of a first request: SPIr is zero.
+pub(crate) fn refusal(env: &Env<'_>, request: &Header, notify: NotifyPayload) -> Outgoing {
+    let flags = Flags::response(false);
+    let (spi_i, spi_r, exchange) = (request.spi_i, request.spi_r, request.exchange);
+    let header = MessageHeader {
+        spi_i,
+        spi_r,
+        exchange,
+        flags,
+        message_id: request.message_id,
+        version: Version::V2_0,
+    };
+    let message = Message { header, payloads: vec![Payload::Notify(notify)] };
+    let info = describe(env.config, &message.header, &message.payloads, false);
+    Outgoing { bytes: message.encode(), info }
+}
+
+fn refuse(kind: NotifyType, data: Vec<u8>) -> Answer {
+    Answer::Refuse(NotifyPayload::new(kind, data))
+}
+
+fn exchange_payloads(method: KeyExchangeMethod, public_value: Vec<u8>, nonce: &[u8]) -> [Payload; 2] {
+    let nonce = NoncePayload::new(nonce.to_vec()).expect("our nonces have an allowed length");
+    [Payload::Ke(KePayload { method: method.transform_id(), public_value }), Payload::Nonce(nonce)]
+}
+
+/// Derives the keys on either side, tells the owner, and opens the channel.
+fn derive(
+    head: &Head,
+    env: &mut Env<'_>,
+    chosen: &ChosenIke,
+    secret: &Secret,
+    (nonce_i, nonce_r): (&[u8], &[u8]),
+) -> Channel {
+    let values = SaInitValues { nonce_i, nonce_r, spi_i: head.spi_i, spi_r: head.spi_r };
+    let keys = IkeKeys::derive(env.crypto, chosen, secret, values);
+    env.events.push_back(Event::KeysDerived(Box::new(IkeSaKeys {
+        ike_sa: head.id,
+        spi_i: head.spi_i,
+        spi_r: head.spi_r,
+        proposal: chosen.clone(),
+        keys: keys.clone(),
+    })));
+    Channel::new(env.crypto, env.random, head.role, chosen.clone(), keys)
+}
+
+/// The three payloads, each exactly once.
+fn essentials(message: &Message) -> Option<Essentials<'_>> {
+    let (mut sa, mut ke, mut nonce) = (None, None, None);
+    for payload in &message.payloads {
+        let twice = match payload {
+            Payload::Sa(payload) => sa.replace(payload).is_some(),
+            Payload::Ke(payload) => ke.replace(payload).is_some(),
+            Payload::Nonce(payload) => nonce.replace(payload).is_some(),
+            _ => false,
+        };
+        if twice {
+            return None;
+        }
+    }
+    Some(Essentials { sa: sa?, ke: ke?, nonce: nonce? })
+}
+
+fn notify_data(message: &Message, kind: NotifyType) -> Option<&[u8]> {
+    message.payloads.iter().find_map(|payload| match payload {
+        Payload::Notify(notify) if notify.kind == kind => Some(notify.data.as_slice()),
+        _ => None,
+    })
+}

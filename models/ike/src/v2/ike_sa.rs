@@ -1,0 +1,224 @@
+//! One IKE SA: what all exchanges share ([`Head`]) and the state that it is in ([`State`]).
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use ipseclab_crypto::{Crypto, Purpose, RandomSource};
+
+use crate::config::{ConnectionId, EndpointConfig};
+use crate::event::{Event, FailureReason, IkeSaId, MessageInfo, Transmit};
+use crate::v2::Role;
+use crate::v2::channel::Channel;
+use crate::v2::exchange::{auth, informational, sa_init};
+use crate::v2::nat::NatStatus;
+use crate::v2::window::{Outgoing, Path, Window};
+use crate::wire::{
+    ExchangeType, Flags, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, Payload, Version,
+};
+
+/// What an exchange needs from the endpoint around it.
+pub(crate) struct Env<'a> {
+    pub(crate) now: Duration,
+    pub(crate) config: &'a EndpointConfig,
+    pub(crate) crypto: &'a mut Crypto,
+    pub(crate) random: &'a mut dyn RandomSource,
+    pub(crate) transmits: &'a mut VecDeque<Transmit>,
+    pub(crate) events: &'a mut VecDeque<Event>,
+}
+
+impl Env<'_> {
+    /// Draws `len` octets for `purpose`.
+    pub(crate) fn draw(&mut self, purpose: Purpose, len: usize) -> Vec<u8> {
+        let mut octets = vec![0; len];
+        self.random.fill(purpose, &mut octets);
+        octets
+    }
+
+    /// A fresh ESP SPI; 0 to 255 are reserved (RFC 4303 §2.1).
+    pub(crate) fn draw_child_spi(&mut self) -> u32 {
+        loop {
+            let mut octets = [0; 4];
+            self.random.fill(Purpose::ChildSpi, &mut octets);
+            let spi = u32::from_be_bytes(octets);
+            if spi >= 256 {
+                return spi;
+            }
+        }
+    }
+}
+
+/// What every state of an IKE SA has.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) id: IkeSaId,
+    pub(crate) role: Role,
+    pub(crate) spi_i: IkeSpi,
+    pub(crate) spi_r: IkeSpi,
+    /// Where messages go now.
+    pub(crate) path: Path,
+    /// Where the peer was when the IKE SA began.
+    pub(crate) first_remote: SocketAddr,
+    pub(crate) nat: NatStatus,
+    pub(crate) window: Window,
+}
+
+/// An IKE SA.
+#[derive(Debug)]
+pub(crate) struct IkeSa {
+    pub(crate) head: Head,
+    pub(crate) state: State,
+}
+
+/// The life of an IKE SA; each state owns what is valid in it.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// Initiator: IKE_SA_INIT is sent.
+    SaInitSent(Box<sa_init::Sent>),
+    /// Responder: IKE_SA_INIT is answered, IKE_AUTH is awaited.
+    HalfOpen(Box<sa_init::HalfOpen>),
+    /// Initiator: IKE_AUTH is sent.
+    AuthSent(Box<auth::Sent>),
+    /// Both sides are authenticated.
+    Established(Box<Established>),
+    /// A last request of ours awaits its answer; nothing else remains.
+    Closing(Box<Channel>),
+    /// All is over but for repeating the last response until the given time.
+    Lingering(Duration),
+    /// To be forgotten.
+    Closed,
+}
+
+/// An authenticated IKE SA.
+#[derive(Debug)]
+pub(crate) struct Established {
+    pub(crate) connection: ConnectionId,
+    pub(crate) channel: Channel,
+    pub(crate) children: Vec<ChildSa>,
+    /// The last sign of life of the peer, in IKE or ESP.
+    pub(crate) heard: Duration,
+    /// The request of ours that is under way.
+    pub(crate) current: Option<informational::Request>,
+    /// Requests of ours that wait for the window.
+    pub(crate) waiting: VecDeque<informational::Request>,
+}
+
+/// A Child SA: the two SPIs of its ESP SAs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChildSa {
+    pub(crate) spi_in: u32,
+    pub(crate) spi_out: u32,
+}
+
+impl Head {
+    /// The header of our next request.
+    pub(crate) fn request_header(&self, exchange: ExchangeType) -> MessageHeader {
+        self.header(exchange, Flags::request(self.role == Role::Initiator), self.window.next_id())
+    }
+
+    /// The header of our response to request `id`.
+    pub(crate) fn response_header(&self, exchange: ExchangeType, id: MessageId) -> MessageHeader {
+        self.header(exchange, Flags::response(self.role == Role::Initiator), id)
+    }
+
+    fn header(&self, exchange: ExchangeType, flags: Flags, message_id: MessageId) -> MessageHeader {
+        let version = Version::V2_0;
+        MessageHeader { spi_i: self.spi_i, spi_r: self.spi_r, exchange, flags, message_id, version }
+    }
+
+    /// Puts an encoded request on its way.
+    pub(crate) fn send_request(&mut self, env: &mut Env<'_>, message: Outgoing) {
+        let policy = env.config.retransmit;
+        let transmit = self.window.send_request(env.now, policy, self.id, self.path, message);
+        env.transmits.push_back(transmit);
+    }
+
+    /// Protects and sends a request.
+    pub(crate) fn send_protected_request(
+        &mut self,
+        env: &mut Env<'_>,
+        channel: &mut Channel,
+        exchange: ExchangeType,
+        payloads: &[Payload],
+    ) {
+        let header = self.request_header(exchange);
+        let bytes = channel.seal(env.crypto, env.random, &header, payloads);
+        let info = describe(env.config, &header, payloads, true);
+        self.send_request(env, Outgoing { bytes, info });
+    }
+
+    /// Protects and sends the response to `request`, and keeps it for repetitions.
+    pub(crate) fn send_protected_response(
+        &mut self,
+        env: &mut Env<'_>,
+        channel: &mut Channel,
+        request: &MessageHeader,
+        payloads: &[Payload],
+    ) {
+        let header = self.response_header(request.exchange, request.message_id);
+        let bytes = channel.seal(env.crypto, env.random, &header, payloads);
+        let info = describe(env.config, &header, payloads, true);
+        let transmit = self.window.send_response(self.id, self.path, Outgoing { bytes, info });
+        env.transmits.push_back(transmit);
+    }
+
+    /// Ends a negotiation that did not succeed.
+    pub(crate) fn fail(
+        &self,
+        env: &mut Env<'_>,
+        connection: Option<ConnectionId>,
+        reason: FailureReason,
+    ) -> State {
+        let failed = Event::NegotiationFailed { ike_sa: self.id, connection, role: self.role, reason };
+        env.events.push_back(failed);
+        State::Closed
+    }
+}
+
+/// Describes a message for logs; the payload list costs time, so it is made on request only.
+pub(crate) fn describe(
+    config: &EndpointConfig,
+    header: &MessageHeader,
+    payloads: &[Payload],
+    protected: bool,
+) -> MessageInfo {
+    let labels = || payloads.iter().map(ToString::to_string);
+    let payloads = match (config.trace, protected) {
+        (false, _) => vec![],
+        (true, false) => labels().collect(),
+        (true, true) => std::iter::once("SK".to_owned()).chain(labels()).collect(),
+    };
+    MessageInfo {
+        exchange: header.exchange,
+        message_id: header.message_id,
+        response: header.flags.response,
+        repeated: false,
+        payloads,
+    }
+}
+
+/// The first error notification among `payloads`.
+pub(crate) fn error_notify(payloads: &[Payload]) -> Option<&NotifyPayload> {
+    payloads.iter().find_map(|payload| match payload {
+        Payload::Notify(notify) if notify.kind.is_error() => Some(notify),
+        _ => None,
+    })
+}
+
+/// What an error notification of the peer means for a negotiation.
+pub(crate) fn failure_of(notify: &NotifyPayload) -> FailureReason {
+    use crate::wire::NotifyType;
+    match notify.kind {
+        NotifyType::NoProposalChosen => FailureReason::NoProposalChosen,
+        NotifyType::InvalidKePayload => FailureReason::InvalidKePayload,
+        NotifyType::AuthenticationFailed => FailureReason::AuthenticationFailed,
+        NotifyType::TsUnacceptable => FailureReason::TsUnacceptable,
+        NotifyType::InvalidSyntax => FailureReason::InvalidSyntax,
+        _ => FailureReason::PeerError,
+    }
+}
+
+/// Whether `message` carries the status notification `kind`.
+pub(crate) fn has_notify(message: &Message, kind: crate::wire::NotifyType) -> bool {
+    message.payloads.iter().any(|payload| matches!(payload, Payload::Notify(notify) if notify.kind == kind))
+}

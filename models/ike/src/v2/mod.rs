@@ -1,0 +1,36 @@
+//! IKEv2 (RFC 7296).
+//!
+//! From the bottom up: [`window`] keeps Message IDs and retransmission, [`channel`] protects messages, the modules of
+//! [`exchange`] hold one exchange each with both roles, [`ike_sa`] is the state that they work on, and [`endpoint`]
+//! finds the IKE SA for a datagram or a timer.
+
+mod channel;
+mod dispatch;
+mod endpoint;
+mod exchange;
+mod ike_sa;
+mod keys;
+mod nat;
+mod window;
+
+pub use endpoint::{Acquired, Endpoint, UnknownSa};
+pub use keys::IkeKeys;
+
+/// Who began the IKE SA: the original initiator or the original responder (RFC 7296 §2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The side that sent the first message.
+    Initiator,
+    /// The side that answered it.
+    Responder,
+}
+
+impl Role {
+    /// The peer's role.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Initiator => Self::Responder,
+            Self::Responder => Self::Initiator,
+        }
+    }
+}

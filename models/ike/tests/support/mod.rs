@@ -1,0 +1,296 @@
+//! Two endpoints and the network between them, for the exchange scripts.
+//!
+//! The clock moves from event to event; every datagram takes 10 ms unless the script says otherwise. A script is a
+//! function that judges each datagram by its number on the wire.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
+use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig, Limits, Mode, RetransmitPolicy};
+use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
+use ipseclab_ike::{
+    ChildSaEstablished, Endpoint, Event, FailureReason, Identity, TrafficSelectors, Transmit,
+};
+
+pub(crate) const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+pub(crate) const B: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+pub(crate) const OFFICE: ConnectionId = ConnectionId(0);
+const LATENCY: Duration = Duration::from_millis(10);
+
+/// A counter with a different start for each stream: deterministic, and never the same octets twice.
+pub(crate) struct Counting {
+    seed: u8,
+    counters: BTreeMap<Purpose, u64>,
+}
+
+impl RandomSource for Counting {
+    fn fill(&mut self, purpose: Purpose, out: &mut [u8]) {
+        let counter = self.counters.entry(purpose).or_insert(1);
+        for octet in out {
+            // A linear congruential step: test keys need variety, not strength.
+            *counter =
+                counter.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *octet = (*counter >> 56) as u8 ^ self.seed;
+        }
+    }
+}
+
+/// What the network does with a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Deliver,
+    Lose,
+    Duplicate,
+    /// Arrives this much later than usual.
+    Delay(Duration),
+}
+
+/// One side with what it told its owner.
+pub(crate) struct Peer {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) events: Vec<Event>,
+}
+
+/// Both sides, the wire, and a log of every datagram sent.
+pub(crate) struct Pair {
+    pub(crate) a: Peer,
+    pub(crate) b: Peer,
+    pub(crate) now: Duration,
+    pub(crate) log: Vec<(Duration, Transmit)>,
+    pub(crate) nat: Option<Nat>,
+    in_flight: BTreeMap<(Duration, usize), Flight>,
+    script: Box<dyn FnMut(usize, &Transmit) -> Verdict>,
+}
+
+struct Flight {
+    from: SocketAddr,
+    to: SocketAddr,
+    payload: Vec<u8>,
+}
+
+/// A translator in front of A: its address and the port that it gives to A's port 500 and 4500.
+#[derive(Clone, Copy)]
+pub(crate) struct Nat {
+    pub(crate) address: Ipv4Addr,
+    pub(crate) port_offset: u16,
+}
+
+pub(crate) fn tunnel(local: &str, remote: &str) -> Child {
+    Child {
+        name: "lan".into(),
+        local_ts: net(local),
+        remote_ts: net(remote),
+        esp_proposals: vec![parse_esp_proposal("aes128gcm16").unwrap()],
+        mode: Mode::Tunnel,
+    }
+}
+
+/// The traffic selectors of `a.b.c` = a.b.c.0/24.
+pub(crate) fn net(prefix: &str) -> TrafficSelectors {
+    let ends = [format!("{prefix}.0"), format!("{prefix}.255")].map(|text| text.parse().unwrap());
+    TrafficSelectors::ipv4_range(ends[0], ends[1])
+}
+
+pub(crate) fn connection(side: Side) -> Connection {
+    let (own, peer, remote, child) = match side {
+        Side::A => ("a.example", "b.example", B, tunnel("10.1.0", "10.2.0")),
+        Side::B => ("b.example", "a.example", A, tunnel("10.2.0", "10.1.0")),
+    };
+    Connection {
+        name: "office".into(),
+        remote_address: Some(remote.into()),
+        proposals: vec![parse_ike_proposal("aes256gcm16-prfsha256-x25519").unwrap()],
+        local_id: Identity::parse(own),
+        remote_id: Identity::parse(peer),
+        psk: Secret::new(*b"correct horse battery staple"),
+        encap: false,
+        dpd_delay: None,
+        child,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    A,
+    B,
+}
+
+fn peer(address: Ipv4Addr, connection: Connection, seed: u8) -> Peer {
+    let config = EndpointConfig {
+        local_address: address,
+        connections: vec![connection],
+        retransmit: RetransmitPolicy::default(),
+        limits: Limits::default(),
+        trace: true,
+    };
+    let random = Counting { seed, counters: BTreeMap::new() };
+    let crypto = Crypto::new(Arc::new(RealProvider::new()));
+    Peer { endpoint: Endpoint::new(config, crypto, Box::new(random)), events: vec![] }
+}
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        Self::with(|_, _| {})
+    }
+
+    /// A pair whose two connections `change` has changed.
+    pub(crate) fn with(change: impl FnOnce(&mut Connection, &mut Connection)) -> Self {
+        let (mut a, mut b) = (connection(Side::A), connection(Side::B));
+        change(&mut a, &mut b);
+        Self {
+            a: peer(A, a, 0),
+            b: peer(B, b, 0x55),
+            now: Duration::ZERO,
+            log: vec![],
+            nat: None,
+            in_flight: BTreeMap::new(),
+            script: Box::new(|_, _| Verdict::Deliver),
+        }
+    }
+
+    pub(crate) fn script(mut self, script: impl FnMut(usize, &Transmit) -> Verdict + 'static) -> Self {
+        self.script = Box::new(script);
+        self
+    }
+
+    pub(crate) fn peer(&mut self, side: Side) -> &mut Peer {
+        match side {
+            Side::A => &mut self.a,
+            Side::B => &mut self.b,
+        }
+    }
+
+    /// A's connection begins.
+    pub(crate) fn initiate(&mut self) {
+        let now = self.now;
+        self.a.endpoint.initiate(now, OFFICE).expect("the connection has a peer address");
+        self.flush();
+    }
+
+    /// Initiates and runs until nothing is under way, or `horizon`.
+    pub(crate) fn establish(mut self) -> Self {
+        self.initiate();
+        self.run_for(Duration::from_secs(400));
+        self
+    }
+
+    /// Moves everything that both sides want to send onto the wire.
+    pub(crate) fn flush(&mut self) {
+        for side in [Side::A, Side::B] {
+            while let Some(transmit) = self.peer(side).endpoint.poll_transmit() {
+                self.put_on_wire(transmit);
+            }
+            while let Some(event) = self.peer(side).endpoint.poll_event() {
+                self.peer(side).events.push(event);
+            }
+        }
+    }
+
+    fn put_on_wire(&mut self, transmit: Transmit) {
+        let number = self.log.len();
+        let verdict = (self.script)(number, &transmit);
+        let usual = self.now + LATENCY;
+        let arrivals = match verdict {
+            Verdict::Lose => vec![],
+            Verdict::Deliver => vec![usual],
+            Verdict::Duplicate => vec![usual, usual + LATENCY / 2],
+            Verdict::Delay(more) => vec![usual + more],
+        };
+        for (copy, at) in arrivals.into_iter().enumerate() {
+            let (from, to) = self.translate(transmit.from, transmit.to);
+            let flight = Flight { from, to, payload: transmit.payload.clone() };
+            self.in_flight.insert((at, 2 * number + copy), flight);
+        }
+        self.log.push((self.now, transmit));
+    }
+
+    fn translate(&self, from: SocketAddr, to: SocketAddr) -> (SocketAddr, SocketAddr) {
+        let Some(nat) = self.nat else { return (from, to) };
+        if from.ip() == A {
+            return ((nat.address, from.port() + nat.port_offset).into(), to);
+        }
+        (from, (A, to.port() - nat.port_offset).into())
+    }
+
+    /// Runs until the wire is empty and no timer is due before `now + span`.
+    pub(crate) fn run_for(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    /// One arrival or one timer; false when none comes before `end`.
+    pub(crate) fn step(&mut self, end: Duration) -> bool {
+        let arrival = self.in_flight.keys().next().map(|(at, _)| *at);
+        let timers = [self.a.endpoint.poll_timeout(), self.b.endpoint.poll_timeout()];
+        let timer = timers.into_iter().flatten().min();
+        let Some(next) = arrival.into_iter().chain(timer).min().filter(|next| *next <= end) else {
+            return false;
+        };
+        self.now = self.now.max(next);
+        if arrival == Some(next) {
+            let (_, flight) = self.in_flight.pop_first().expect("it was there");
+            let side = if flight.to.ip() == B { Side::B } else { Side::A };
+            let now = self.now;
+            self.peer(side).endpoint.handle_datagram(now, flight.from, flight.to, &flight.payload);
+        } else {
+            self.a.endpoint.handle_timeout(next);
+            self.b.endpoint.handle_timeout(next);
+        }
+        self.flush();
+        true
+    }
+
+    /// The Child SAs that both sides believe in, as (our SPI, their SPI) from A's side; asserts that they agree.
+    pub(crate) fn live_children(&self) -> Vec<u32> {
+        let spis =
+            |peer: &Peer| -> Vec<u32> { peer.endpoint.established().flat_map(|(_, _, spis)| spis).collect() };
+        let mut expected_at_b: Vec<u32> = Vec::new();
+        for spi in spis(&self.a) {
+            let child = self.a.children().into_iter().find(|child| child.spi_in == spi).expect("announced");
+            expected_at_b.push(child.spi_out);
+        }
+        let mut at_b = spis(&self.b);
+        expected_at_b.sort_unstable();
+        at_b.sort_unstable();
+        assert_eq!(expected_at_b, at_b, "both sides agree on the live Child SAs");
+        spis(&self.a)
+    }
+
+    /// Titles of the messages sent, such as "IKE_AUTH 1 request".
+    pub(crate) fn titles(&self) -> Vec<String> {
+        let title = |transmit: &Transmit| {
+            let kind = if transmit.message.response { "response" } else { "request" };
+            let repeated = if transmit.message.repeated { " again" } else { "" };
+            format!("{} {} {kind}{repeated}", transmit.message.exchange, transmit.message.message_id)
+        };
+        self.log.iter().map(|(_, transmit)| title(transmit)).collect()
+    }
+}
+
+impl Peer {
+    pub(crate) fn children(&self) -> Vec<&ChildSaEstablished> {
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                Event::ChildSaEstablished(child) => Some(child.as_ref()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn failures(&self) -> Vec<FailureReason> {
+        let reason = |event: &Event| match event {
+            Event::NegotiationFailed { reason, .. } | Event::ChildSaFailed { reason, .. } => Some(*reason),
+            _ => None,
+        };
+        self.events.iter().filter_map(reason).collect()
+    }
+
+    pub(crate) fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.events.iter().filter(|event| wanted(event)).count()
+    }
+}

@@ -1,0 +1,119 @@
+//! The anti-replay window: 64 sequence numbers, as RFC 4303 §3.4.3 and appendix A2 describe it.
+//!
+//! Checking and updating are two calls because the integrity check stands between them: a forged packet must not
+//! move the window. Bit `n` of the mask stands for `highest - n`, so a shift moves the window.
+//! Left out: extended sequence numbers (appendix A), for which the numbers are already 64 bits wide.
+
+use crate::spi::SeqNo;
+
+/// Which of the last sequence numbers have been received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplayWindow {
+    highest: SeqNo,
+    seen: u64,
+}
+
+impl ReplayWindow {
+    /// How many sequence numbers, the highest included, the window covers.
+    pub const LEN: u64 = 64;
+
+    /// Whether a packet with this number may still be accepted: not 0, not left of the window, not seen.
+    pub fn check(&self, number: SeqNo) -> bool {
+        if number.value() == 0 {
+            return false;
+        }
+        match self.highest.value().checked_sub(number.value()) {
+            None => true,
+            Some(age) => age < Self::LEN && self.seen >> age & 1 == 0,
+        }
+    }
+
+    /// Marks a number that passed [`check`](Self::check) and then its packet's integrity check.
+    pub fn update(&mut self, number: SeqNo) {
+        if number > self.highest {
+            let distance = number.value() - self.highest.value();
+            self.seen = if distance < Self::LEN { self.seen << distance } else { 0 };
+            self.highest = number;
+        }
+        let age = self.highest.value() - number.value();
+        if age < Self::LEN {
+            self.seen |= 1 << age;
+        }
+    }
+
+    /// The right edge of the window; 0 before the first packet.
+    pub fn highest(&self) -> SeqNo {
+        self.highest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The definition without any cleverness: everything seen, and the greatest of it.
+    #[derive(Default)]
+    struct Oracle(BTreeSet<u64>);
+
+    impl Oracle {
+        fn check(&self, number: u64) -> bool {
+            let highest = self.0.last().copied().unwrap_or(0);
+            number != 0 && number + ReplayWindow::LEN > highest && !self.0.contains(&number)
+        }
+    }
+
+    fn agree_on(numbers: impl IntoIterator<Item = (u64, bool)>) {
+        let (mut window, mut oracle) = (ReplayWindow::default(), Oracle::default());
+        for (number, genuine) in numbers {
+            let accepted = window.check(SeqNo::new(number));
+            assert_eq!(accepted, oracle.check(number), "{number} after {:?}", oracle.0);
+            if accepted && genuine {
+                window.update(SeqNo::new(number));
+                oracle.0.insert(number);
+            }
+            assert_eq!(window.highest().value(), oracle.0.last().copied().unwrap_or(0));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_window_agrees_with_a_set(numbers in prop::collection::vec((0_u64..400, prop::bool::weighted(0.8)), 0..300)) {
+            agree_on(numbers);
+        }
+
+        #[test]
+        fn a_drifting_sequence_agrees_with_a_set(steps in prop::collection::vec((0_u64..90, 0_u64..80), 0..300)) {
+            let mut base = 0;
+            agree_on(steps.into_iter().map(|(forward, back)| {
+                base += forward / 8;
+                (base.saturating_sub(back), true)
+            }));
+        }
+
+        #[test]
+        fn the_end_of_the_number_space_agrees_with_a_set(back in prop::collection::vec(0_u64..130, 0..200)) {
+            agree_on(back.into_iter().map(|age| (u64::from(u32::MAX) - age, true)));
+        }
+    }
+
+    #[test]
+    fn a_forged_packet_does_not_move_the_window() {
+        let mut window = ReplayWindow::default();
+        window.update(SeqNo::new(1));
+        assert!(window.check(SeqNo::new(1_000_000)));
+        assert!(window.check(SeqNo::new(2)));
+        assert!(!window.check(SeqNo::new(1)));
+    }
+
+    #[test]
+    fn the_left_edge_is_exactly_sixty_four_numbers_wide() {
+        let mut window = ReplayWindow::default();
+        window.update(SeqNo::new(100));
+        assert!(window.check(SeqNo::new(37)));
+        assert!(!window.check(SeqNo::new(36)));
+    }
+}

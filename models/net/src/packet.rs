@@ -1,0 +1,55 @@
+//! One simulated packet: its real octets, and what the simulation knows beside them.
+//!
+//! The octets start at the IPv4 version nibble; there is no link-layer frame, and a link adds framing as a number
+//! (`LinkConfig::overhead`). The trail is not on the wire: no model may read it to decide what happens to a packet.
+
+use ipseclab_sim::SimTime;
+
+use crate::trail::Trail;
+
+/// A packet under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// An IPv4 packet, from the version octet on.
+    pub bytes: Vec<u8>,
+    /// Where the packet's time went.
+    pub trail: Trail,
+}
+
+impl Packet {
+    /// A packet that comes into being at `now`.
+    pub const fn new(bytes: Vec<u8>, now: SimTime) -> Self {
+        Self { bytes, trail: Trail::new(now) }
+    }
+
+    /// A packet that continues `trail`, as the ESP packet does for the packet it carries.
+    pub const fn with_trail(bytes: Vec<u8>, trail: Trail) -> Self {
+        Self { bytes, trail }
+    }
+
+    /// The length in octets, IPv4 header included.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there are no octets at all.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipseclab_sim::SimDuration;
+
+    use super::*;
+
+    #[test]
+    fn an_encapsulating_packet_continues_the_trail_of_its_payload() {
+        let mut inner = Packet::new(vec![0x45; 20], SimTime::from_nanos(7));
+        inner.trail.add_cpu(SimDuration::from_nanos(3));
+        let outer = Packet::with_trail(vec![0x45; 60], inner.trail);
+        assert_eq!((outer.len(), outer.is_empty()), (60, false));
+        outer.trail.assert_at(SimTime::from_nanos(10));
+    }
+}

@@ -1,0 +1,208 @@
+//! The window: the entries of one ladder slot, sorted, with a cursor.
+//!
+//! Sorting is one stable counting pass by time into about as many cells as there are entries, then an insertion pass
+//! that finds almost nothing to do. Cells in which many entries meet (bursts, equal times) are sorted by `std` first,
+//! so that the insertion pass stays linear whatever the times are.
+
+use super::Entry;
+use super::pages::{Bag, Pages};
+
+/// Up to here insertion alone beats counting first.
+const COUNTING_FROM: usize = 24;
+/// Cells with more entries than this are sorted before the insertion pass.
+const CROWDED: u32 = 16;
+/// At most 2^12 cells: their counters fill half of a usual first-level cache.
+const CELL_BITS_MAX: u32 = 12;
+
+#[derive(Default)]
+pub(super) struct Window {
+    /// The first `filled` are the window's; what follows is old and only saves clearing.
+    entries: Vec<Entry>,
+    cursor: usize,
+    filled: usize,
+    ends: Vec<u32>,
+}
+
+impl Window {
+    /// The least entry that is left.
+    #[inline]
+    pub(super) fn peek(&self) -> Option<&Entry> {
+        self.entries[..self.filled].get(self.cursor)
+    }
+
+    /// All that is left, in order.
+    pub(super) fn rest(&self) -> &[Entry] {
+        &self.entries[self.cursor..self.filled]
+    }
+
+    /// Steps over the least entry.
+    #[inline]
+    pub(super) fn advance(&mut self) {
+        self.cursor += 1;
+    }
+
+    /// Becomes the sorted content of `bag`, all of whose times share the bits above the lowest `width_bits`.
+    pub(super) fn fill(&mut self, pages: &Pages, bag: Bag, width_bits: u32) {
+        let mut count = 0;
+        pages.for_each_page(bag, |page| count += page.len());
+        (self.cursor, self.filled) = (0, count);
+        if self.entries.len() < count {
+            self.entries.resize(count, Entry::FIRST);
+        }
+        if count < COUNTING_FROM {
+            self.copy(pages, bag);
+        } else {
+            self.scatter(pages, bag, width_bits);
+        }
+        settle(&mut self.entries[..count]);
+    }
+
+    /// Drops the entries that `keep` refuses.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Entry) -> bool) {
+        let mut end = self.cursor;
+        for place in self.cursor..self.filled {
+            if keep(&self.entries[place]) {
+                self.entries[end] = self.entries[place];
+                end += 1;
+            }
+        }
+        self.filled = end;
+    }
+
+    fn copy(&mut self, pages: &Pages, bag: Bag) {
+        let mut start = self.filled;
+        pages.for_each_page(bag, |page| {
+            start -= page.len();
+            self.entries[start..start + page.len()].copy_from_slice(page);
+        });
+    }
+
+    fn scatter(&mut self, pages: &Pages, bag: Bag, width_bits: u32) {
+        let cell_bits = (2 * self.filled).ilog2().min(CELL_BITS_MAX).min(width_bits);
+        let (shift, mask) = (width_bits - cell_bits, (1_u64 << cell_bits) - 1);
+        let cell = |entry: &Entry| masked_index(entry.time >> shift, mask);
+        self.ends.clear();
+        self.ends.resize(1 << cell_bits, 0);
+        let ends = &mut self.ends[..];
+        pages.for_each_page(bag, |page| page.iter().for_each(|entry| ends[cell(entry)] += 1));
+        let crowded = accumulate(ends);
+        // Pages come newest first and cells fill from their ends, so equal keys would stay in order of arrival.
+        pages.for_each_page(bag, |page| {
+            for entry in page.iter().rev() {
+                let end = &mut ends[cell(entry)];
+                *end -= 1;
+                self.entries[*end as usize] = *entry;
+            }
+        });
+        if crowded {
+            sort_crowded(&mut self.entries[..self.filled], ends);
+        }
+    }
+}
+
+/// Turns counts into the cells' ends; whether one of them is crowded.
+fn accumulate(counts: &mut [u32]) -> bool {
+    let (mut end, mut most) = (0, 0);
+    for count in counts {
+        most = most.max(*count);
+        end += *count;
+        *count = end;
+    }
+    most > CROWDED
+}
+
+/// Sorts the crowded cells; `starts` are the cells' first places.
+fn sort_crowded(entries: &mut [Entry], starts: &[u32]) {
+    let ends = starts.iter().skip(1).map(|start| *start as usize).chain([entries.len()]);
+    for (start, end) in starts.iter().map(|start| *start as usize).zip(ends) {
+        if end - start > CROWDED as usize {
+            entries[start..end].sort_unstable();
+        }
+    }
+}
+
+/// Insertion sort, for entries of which each is near its place.
+fn settle(entries: &mut [Entry]) {
+    for place in 1..entries.len() {
+        let entry = entries[place];
+        let mut hole = place;
+        while hole > 0 && entry < entries[hole - 1] {
+            entries[hole] = entries[hole - 1];
+            hole -= 1;
+        }
+        entries[hole] = entry;
+    }
+}
+
+/// `value & mask` as an index; masks here have at most 12 bits.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the mask leaves at most 12 bits")]
+pub(super) const fn masked_index(value: u64, mask: u64) -> usize {
+    debug_assert!(mask < 1 << 16);
+    (value & mask) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::Tie;
+
+    fn check_sorts(times: impl Iterator<Item = u64>) {
+        let (mut pages, mut bag) = (Pages::default(), Bag::EMPTY);
+        let mut expected = Vec::new();
+        for (sequence, time) in (0_u32..).zip(times) {
+            let tie = (0..=sequence / 5).fold(Tie::before(sequence * 7 % 5), |tie, _| tie.next());
+            let entry = Entry { time, tie, ..Entry::FIRST };
+            pages.append(&mut bag, entry);
+            expected.push(entry);
+        }
+        expected.sort_unstable();
+        let mut window = Window::default();
+        window.fill(&pages, bag, 12);
+        assert_eq!(window.entries[..window.filled], expected);
+    }
+
+    fn scrambled(n: u64) -> u64 {
+        n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
+    }
+
+    #[test]
+    fn spread_times_are_sorted() {
+        for count in [0, 1, 2, 23, 24, 100, 5000] {
+            check_sorts((0..count).map(|n| 0x7000 + scrambled(n) % 4096));
+        }
+    }
+
+    #[test]
+    fn equal_times_are_sorted_by_rank_and_sequence() {
+        check_sorts((0..3000).map(|_| 0x7abc));
+    }
+
+    #[test]
+    fn bursts_are_sorted() {
+        check_sorts((0..4000).map(|n| 0x7000 + scrambled(n) % 3 * 1300 + u64::from(n % 50 == 0)));
+    }
+
+    #[test]
+    fn falling_times_are_sorted() {
+        check_sorts((0..4096).map(|n| 0x7fff - n));
+    }
+
+    #[test]
+    fn retain_keeps_what_is_left_in_order() {
+        let (mut pages, mut bag) = (Pages::default(), Bag::EMPTY);
+        for time in (0..100).rev() {
+            pages.append(&mut bag, Entry { time, ..Entry::FIRST });
+        }
+        let mut window = Window::default();
+        window.fill(&pages, bag, 12);
+        window.advance();
+        window.retain(|entry| entry.time % 10 == 0);
+        let mut left = Vec::new();
+        while let Some(entry) = window.peek() {
+            left.push(entry.time);
+            window.advance();
+        }
+        assert_eq!(left, [10, 20, 30, 40, 50, 60, 70, 80, 90]);
+    }
+}
