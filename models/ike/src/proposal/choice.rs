@@ -46,7 +46,7 @@ pub struct ChosenEsp {
     pub encryption: Encryption,
     /// Integrity; `None` with an AEAD.
     pub integrity: Option<Integrity>,
-    /// Key exchange method of a CREATE_CHILD_SA exchange with perfect forward secrecy.
+    /// Key exchange method of a `CREATE_CHILD_SA` exchange with perfect forward secrecy.
     pub key_exchange: Option<KeyExchangeMethod>,
     /// Sequence number size.
     pub esn: Esn,
@@ -78,14 +78,14 @@ impl ChosenEsp {
     }
 }
 
-/// What a responder with proposals `configured` accepts of an offer for an IKE SA; `None` is NO_PROPOSAL_CHOSEN.
+/// What a responder with proposals `configured` accepts of an offer for an IKE SA; `None` is `NO_PROPOSAL_CHOSEN`.
 pub fn select_ike(configured: &[IkeProposal], offered: &SaPayload) -> Option<ChosenIke> {
     first_match(configured, offered, choose_ike)
 }
 
-/// What a responder with proposals `configured` accepts of an offer for an ESP SA; `None` is NO_PROPOSAL_CHOSEN.
+/// What a responder with proposals `configured` accepts of an offer for an ESP SA; `None` is `NO_PROPOSAL_CHOSEN`.
 ///
-/// In IKE_AUTH, `configured` has no key exchange methods ([`EspProposal::without_key_exchange`]).
+/// In `IKE_AUTH`, `configured` has no key exchange methods ([`EspProposal::without_key_exchange`]).
 pub fn select_esp(configured: &[EspProposal], offered: &SaPayload) -> Option<ChosenEsp> {
     first_match(configured, offered, choose_esp)
 }
@@ -126,19 +126,16 @@ fn choose_ike(own: &IkeProposal, other: &ProposalPayload) -> Option<ChosenIke> {
     if other.protocol != ProtocolId::Ike || !has_only(other, &IKE_TYPES) {
         return None;
     }
+    let integrity = common_integrity(&own.integrity, other);
+    if integrity.is_none() && !both_without(&own.integrity, other, TransformType::Integrity) {
+        return None;
+    }
     Some(ChosenIke {
         number: other.number,
         encryption: common(&own.encryption, other, TransformType::Encryption, encryption)?,
-        integrity: common_or_none(
-            &own.integrity,
-            other,
-            TransformType::Integrity,
-            Integrity::from_transform,
-        )?,
+        integrity,
         prf: common(&own.prf, other, TransformType::Prf, |t| by_id(t, Prf::from_transform))?,
-        key_exchange: common(&own.key_exchange, other, TransformType::KeyExchange, |transform| {
-            by_id(transform, KeyExchangeMethod::from_transform)
-        })?,
+        key_exchange: common_key_exchange(&own.key_exchange, other)?,
     })
 }
 
@@ -148,22 +145,19 @@ fn choose_esp(own: &EspProposal, other: &ProposalPayload) -> Option<ChosenEsp> {
     if other.protocol != ProtocolId::Esp || reserved || !has_only(other, &ESP_TYPES) {
         return None;
     }
+    let integrity = common_integrity(&own.integrity, other);
+    let key_exchange = common_key_exchange(&own.key_exchange, other);
+    if integrity.is_none() && !both_without(&own.integrity, other, TransformType::Integrity)
+        || key_exchange.is_none() && !both_without(&own.key_exchange, other, TransformType::KeyExchange)
+    {
+        return None;
+    }
     Some(ChosenEsp {
         number: other.number,
         spi,
         encryption: common(&own.encryption, other, TransformType::Encryption, encryption)?,
-        integrity: common_or_none(
-            &own.integrity,
-            other,
-            TransformType::Integrity,
-            Integrity::from_transform,
-        )?,
-        key_exchange: common_or_none(
-            &own.key_exchange,
-            other,
-            TransformType::KeyExchange,
-            KeyExchangeMethod::from_transform,
-        )?,
+        integrity,
+        key_exchange,
         esn: common(&own.esn, other, TransformType::Esn, |t| by_id(t, Esn::from_transform))?,
     })
 }
@@ -195,17 +189,197 @@ fn common<T: Copy + PartialEq>(
     own.iter().copied().find(|algorithm| offered.contains(algorithm))
 }
 
-/// The same for a type that may be left out: `Some(None)` when both sides can do without.
-fn common_or_none<T: Copy + PartialEq>(
-    own: &[T],
-    other: &ProposalPayload,
-    kind: TransformType,
-    from: impl Fn(u16) -> Option<T>,
-) -> Option<Option<T>> {
-    if !own.is_empty() {
-        return common(own, other, kind, |transform| by_id(transform, &from)).map(Some);
-    }
+fn common_integrity(own: &[Integrity], other: &ProposalPayload) -> Option<Integrity> {
+    common(own, other, TransformType::Integrity, |t| by_id(t, Integrity::from_transform))
+}
+
+fn common_key_exchange(own: &[KeyExchangeMethod], other: &ProposalPayload) -> Option<KeyExchangeMethod> {
+    common(own, other, TransformType::KeyExchange, |t| by_id(t, KeyExchangeMethod::from_transform))
+}
+
+/// Whether neither side asks for a transform of this type.
+fn both_without<T>(own: &[T], other: &ProposalPayload, kind: TransformType) -> bool {
     let mut offered = other.transforms.iter().filter(|transform| transform.kind == kind).peekable();
-    let can_do_without = offered.peek().is_none() || offered.any(|transform| transform.id == NONE);
-    can_do_without.then_some(None)
+    own.is_empty() && (offered.peek().is_none() || offered.any(|transform| transform.id == NONE))
+}
+
+#[cfg(test)]
+mod tests {
+    use ipseclab_crypto::AesKey;
+
+    use super::*;
+    use crate::proposal::{parse_esp_proposal, parse_ike_proposal};
+    use crate::wire::Attribute;
+
+    const SPI: [u8; 4] = [0xc7, 0x51, 0x3f, 0xc2];
+
+    fn ike(texts: &[&str]) -> Vec<IkeProposal> {
+        texts.iter().map(|text| parse_ike_proposal(text).unwrap()).collect()
+    }
+
+    fn esp(texts: &[&str]) -> Vec<EspProposal> {
+        texts.iter().map(|text| parse_esp_proposal(text).unwrap()).collect()
+    }
+
+    fn wire(number: u8, text: &str) -> ProposalPayload {
+        parse_ike_proposal(text).unwrap().to_wire(number, &[])
+    }
+
+    /// Negotiates both ways: what the responder chooses is what the initiator reads from the answer.
+    fn check_ike(configured: &[&str], offered: &[&str], expected: Option<(u8, &str)>) {
+        let sent = ike(offered);
+        let chosen = select_ike(&ike(configured), &IkeProposal::offer(&sent, &[]));
+        let expected = expected.map(|(number, text)| (number, parse_ike_proposal(text).unwrap()));
+        let as_proposal = |chosen: ChosenIke| IkeProposal {
+            encryption: vec![chosen.encryption],
+            integrity: chosen.integrity.into_iter().collect(),
+            prf: vec![chosen.prf],
+            key_exchange: vec![chosen.key_exchange],
+        };
+        assert_eq!(chosen.map(|chosen| (chosen.number, as_proposal(chosen))), expected);
+        if let Some(chosen) = chosen {
+            let answer = SaPayload { proposals: vec![chosen.to_wire(chosen.number, &[])] };
+            assert_eq!(verify_answer_ike(&sent, &answer), Some(chosen));
+        }
+    }
+
+    #[test]
+    fn the_responders_order_decides_for_proposals_and_algorithms() {
+        check_ike(
+            &["aes256gcm16-prfsha384-ecp384", "aes128-aes256-sha256-modp2048-x25519"],
+            &["aes256-aes128-sha256-x25519-modp2048", "aes256gcm16-prfsha384-ecp384"],
+            Some((2, "aes256gcm16-prfsha384-ecp384")),
+        );
+        check_ike(
+            &["aes128-aes256-sha256-modp2048-x25519"],
+            &["aes256-aes128-sha256-x25519-modp2048"],
+            Some((1, "aes128-sha256-modp2048")),
+        );
+    }
+
+    #[test]
+    fn every_type_must_have_something_in_common() {
+        let own = &["aes128-sha256-modp2048"];
+        for offered in [
+            "aes256-sha256-modp2048",
+            "aes128-sha384-prfsha256-modp2048",
+            "aes128-sha256-prfsha384-modp2048",
+            "aes128-sha256-modp3072",
+            "aes128gcm16-prfsha256-modp2048",
+        ] {
+            check_ike(own, &[offered], None);
+        }
+        check_ike(own, &["aes256-sha256-modp2048", "aes128-sha256-modp2048"], Some((2, own[0])));
+    }
+
+    #[test]
+    fn unknown_algorithms_are_passed_over() {
+        let mut offer = wire(1, "aes128-sha256-modp2048");
+        offer.transforms.insert(0, Transform::new(TransformType::Encryption, 3, None));
+        offer.transforms.push(Transform::new(TransformType::KeyExchange, 999, None));
+        let offer = SaPayload { proposals: vec![offer] };
+        let chosen = select_ike(&ike(&["aes128-sha256-modp2048"]), &offer).unwrap();
+        assert_eq!(chosen.encryption, Encryption::AesCbc(AesKey::Bits128));
+    }
+
+    #[test]
+    fn a_proposal_with_a_foreign_transform_type_is_not_acceptable() {
+        for kind in [TransformType::Unknown(6), TransformType::Esn] {
+            let mut offer = wire(1, "aes128-sha256-modp2048");
+            offer.transforms.push(Transform::new(kind, 0, None));
+            let good = wire(2, "aes128-sha256-modp2048");
+            let offer = SaPayload { proposals: vec![offer, good] };
+            assert_eq!(select_ike(&ike(&["aes128-sha256-modp2048"]), &offer).unwrap().number, 2);
+        }
+    }
+
+    #[test]
+    fn a_transform_with_an_unknown_attribute_is_not_acceptable() {
+        let mut offer = wire(1, "aes128-sha256-modp2048");
+        offer.transforms[0].other_attributes.push(Attribute::Short { kind: 77, value: 1 });
+        let offer = SaPayload { proposals: vec![offer] };
+        assert_eq!(select_ike(&ike(&["aes128-sha256-modp2048"]), &offer), None);
+    }
+
+    #[test]
+    fn integrity_none_beside_an_aead_means_no_integrity() {
+        let own = ike(&["aes128gcm16-prfsha256-x25519"]);
+        let with_integrity = |id| {
+            let mut offer = wire(1, "aes128gcm16-prfsha256-x25519");
+            offer.transforms.push(Transform::new(TransformType::Integrity, id, None));
+            SaPayload { proposals: vec![offer] }
+        };
+        assert_eq!(select_ike(&own, &with_integrity(0)).unwrap().integrity, None);
+        assert_eq!(select_ike(&own, &with_integrity(12)), None);
+        assert_eq!(verify_answer_ike(&own, &with_integrity(0)).unwrap().integrity, None);
+    }
+
+    #[test]
+    fn an_answer_must_be_one_proposal_from_the_offer_with_one_transform_each() {
+        let sent = ike(&["aes128-aes256-sha256-modp2048", "aes256gcm16-prfsha256-x25519"]);
+        let check = |proposals: Vec<ProposalPayload>| verify_answer_ike(&sent, &SaPayload { proposals });
+        assert!(check(vec![wire(1, "aes256-sha256-modp2048")]).is_some());
+        assert!(check(vec![wire(2, "aes256gcm16-prfsha256-x25519")]).is_some());
+        assert_eq!(check(vec![]), None);
+        assert_eq!(check(vec![wire(1, "aes256-sha256-modp2048"); 2]), None, "two proposals");
+        assert_eq!(check(vec![wire(2, "aes256-sha256-modp2048")]), None, "content of another number");
+        assert_eq!(check(vec![wire(0, "aes256-sha256-modp2048")]), None, "numbers start at 1");
+        assert_eq!(check(vec![wire(3, "aes256-sha256-modp2048")]), None, "never sent");
+        assert_eq!(check(vec![wire(1, "aes192-sha256-modp2048")]), None, "not offered");
+        assert_eq!(check(vec![wire(1, "aes128-aes256-sha256-modp2048")]), None, "no choice made");
+    }
+
+    #[test]
+    fn esp_takes_the_peers_spi_and_answers_with_its_own() {
+        let sent = esp(&["aes256-sha256", "aes128gcm16-esn-noesn"]);
+        let offer = EspProposal::offer(&sent, &SPI);
+        let chosen = select_esp(&esp(&["aes128gcm16"]), &offer).unwrap();
+        assert_eq!((chosen.number, chosen.spi, chosen.esn), (2, SPI, Esn::No));
+        let answer = SaPayload { proposals: vec![chosen.to_wire(chosen.number, &[9, 9, 9, 9])] };
+        let read = verify_answer_esp(&sent, &answer).unwrap();
+        assert_eq!(read, ChosenEsp { spi: [9; 4], ..chosen });
+    }
+
+    #[test]
+    fn esp_spis_of_another_size_or_below_256_are_not_acceptable() {
+        let own = esp(&["aes128gcm16"]);
+        let select = |spi: &[u8]| select_esp(&own, &EspProposal::offer(&own, spi));
+        assert!(select(&[0, 0, 1, 0]).is_some());
+        assert_eq!(select(&[0, 0, 0, 255]), None);
+        assert_eq!(select(&[]), None);
+        assert_eq!(select(&[1; 8]), None);
+    }
+
+    #[test]
+    fn perfect_forward_secrecy_must_be_wanted_by_both() {
+        let select = |own: &str, other: &str| {
+            select_esp(&esp(&[own]), &EspProposal::offer(&esp(&[other]), &SPI))
+                .map(|chosen| chosen.key_exchange)
+        };
+        assert_eq!(select("aes128gcm16", "aes128gcm16"), Some(None));
+        assert_eq!(
+            select("aes128gcm16-x25519", "aes128gcm16-modp2048-x25519"),
+            Some(Some(KeyExchangeMethod::Curve25519))
+        );
+        assert_eq!(select("aes128gcm16-x25519", "aes128gcm16"), None);
+        assert_eq!(select("aes128gcm16", "aes128gcm16-x25519"), None);
+    }
+
+    #[test]
+    fn ah_and_ike_proposals_are_not_taken_for_esp() {
+        let own = esp(&["aes128gcm16"]);
+        for protocol in [ProtocolId::Ah, ProtocolId::Ike, ProtocolId::Unknown(9)] {
+            let mut offer = EspProposal::offer(&own, &SPI);
+            offer.proposals[0].protocol = protocol;
+            assert_eq!(select_esp(&own, &offer), None);
+        }
+    }
+
+    #[test]
+    fn an_esp_proposal_without_esn_is_not_acceptable() {
+        let own = esp(&["aes128gcm16"]);
+        let mut offer = EspProposal::offer(&own, &SPI);
+        offer.proposals[0].transforms.retain(|transform| transform.kind != TransformType::Esn);
+        assert_eq!(select_esp(&own, &offer), None);
+    }
 }

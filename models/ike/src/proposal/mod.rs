@@ -90,7 +90,7 @@ pub struct EspProposal {
     pub encryption: Vec<Encryption>,
     /// Integrity; empty with AEADs.
     pub integrity: Vec<Integrity>,
-    /// Key exchange methods for perfect forward secrecy in CREATE_CHILD_SA; empty for none.
+    /// Key exchange methods for perfect forward secrecy in `CREATE_CHILD_SA`; empty for none.
     pub key_exchange: Vec<KeyExchangeMethod>,
     /// Sequence number sizes.
     pub esn: Vec<Esn>,
@@ -128,7 +128,7 @@ impl IkeProposal {
         vec![aead, classic]
     }
 
-    /// The proposal substructure with all its transforms. `spi` is empty in IKE_SA_INIT and has 8 octets in a rekey.
+    /// The proposal substructure with all its transforms. `spi` is empty in `IKE_SA_INIT` and has 8 octets in a rekey.
     pub fn to_wire(&self, number: u8, spi: &[u8]) -> ProposalPayload {
         let mut transforms = encryption_transforms(&self.encryption);
         transforms.extend(integrity_transforms(&self.integrity));
@@ -159,7 +159,7 @@ impl EspProposal {
         vec![aead, classic]
     }
 
-    /// The proposal as IKE_AUTH carries it and chooses from it: no key exchange takes place there (RFC 7296 §1.2).
+    /// The proposal as `IKE_AUTH` carries it and chooses from it: no key exchange takes place there (RFC 7296 §1.2).
     #[must_use]
     pub fn without_key_exchange(&self) -> Self {
         Self { key_exchange: Vec::new(), ..self.clone() }
@@ -184,7 +184,7 @@ impl EspProposal {
 }
 
 fn numbered<P>(proposals: &[P], to_wire: impl Fn(&P, u8) -> ProposalPayload) -> SaPayload {
-    assert!(proposals.len() <= usize::from(u8::MAX), "proposals are numbered in one octet");
+    assert!(u8::try_from(proposals.len()).is_ok(), "proposals are numbered in one octet");
     SaPayload { proposals: proposals.iter().zip(1..).map(|(proposal, n)| to_wire(proposal, n)).collect() }
 }
 

@@ -320,7 +320,9 @@ mod tests {
             ("aes128-sha256", ProposalFault::NoKeyExchange),
             ("aes128-aes128gcm16-sha256-modp2048", ProposalFault::MixedModes),
         ];
-        cases.into_iter().for_each(|(text, reason)| check_ike_error(text, text, reason));
+        for (text, reason) in cases {
+            check_ike_error(text, text, reason);
+        }
     }
 
     #[test]

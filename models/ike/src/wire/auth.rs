@@ -39,3 +39,30 @@ impl AuthPayload {
         writer.bytes(&self.data);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{check_bytes, check_error, check_round_trip, octets};
+    use crate::wire::{Payload, PayloadType};
+
+    #[test]
+    fn the_data_follows_three_reserved_octets() {
+        let payload = AuthPayload { method: AuthMethod::SharedKeyMic, data: vec![7; 3] };
+        check_bytes(&Payload::Auth(payload), &[2, 0, 0, 0, 7, 7, 7]);
+    }
+
+    #[test]
+    fn an_empty_payload_is_malformed() {
+        check_error(PayloadType::Auth, &[], "AUTH payload at byte 28: auth method needs 1 bytes, 0 remain");
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_survives(method: u8, data in octets(0..100)) {
+            check_round_trip(&Payload::Auth(AuthPayload { method: AuthMethod::from_code(method), data }));
+        }
+    }
+}

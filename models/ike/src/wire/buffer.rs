@@ -3,6 +3,8 @@
 //! A reader knows which part of the message it is in and where that part starts, so that every error says so without
 //! help from the payloads. Numbers are in network byte order (RFC 7296 §3.1).
 
+use core::num::TryFromIntError;
+
 use super::error::{DecodeError, Fault, Item, Part};
 
 /// A cursor over the bytes of one part of a message.
@@ -186,7 +188,7 @@ impl Writer {
     /// # Panics
     /// When it does not fit: then the caller built a value that cannot be sent.
     pub fn count_u8(&mut self, count: usize) {
-        self.u8(u8::try_from(count).expect("counts on the wire fit in one byte"));
+        self.u8(fit(count));
     }
 
     /// Appends a count or length in two bytes.
@@ -194,8 +196,7 @@ impl Writer {
     /// # Panics
     /// When it does not fit: then the caller built a value that cannot be sent.
     pub fn count_u16(&mut self, count: usize) {
-        let count = u16::try_from(count).expect("counts on the wire fit in two bytes");
-        self.u16(count);
+        self.u16(fit(count));
     }
 
     /// Appends what `body` writes, with the two bytes at `length_at` (bytes from here) set to the length of it all.
@@ -205,19 +206,25 @@ impl Writer {
     pub fn measured(&mut self, length_at: usize, body: impl FnOnce(&mut Self)) {
         let start = self.0.len();
         body(self);
-        let len = u16::try_from(self.0.len() - start).expect("payloads have at most 65535 bytes");
+        let len: u16 = fit(self.0.len() - start);
         self.0[start + length_at..start + length_at + 2].copy_from_slice(&len.to_be_bytes());
     }
 
-    /// Writes a 32-bit number over what stands at `at`.
-    pub(crate) fn overwrite_u32(&mut self, at: usize, value: u32) {
-        self.0[at..at + 4].copy_from_slice(&value.to_be_bytes());
+    /// Writes a length of four bytes over what stands at `at`.
+    pub(crate) fn overwrite_length(&mut self, at: usize, length: usize) {
+        let length: u32 = fit(length);
+        self.0[at..at + 4].copy_from_slice(&length.to_be_bytes());
     }
 
     /// The bytes.
     pub fn into_vec(self) -> Vec<u8> {
         self.0
     }
+}
+
+/// A count or length in the size of its field.
+fn fit<T: TryFrom<usize, Error = TryFromIntError>>(count: usize) -> T {
+    T::try_from(count).expect("no value is built that its count on the wire cannot hold")
 }
 
 #[cfg(test)]

@@ -46,3 +46,25 @@ macro_rules! code_points {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::wire::ProtocolId;
+
+    #[test]
+    fn every_number_survives_with_or_without_a_row() {
+        for code in 0..=u8::MAX {
+            assert_eq!(ProtocolId::from_code(code).code(), code);
+        }
+        assert_eq!(ProtocolId::from_code(3), ProtocolId::Esp);
+        assert_eq!(ProtocolId::from_code(9), ProtocolId::Unknown(9));
+    }
+
+    #[test]
+    fn rows_print_their_label_and_other_numbers_themselves() {
+        assert_eq!(
+            format!("{} {} {:>4}", ProtocolId::Ike, ProtocolId::Unknown(9), ProtocolId::Esp),
+            "IKE 9  ESP"
+        );
+    }
+}

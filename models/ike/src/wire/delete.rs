@@ -60,3 +60,58 @@ const fn spi_size_of(protocol: ProtocolId) -> (usize, &'static str) {
         ProtocolId::Ah | ProtocolId::Esp | ProtocolId::Unknown(_) => (SPI_LEN, "4"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{check_bytes, check_error, check_round_trip};
+    use crate::wire::{Payload, PayloadType};
+
+    #[test]
+    fn the_ike_sa_is_deleted_without_an_spi() {
+        check_bytes(&Payload::Delete(DeletePayload::ike_sa()), &[1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn child_sas_are_deleted_by_their_spis() {
+        let payload = DeletePayload::esp(vec![[1, 2, 3, 4], [5, 6, 7, 8]]);
+        check_bytes(&Payload::Delete(payload), &[3, 4, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn sizes_and_counts_must_fit_the_protocol() {
+        let part = "D payload at byte 28";
+        check_error(PayloadType::Delete, &[1, 8, 0, 0], &format!("{part}: SPI size is 8, 0 is right"));
+        check_error(PayloadType::Delete, &[1, 0, 0, 1], &format!("{part}: number of SPIs is 1, 0 is right"));
+        check_error(PayloadType::Delete, &[3, 8, 0, 0], &format!("{part}: SPI size is 8, 4 is right"));
+        check_error(
+            PayloadType::Delete,
+            &[3, 4, 0, 2, 1, 2, 3, 4, 5],
+            &format!("{part}: SPI needs 4 bytes, 1 remain"),
+        );
+        check_error(
+            PayloadType::Delete,
+            &[3, 4, 0, 0, 1],
+            &format!("{part}: 1 bytes are left over after its last field"),
+        );
+    }
+
+    #[test]
+    fn a_count_beyond_the_payload_allocates_nothing_for_it() {
+        check_error(
+            PayloadType::Delete,
+            &[3, 4, 0xff, 0xff],
+            "D payload at byte 28: SPI needs 4 bytes, 0 remain",
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_list_survives(protocol in 2_u8..8, spis in vec(any::<[u8; 4]>(), 0..20)) {
+            check_round_trip(&Payload::Delete(DeletePayload { protocol: ProtocolId::from_code(protocol), spis }));
+        }
+    }
+}

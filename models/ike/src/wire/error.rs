@@ -1,7 +1,7 @@
 //! Why bytes are not an IKEv2 message.
 //!
-//! Three kinds, since RFC 7296 §2.21 and §2.5 answer them differently: malformed (INVALID_SYNTAX), another major
-//! version (INVALID_MAJOR_VERSION) and a critical payload that nobody here knows (UNSUPPORTED_CRITICAL_PAYLOAD). What
+//! Three kinds, since RFC 7296 §2.21 and §2.5 answer them differently: malformed (`INVALID_SYNTAX`), another major
+//! version (`INVALID_MAJOR_VERSION`) and a critical payload that nobody here knows (`UNSUPPORTED_CRITICAL_PAYLOAD`). What
 //! a message says about where it went wrong is for people; nothing branches on a [`Fault`].
 
 use core::fmt;
@@ -11,7 +11,7 @@ use super::payload::PayloadType;
 /// Why a message does not decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Lengths, counts or values that the format does not allow: answered with INVALID_SYNTAX.
+    /// Lengths, counts or values that the format does not allow: answered with `INVALID_SYNTAX`.
     #[error("{part} at byte {offset}: {fault}")]
     Malformed {
         /// The header or payload at fault.
@@ -21,13 +21,13 @@ pub enum DecodeError {
         /// What is wrong with it.
         fault: Fault,
     },
-    /// Another major version than 2: answered with INVALID_MAJOR_VERSION (RFC 7296 §2.5).
+    /// Another major version than 2: answered with `INVALID_MAJOR_VERSION` (RFC 7296 §2.5).
     #[error("major version {major}, only 2 is spoken here")]
     UnsupportedVersion {
         /// The major version of the message.
         major: u8,
     },
-    /// A critical payload of unknown type: answered with UNSUPPORTED_CRITICAL_PAYLOAD (RFC 7296 §2.5).
+    /// A critical payload of unknown type: answered with `UNSUPPORTED_CRITICAL_PAYLOAD` (RFC 7296 §2.5).
     #[error("payload type {kind} is critical and unknown")]
     UnsupportedCriticalPayload {
         /// The payload type, which the answer repeats as its data.
@@ -143,4 +143,38 @@ pub enum Fault {
         /// The limit.
         limit: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn malformed(fault: Fault) -> String {
+        DecodeError::Malformed { part: Part::Payload(PayloadType::Sa), offset: 28, fault }.to_string()
+    }
+
+    #[test]
+    fn errors_say_what_is_wrong_where_and_by_how_much() {
+        let item = Item { name: "proposal", number: 2 };
+        let cases = [
+            (Fault::Overrun { item, claimed: 48, remaining: 20 }, "proposal 2 claims 48 bytes, 20 remain"),
+            (
+                Fault::TooShort { item, claimed: 3, least: 4 },
+                "proposal 2 claims 3 bytes, at least 4 are needed",
+            ),
+            (Fault::Reversed { item: Item::only("range") }, "range ends before it starts"),
+            (Fault::TooMany { what: "proposals", limit: 64 }, "more than 64 proposals"),
+        ];
+        for (fault, expected) in cases {
+            assert_eq!(malformed(fault), format!("SA payload at byte 28: {expected}"));
+        }
+    }
+
+    #[test]
+    fn the_other_two_kinds_carry_what_their_answer_needs() {
+        let version = DecodeError::UnsupportedVersion { major: 3 };
+        assert_eq!(version.to_string(), "major version 3, only 2 is spoken here");
+        let payload = DecodeError::UnsupportedCriticalPayload { kind: 200 };
+        assert_eq!(payload.to_string(), "payload type 200 is critical and unknown");
+    }
 }

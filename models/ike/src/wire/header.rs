@@ -70,7 +70,8 @@ impl MessageId {
     /// After 2³² - 1 exchanges: the IKE SA had to be closed before (RFC 7296 §2.2).
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0.checked_add(1).expect("an IKE SA is replaced before its message IDs run out"))
+        assert!(self.0 < u32::MAX, "an IKE SA is replaced before its message IDs run out");
+        Self(self.0 + 1)
     }
 }
 
@@ -262,6 +263,75 @@ impl MessageHeader {
             flags: self.flags,
             message_id: self.message_id,
             length: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BYTES: [u8; HEADER_LEN] = [
+        0xe0, 0xde, 0x49, 0x14, 0x6c, 0x6c, 0x6c, 0x4f, 0, 0, 0, 0, 0, 0, 0, 0, 33, 0x20, 34, 0x08, 0, 0, 0,
+        0, 0, 0, 1, 0xd0,
+    ];
+
+    fn encode(header: &Header) -> Vec<u8> {
+        let mut writer = Writer::new();
+        header.encode(&mut writer);
+        writer.into_vec()
+    }
+
+    #[test]
+    fn the_fields_stand_where_figure_4_has_them() {
+        let header = Header::decode(&BYTES).unwrap();
+        assert_eq!((header.spi_i, header.spi_r), (IkeSpi::new(0xe0de_4914_6c6c_6c4f), IkeSpi::ZERO));
+        assert_eq!((header.next_payload, header.exchange), (PayloadType::Sa, ExchangeType::IkeSaInit));
+        assert_eq!((header.major, header.minor, header.length), (2, 0, 464));
+        assert_eq!(header.flags, Flags::request(true));
+        assert_eq!(encode(&header), BYTES);
+    }
+
+    #[test]
+    fn headers_of_other_versions_can_be_read_but_are_not_messages() {
+        let mut bytes = BYTES;
+        bytes[17] = 0x30;
+        let header = Header::decode(&bytes).unwrap();
+        assert_eq!(header.major, 3);
+        assert_eq!(header.message_header(), Err(DecodeError::UnsupportedVersion { major: 3 }));
+        bytes[17] = 0x25;
+        assert_eq!(Header::decode(&bytes).unwrap().message_header().unwrap().version.minor(), 5);
+    }
+
+    #[test]
+    fn a_short_header_is_malformed() {
+        let error = Header::decode(&BYTES[..27]).unwrap_err().to_string();
+        assert_eq!(error, "IKE header at byte 0: length needs 4 bytes, 3 remain");
+    }
+
+    #[test]
+    fn spis_and_message_ids_print_as_in_the_tables() {
+        assert_eq!(IkeSpi::new(0x1f).to_string(), "000000000000001f");
+        assert_eq!(MessageId::new(7).next().to_string(), "8");
+        assert!(IkeSpi::ZERO.is_zero() && !IkeSpi::new(1).is_zero());
+        assert_eq!(ExchangeType::CreateChildSa.to_string(), "CREATE_CHILD_SA");
+        assert_eq!(ExchangeType::from_code(240).to_string(), "240");
+    }
+
+    #[test]
+    fn flags_say_who_began_and_which_way_a_message_goes() {
+        assert_eq!(Flags::request(true).octet(), 0x08);
+        assert_eq!(Flags::request(false).octet(), 0x00);
+        assert_eq!(Flags::response(true).octet(), 0x28);
+        assert_eq!(Flags::response(false).octet(), 0x20);
+    }
+
+    proptest! {
+        #[test]
+        fn any_28_octets_survive(bytes: [u8; HEADER_LEN]) {
+            prop_assert_eq!(encode(&Header::decode(&bytes).unwrap()), bytes);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Identification payloads (RFC 7296 §3.5, figure 11); IDi and IDr differ in their payload type alone.
+//! Identification payloads (RFC 7296 §3.5, figure 11); `IDi` and `IDr` differ in their payload type alone.
 
 use super::buffer::{Reader, Writer};
 use super::error::DecodeError;
@@ -45,5 +45,38 @@ impl IdPayload {
         writer.u8(self.kind.code());
         writer.bytes(&[0; 3]);
         writer.bytes(&self.data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{check_bytes, check_error, check_round_trip, octets};
+    use crate::wire::{Payload, PayloadType};
+
+    #[test]
+    fn the_body_is_what_auth_covers() {
+        let id = IdPayload { kind: IdType::Fqdn, data: b"a.example".to_vec() };
+        assert_eq!(id.body(), b"\x02\0\0\0a.example");
+        check_bytes(&Payload::IdI(id.clone()), b"\x02\0\0\0a.example");
+        check_bytes(&Payload::IdR(id), b"\x02\0\0\0a.example");
+    }
+
+    #[test]
+    fn a_type_alone_is_malformed() {
+        check_error(
+            PayloadType::IdR,
+            &[2],
+            "IDr payload at byte 28: reserved octets needs 3 bytes, 0 remain",
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_identity_survives(kind: u8, data in octets(0..100)) {
+            check_round_trip(&Payload::IdI(IdPayload { kind: IdType::from_code(kind), data }));
+        }
     }
 }

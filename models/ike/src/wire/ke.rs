@@ -27,3 +27,36 @@ impl KePayload {
         writer.bytes(&self.public_value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{check_bytes, check_error, check_round_trip, decode_body, octets};
+    use crate::wire::{Payload, PayloadType};
+
+    #[test]
+    fn method_and_value_stand_around_two_reserved_octets() {
+        let payload = Payload::Ke(KePayload { method: 31, public_value: vec![0xaa, 0xbb] });
+        check_bytes(&payload, &[0, 31, 0, 0, 0xaa, 0xbb]);
+        let with_reserved_bits = decode_body(PayloadType::KeyExchange, &[0, 31, 1, 2, 0xaa, 0xbb]);
+        assert_eq!(with_reserved_bits, Ok(payload));
+    }
+
+    #[test]
+    fn a_payload_without_room_for_its_fields_is_malformed() {
+        check_error(
+            PayloadType::KeyExchange,
+            &[0, 14, 0],
+            "KE payload at byte 28: reserved octets needs 2 bytes, 1 remain",
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_survives(method: u16, public_value in octets(0..600)) {
+            check_round_trip(&Payload::Ke(KePayload { method, public_value }));
+        }
+    }
+}

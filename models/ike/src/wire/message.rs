@@ -66,6 +66,68 @@ fn check_length(reader: &Reader<'_>, claimed: u32, actual: usize) -> Result<(), 
 pub(crate) fn set_length(writer: &mut Writer, following: usize) {
     let len = writer.len() + following;
     assert!(len <= MAX_MESSAGE_LEN, "a message has at most {MAX_MESSAGE_LEN} bytes, not {len}");
-    let len = u32::try_from(len).expect("the limit is far below 32 bits");
-    writer.overwrite_u32(LENGTH_AT, len);
+    writer.overwrite_length(LENGTH_AT, len);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{ExchangeType, Flags, IkeSpi, MessageId, NotifyPayload, NotifyType, Version};
+
+    fn header() -> MessageHeader {
+        MessageHeader {
+            spi_i: IkeSpi::new(1),
+            spi_r: IkeSpi::new(2),
+            exchange: ExchangeType::Informational,
+            flags: Flags::response(false),
+            message_id: MessageId::new(3),
+            version: Version::V2_0,
+        }
+    }
+
+    fn notify() -> Payload {
+        Payload::Notify(NotifyPayload::new(NotifyType::InitialContact, Vec::new()))
+    }
+
+    #[test]
+    fn a_message_without_payloads_is_its_header() {
+        let message = Message { header: header(), payloads: Vec::new() };
+        let bytes = message.encode();
+        assert_eq!((bytes.len(), bytes[16]), (28, 0));
+        assert_eq!(Message::decode(&bytes), Ok(message));
+    }
+
+    #[test]
+    fn payloads_are_chained_by_type() {
+        let message = Message { header: header(), payloads: vec![notify(), notify()] };
+        let bytes = message.encode();
+        assert_eq!((bytes[16], bytes[28], bytes[36]), (41, 41, 0));
+        assert_eq!(Message::decode(&bytes), Ok(message));
+    }
+
+    #[test]
+    fn the_length_field_must_be_the_datagrams() {
+        let mut bytes = Message { header: header(), payloads: vec![notify()] }.encode();
+        bytes[27] -= 4;
+        let error = Message::decode(&bytes).unwrap_err().to_string();
+        assert_eq!(error, "IKE header at byte 0: length is 32, the length of the datagram is right");
+        bytes[27] += 4;
+        bytes.push(0);
+        assert!(Message::decode(&bytes).is_err());
+    }
+
+    #[test]
+    fn messages_are_bounded() {
+        let mut bytes = Message { header: header(), payloads: Vec::new() }.encode();
+        bytes.resize(MAX_MESSAGE_LEN + 1, 0);
+        let error = Message::decode(&bytes).unwrap_err().to_string();
+        assert_eq!(error, "IKE header at byte 0: more than 65507 bytes");
+    }
+
+    #[test]
+    fn another_major_version_is_not_called_malformed() {
+        let mut bytes = Message { header: header(), payloads: vec![notify()] }.encode();
+        bytes[17] = 0x30;
+        assert_eq!(Message::decode(&bytes), Err(DecodeError::UnsupportedVersion { major: 3 }));
+    }
 }

@@ -34,3 +34,32 @@ impl NoncePayload {
         writer.bytes(&self.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{check_error, check_round_trip, octets};
+    use crate::wire::{Payload, PayloadType};
+
+    #[test]
+    fn nonces_have_16_to_256_octets() {
+        assert_eq!(NoncePayload::new(vec![0; 15]), None);
+        assert!(NoncePayload::new(vec![0; 16]).is_some());
+        assert!(NoncePayload::new(vec![0; 256]).is_some());
+        assert_eq!(NoncePayload::new(vec![0; 257]), None);
+        check_error(
+            PayloadType::Nonce,
+            &[0; 15],
+            "No payload at byte 28: nonce length is 15, 16 to 256 is right",
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_nonce_survives(nonce in octets(16..257)) {
+            check_round_trip(&Payload::Nonce(NoncePayload::new(nonce).unwrap()));
+        }
+    }
+}

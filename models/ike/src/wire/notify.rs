@@ -112,3 +112,68 @@ impl NotifyPayload {
         writer.bytes(&self.data);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{check_bytes, check_error, check_round_trip, octets};
+    use crate::wire::{Payload, PayloadType};
+
+    #[test]
+    fn a_notification_without_spi_has_protocol_zero() {
+        let notify = NotifyPayload::new(NotifyType::InvalidKePayload, vec![0, 14]);
+        check_bytes(&Payload::Notify(notify), &[0, 0, 0, 17, 0, 14]);
+    }
+
+    #[test]
+    fn rekey_sa_names_protocol_and_spi() {
+        let notify = NotifyPayload {
+            protocol: Some(ProtocolId::Esp),
+            spi: vec![1, 2, 3, 4],
+            kind: NotifyType::RekeySa,
+            data: Vec::new(),
+        };
+        check_bytes(&Payload::Notify(notify), &[3, 4, 0x40, 0x09, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn types_below_16384_are_errors_known_or_not() {
+        for kind in [NotifyType::InvalidSyntax, NotifyType::ChildSaNotFound, NotifyType::Unknown(16_383)] {
+            assert!(kind.is_error(), "{kind}");
+        }
+        for kind in [NotifyType::InitialContact, NotifyType::Cookie, NotifyType::Unknown(40_000)] {
+            assert!(!kind.is_error(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn types_print_as_the_rfc_writes_them_and_unknown_ones_as_numbers() {
+        assert_eq!(NotifyType::NoProposalChosen.to_string(), "NO_PROPOSAL_CHOSEN");
+        assert_eq!(NotifyType::from_code(40_000).to_string(), "40000");
+    }
+
+    #[test]
+    fn an_spi_cannot_be_longer_than_the_payload() {
+        check_error(
+            PayloadType::Notify,
+            &[3, 4, 0x40, 0x09, 1, 2],
+            "N payload at byte 28: SPI needs 4 bytes, 2 remain",
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_notification_survives(
+            protocol in 0_u8..8,
+            spi in octets(0..256),
+            kind: u16,
+            data in octets(0..100),
+        ) {
+            let protocol = (protocol > 0).then(|| ProtocolId::from_code(protocol));
+            let kind = NotifyType::from_code(kind);
+            check_round_trip(&Payload::Notify(NotifyPayload { protocol, spi, kind, data }));
+        }
+    }
+}

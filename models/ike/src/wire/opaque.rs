@@ -69,3 +69,45 @@ impl OpaquePayload {
         writer.bytes(&self.data);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{check_round_trip, decode_at_start, decode_body, octets};
+    use crate::wire::{DecodeError, Payload};
+
+    const KINDS: [PayloadType; 5] = [
+        PayloadType::Certificate,
+        PayloadType::CertificateRequest,
+        PayloadType::Configuration,
+        PayloadType::Eap,
+        PayloadType::Unknown(200),
+    ];
+
+    #[test]
+    fn unknown_payloads_are_kept_unless_critical() {
+        let unknown = PayloadType::Unknown(200);
+        let expected = OpaquePayload::new(unknown, false, vec![1, 2]);
+        assert_eq!(decode_body(unknown, &[1, 2]), Ok(Payload::Opaque(expected)));
+        let error = decode_at_start(unknown, &[0, 0x80, 0, 4]);
+        assert_eq!(error, Err(DecodeError::UnsupportedCriticalPayload { kind: 200 }));
+    }
+
+    #[test]
+    fn a_fragment_remembers_what_is_first_inside() {
+        let fragment = OpaquePayload::fragment(PayloadType::IdI, false, vec![0, 1, 0, 2, 9]);
+        assert_eq!(fragment.first_inner(), Some(PayloadType::IdI));
+        check_round_trip(&Payload::Opaque(fragment));
+    }
+
+    proptest! {
+        #[test]
+        fn any_payload_survives(kind in 0..KINDS.len(), critical: bool, data in octets(0..100)) {
+            let kind = KINDS[kind];
+            let critical = critical && !matches!(kind, PayloadType::Unknown(_));
+            check_round_trip(&Payload::Opaque(OpaquePayload::new(kind, critical, data)));
+        }
+    }
+}

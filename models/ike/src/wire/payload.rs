@@ -267,3 +267,75 @@ fn encode_payload(payload: &Payload, next: PayloadType, writer: &mut Writer) {
         payload.encode_body(writer);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::NotifyType;
+
+    fn notify(kind: NotifyType) -> Payload {
+        Payload::Notify(NotifyPayload::new(kind, Vec::new()))
+    }
+
+    fn decode(first: PayloadType, bytes: &[u8], level: Level) -> Result<Vec<Payload>, String> {
+        let mut reader = Reader::new(bytes, Part::Header, 28);
+        decode_chain(first, &mut reader, level).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn labels_are_those_of_the_message_tables() {
+        assert_eq!(notify(NotifyType::NatDetectionSourceIp).to_string(), "N(NAT_DETECTION_SOURCE_IP)");
+        assert_eq!(Payload::Delete(DeletePayload::ike_sa()).to_string(), "D");
+        let labels = [33, 34, 35, 36, 37, 38, 39, 40, 42, 43, 44, 45, 46, 47, 48, 53, 200]
+            .map(|code| PayloadType::from_code(code).to_string());
+        let expected = [
+            "SA", "KE", "IDi", "IDr", "CERT", "CERTREQ", "AUTH", "No", "D", "V", "TSi", "TSr", "SK", "CP",
+            "EAP", "SKF", "200",
+        ];
+        assert_eq!(labels, expected);
+    }
+
+    #[test]
+    fn errors_name_the_payload_and_where_it_starts() {
+        let two = [41, 0, 0, 8, 0, 0, 0x40, 0, 0, 0, 0, 9, 0, 0, 0x40, 0];
+        assert_eq!(
+            decode(PayloadType::Notify, &two, Level::Outer),
+            Err("N payload at byte 36: payload claims 9 bytes, 8 remain".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_critical_bit_of_a_known_payload_is_ignored() {
+        let bytes = [0, 0x80, 0, 8, 0, 0, 0x40, 0];
+        assert_eq!(
+            decode(PayloadType::Notify, &bytes, Level::Outer),
+            Ok(vec![notify(NotifyType::InitialContact)])
+        );
+    }
+
+    #[test]
+    fn sk_does_not_nest() {
+        let bytes = [0, 0, 0, 4];
+        assert!(decode(PayloadType::Encrypted, &bytes, Level::Outer).is_ok());
+        let error = decode(PayloadType::Encrypted, &bytes, Level::Inner).unwrap_err();
+        assert!(error.contains("payload type within SK is 46"), "{error}");
+        assert!(decode(PayloadType::EncryptedFragment, &bytes, Level::Inner).is_err());
+    }
+
+    #[test]
+    fn a_chain_is_bounded() {
+        let mut bytes = [43, 0, 0, 4].repeat(MAX_PAYLOADS);
+        bytes[4 * MAX_PAYLOADS - 4] = 0;
+        assert_eq!(decode(PayloadType::VendorId, &bytes, Level::Outer).unwrap().len(), MAX_PAYLOADS);
+        bytes[4 * MAX_PAYLOADS - 4] = 43;
+        bytes.extend([0, 0, 0, 4]);
+        let error = decode(PayloadType::VendorId, &bytes, Level::Outer).unwrap_err();
+        assert_eq!(error, "V payload at byte 540: more than 128 payloads");
+    }
+
+    #[test]
+    fn bytes_behind_the_last_payload_are_an_error() {
+        let error = decode(PayloadType::None, &[1], Level::Outer).unwrap_err();
+        assert_eq!(error, "IKE header at byte 28: 1 bytes are left over after the last payload");
+    }
+}

@@ -123,3 +123,159 @@ fn without_padding(plaintext: &[u8]) -> Result<&[u8], ProtectError> {
     };
     Ok(&before[..inner_len])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ipseclab_crypto::{AesKey, Encryption, Integrity, RealProvider, Secret};
+
+    use super::*;
+    use crate::wire::{
+        DeletePayload, ExchangeType, Flags, HEADER_LEN, IdPayload, IdType, IkeSpi, MessageId, NoncePayload,
+        Version,
+    };
+
+    const CBC: Encryption = Encryption::AesCbc(AesKey::Bits128);
+    const GCM: Encryption = Encryption::AesGcm16(AesKey::Bits256);
+
+    struct Sealer {
+        crypto: Crypto,
+        cipher: PacketCipher,
+    }
+
+    fn sealer(encryption: Encryption, key_octet: u8) -> Sealer {
+        let crypto = Crypto::new(Arc::new(RealProvider));
+        let key = Secret::new(vec![key_octet; encryption.key_material_len()]);
+        let integrity_key = Secret::new(vec![2; 32]);
+        let integrity = (!encryption.is_aead()).then_some((Integrity::HmacSha2_256_128, &integrity_key));
+        let cipher = crypto.packet_cipher(encryption, &key, integrity);
+        Sealer { crypto, cipher }
+    }
+
+    impl Sealer {
+        fn seal(&mut self, payloads: &[Payload]) -> Vec<u8> {
+            let iv = vec![7; self.cipher.iv_len()];
+            let padding = vec![9; pad_len(&self.cipher, inner_len(payloads))];
+            seal(&header(), payloads, &self.cipher, &mut self.crypto, &iv, &padding)
+        }
+
+        /// Seals octets as they are, in place of payloads, padding and pad length.
+        fn seal_plaintext(&mut self, first_inner: PayloadType, plaintext: &[u8]) -> Vec<u8> {
+            let sk_len = 4 + self.cipher.iv_len() + plaintext.len() + self.cipher.icv_len();
+            let mut writer = Writer::new();
+            header().with_payloads(PayloadType::Encrypted).encode(&mut writer);
+            set_length(&mut writer, sk_len);
+            writer.bytes(&[first_inner.code(), 0]);
+            writer.count_u16(sk_len);
+            writer.bytes(&vec![7; self.cipher.iv_len()]);
+            writer.bytes(plaintext);
+            let mut buffer = writer.into_vec();
+            self.cipher.seal(&mut self.crypto, &mut buffer, HEADER_LEN + PAYLOAD_HEADER_LEN);
+            buffer
+        }
+
+        fn open(&mut self, bytes: &[u8]) -> Result<Message, ProtectError> {
+            open(bytes, &self.cipher, &mut self.crypto)
+        }
+    }
+
+    fn header() -> MessageHeader {
+        MessageHeader {
+            spi_i: IkeSpi::new(1),
+            spi_r: IkeSpi::new(2),
+            exchange: ExchangeType::Informational,
+            flags: Flags::request(true),
+            message_id: MessageId::new(2),
+            version: Version::V2_0,
+        }
+    }
+
+    fn payloads() -> Vec<Payload> {
+        vec![
+            Payload::IdI(IdPayload { kind: IdType::Fqdn, data: b"a.example".to_vec() }),
+            Payload::Nonce(NoncePayload::new(vec![5; 32]).unwrap()),
+        ]
+    }
+
+    #[test]
+    fn what_is_sealed_opens_again() {
+        for encryption in [CBC, GCM, Encryption::ChaCha20Poly1305] {
+            let mut sealer = sealer(encryption, 1);
+            for payloads in [Vec::new(), vec![Payload::Delete(DeletePayload::ike_sa())], payloads()] {
+                let bytes = sealer.seal(&payloads);
+                assert_eq!(sealer.open(&bytes), Ok(Message { header: header(), payloads }));
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_are_those_of_strongswan() {
+        let delete = [Payload::Delete(DeletePayload::ike_sa())];
+        assert_eq!(sealer(CBC, 1).seal(&[]).len(), 80);
+        assert_eq!(sealer(CBC, 1).seal(&delete).len(), 80);
+        assert_eq!(sealer(GCM, 1).seal(&[]).len(), 57);
+        assert_eq!(sealer(GCM, 1).seal(&delete).len(), 65);
+    }
+
+    #[test]
+    fn padding_is_the_least_that_fills_the_block() {
+        let cbc = sealer(CBC, 1).cipher;
+        assert_eq!([0, 14, 15, 16, 31].map(|len| pad_len(&cbc, len)), [15, 1, 0, 15, 0]);
+        let gcm = sealer(GCM, 1).cipher;
+        assert_eq!([0, 14, 15, 16, 31].map(|len| pad_len(&gcm, len)), [0; 5]);
+    }
+
+    #[test]
+    fn a_change_anywhere_is_noticed() {
+        for encryption in [CBC, GCM] {
+            let mut sealer = sealer(encryption, 1);
+            let good = sealer.seal(&payloads());
+            for at in 0..good.len() {
+                let mut bad = good.clone();
+                bad[at] ^= 0x01;
+                assert!(sealer.open(&bad).is_err(), "byte {at}");
+                let shorter = sealer.open(&good[..at]);
+                assert!(matches!(shorter, Err(ProtectError::Decode(_))), "first {at} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn another_key_does_not_open() {
+        let bytes = sealer(GCM, 1).seal(&payloads());
+        assert_eq!(sealer(GCM, 3).open(&bytes), Err(ProtectError::Open(OpenError::Integrity)));
+    }
+
+    #[test]
+    fn padding_beyond_the_plaintext_is_an_error() {
+        let mut sealer = sealer(GCM, 1);
+        let bytes = sealer.seal_plaintext(PayloadType::None, &[0, 0, 3]);
+        assert_eq!(sealer.open(&bytes), Err(ProtectError::Padding { pad_len: 3, available: 2 }));
+        let bytes = sealer.seal_plaintext(PayloadType::None, &[]);
+        assert!(sealer.open(&bytes).is_err());
+    }
+
+    #[test]
+    fn more_padding_than_needed_is_accepted() {
+        let mut sealer = sealer(GCM, 1);
+        let bytes = sealer.seal_plaintext(PayloadType::Delete, &[0, 0, 0, 8, 1, 0, 0, 0, 7, 7, 7, 3]);
+        assert_eq!(sealer.open(&bytes).unwrap().payloads, [Payload::Delete(DeletePayload::ike_sa())]);
+    }
+
+    #[test]
+    fn faults_within_sk_are_told_apart_and_located_in_the_message() {
+        let mut sealer = sealer(GCM, 1);
+        let bytes = sealer.seal_plaintext(PayloadType::Nonce, &[0, 0, 0, 5, 1, 0]);
+        let error = sealer.open(&bytes).unwrap_err();
+        assert!(matches!(error, ProtectError::Inner(_)));
+        let expected = "within SK: No payload at byte 40: nonce length is 1, 16 to 256 is right";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn a_plain_message_has_nothing_to_open() {
+        let bytes = Message { header: header(), payloads: payloads() }.encode();
+        assert_eq!(sealer(CBC, 1).open(&bytes), Err(ProtectError::NoSk));
+    }
+}

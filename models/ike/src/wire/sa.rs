@@ -127,3 +127,105 @@ pub(crate) fn check_marker(
     };
     Err(reader.fault(Fault::Value { field, value: usize::from(marker), allowed }))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{check_bytes, check_error, check_round_trip, encode_body, octets};
+    use crate::wire::{Attribute, Payload, PayloadType, TransformType};
+
+    fn proposal(number: u8) -> ProposalPayload {
+        ProposalPayload {
+            number,
+            protocol: ProtocolId::Esp,
+            spi: vec![1, 2, 3, 4],
+            transforms: vec![Transform::new(TransformType::Esn, 0, None)],
+        }
+    }
+
+    fn body(count: u8) -> Vec<u8> {
+        encode_body(&Payload::Sa(SaPayload { proposals: (1..=count).map(proposal).collect() }))
+    }
+
+    #[test]
+    fn the_last_proposal_is_marked() {
+        let payload = SaPayload { proposals: vec![proposal(1), proposal(2)] };
+        let expected = [
+            [2, 0, 0, 20, 1, 3, 4, 1, 1, 2, 3, 4, 0, 0, 0, 8, 5, 0, 0, 0],
+            [0, 0, 0, 20, 2, 3, 4, 1, 1, 2, 3, 4, 0, 0, 0, 8, 5, 0, 0, 0],
+        ];
+        check_bytes(&Payload::Sa(payload), &expected.concat());
+    }
+
+    #[test]
+    fn errors_name_proposal_offset_and_lengths() {
+        let mut bytes = body(2);
+        bytes[23] = 48;
+        check_error(PayloadType::Sa, &bytes, "SA payload at byte 28: proposal 2 claims 48 bytes, 20 remain");
+        check_error(PayloadType::Sa, &[], "SA payload at byte 28: proposal needs 8 bytes, 0 remain");
+    }
+
+    #[test]
+    fn the_marker_must_agree_with_the_lengths() {
+        let mut bytes = body(2);
+        bytes[0] = 0;
+        check_error(PayloadType::Sa, &bytes, "SA payload at byte 28: last proposal marker is 0, 2 is right");
+        let mut bytes = body(1);
+        bytes[0] = 2;
+        check_error(PayloadType::Sa, &bytes, "SA payload at byte 28: last proposal marker is 2, 0 is right");
+    }
+
+    #[test]
+    fn an_spi_must_fit_in_its_proposal() {
+        let mut bytes = body(1);
+        bytes[6] = 13;
+        check_error(PayloadType::Sa, &bytes, "SA payload at byte 28: SPI needs 13 bytes, 12 remain");
+    }
+
+    #[test]
+    fn proposals_are_bounded() {
+        let one = body(1);
+        let mut bytes = one.repeat(MAX_PROPOSALS + 1);
+        (0..MAX_PROPOSALS).for_each(|n| bytes[n * one.len()] = 2);
+        check_error(PayloadType::Sa, &bytes, "SA payload at byte 28: more than 64 proposals");
+    }
+
+    fn attribute() -> impl Strategy<Value = Attribute> {
+        let short = (15_u16..0x8000, any::<u16>()).prop_map(|(kind, value)| Attribute::Short { kind, value });
+        let long = (0_u16..0x8000, octets(0..9)).prop_map(|(kind, value)| Attribute::Long { kind, value });
+        prop_oneof![short, long]
+    }
+
+    fn transform() -> impl Strategy<Value = Transform> {
+        let attributes = vec(attribute(), 0..3);
+        (any::<(u8, u16, Option<u16>)>(), attributes).prop_map(
+            |((kind, id, key_length), other_attributes)| Transform {
+                kind: TransformType::from_code(kind),
+                id,
+                key_length,
+                other_attributes,
+            },
+        )
+    }
+
+    fn any_proposal() -> impl Strategy<Value = ProposalPayload> {
+        (any::<(u8, u8)>(), octets(0..9), vec(transform(), 0..6)).prop_map(
+            |((number, protocol), spi, transforms)| ProposalPayload {
+                number,
+                protocol: ProtocolId::from_code(protocol),
+                spi,
+                transforms,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn any_proposals_survive(proposals in vec(any_proposal(), 1..5)) {
+            check_round_trip(&Payload::Sa(SaPayload { proposals }));
+        }
+    }
+}

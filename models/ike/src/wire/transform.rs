@@ -164,3 +164,70 @@ impl Attribute {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::error::Part;
+
+    fn encode(transforms: &[Transform]) -> Vec<u8> {
+        let mut writer = Writer::new();
+        Transform::encode_list(transforms, &mut writer);
+        writer.into_vec()
+    }
+
+    fn decode(bytes: &[u8], count: usize) -> Result<Vec<Transform>, String> {
+        let mut reader = Reader::new(bytes, Part::Header, 0);
+        Transform::decode_list(&mut reader, count).map_err(|error| error.to_string())
+    }
+
+    fn check_error(bytes: &[u8], count: usize, expected: &str) {
+        assert_eq!(decode(bytes, count), Err(format!("IKE header at byte 0: {expected}")));
+    }
+
+    #[test]
+    fn the_last_transform_is_marked_and_key_length_is_a_short_attribute() {
+        let transforms = [
+            Transform::new(TransformType::Encryption, 12, Some(128)),
+            Transform::new(TransformType::Prf, 5, None),
+        ];
+        let bytes = [3, 0, 0, 12, 1, 0, 0, 12, 0x80, 14, 0, 128, 0, 0, 0, 8, 2, 0, 0, 5];
+        assert_eq!(encode(&transforms), bytes);
+        assert_eq!(decode(&bytes, 2).as_deref(), Ok(&transforms[..]));
+    }
+
+    #[test]
+    fn other_attributes_are_kept_behind_the_key_length() {
+        let mut transform = Transform::new(TransformType::Encryption, 20, Some(256));
+        transform.other_attributes =
+            vec![Attribute::Long { kind: 14, value: vec![1, 0] }, Attribute::Short { kind: 99, value: 7 }];
+        let bytes = encode(core::slice::from_ref(&transform));
+        assert_eq!(decode(&bytes, 1), Ok(vec![transform]));
+    }
+
+    #[test]
+    fn marker_count_and_length_must_agree() {
+        let good = encode(&[Transform::new(TransformType::Esn, 0, None)]);
+        check_error(&good, 2, "last transform marker is 0, 3 is right");
+        check_error(&good, 0, "8 bytes are left over after the last transform");
+        check_error(&good[..7], 1, "transform 1 claims 8 bytes, 7 remain");
+        check_error(&[0, 0, 0, 3], 1, "transform 1 claims 3 bytes, at least 4 are needed");
+    }
+
+    #[test]
+    fn two_key_lengths_contradict_each_other() {
+        let bytes = [0, 0, 0, 16, 1, 0, 0, 12, 0x80, 14, 0, 128, 0x80, 14, 1, 0];
+        check_error(&bytes, 1, "more than 1 key lengths in a transform");
+    }
+
+    #[test]
+    fn attributes_are_bounded() {
+        let mut transform = Transform::new(TransformType::Encryption, 20, None);
+        transform.other_attributes = vec![Attribute::Short { kind: 1, value: 0 }; MAX_ATTRIBUTES];
+        let mut bytes = encode(&[transform]);
+        assert!(decode(&bytes, 1).is_ok());
+        bytes.extend([0x80, 1, 0, 0]);
+        bytes[3] += 4;
+        check_error(&bytes, 1, "more than 16 attributes");
+    }
+}

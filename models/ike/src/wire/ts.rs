@@ -1,7 +1,7 @@
 //! Traffic Selector payloads (RFC 7296 §3.13 and §3.13.1, figures 19 and 20).
 //!
 //! The RFC does not say what a range that ends before it starts means; it selects nothing, so a peer that sends one
-//! is broken and gets INVALID_SYNTAX. The exception is the port range 65535–0, which the RFC defines as OPAQUE.
+//! is broken and gets `INVALID_SYNTAX`. The exception is the port range 65535–0, which the RFC defines as OPAQUE.
 //! Selectors of unknown types are kept, for §2.9 only lets the responder skip them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -38,14 +38,14 @@ pub struct TrafficSelector {
 /// The addresses of a selector, both ends included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressRange {
-    /// TS_IPV4_ADDR_RANGE.
+    /// `TS_IPV4_ADDR_RANGE`.
     V4 {
         /// First address.
         start: Ipv4Addr,
         /// Last address, not below the first.
         end: Ipv4Addr,
     },
-    /// TS_IPV6_ADDR_RANGE.
+    /// `TS_IPV6_ADDR_RANGE`.
     V6 {
         /// First address.
         start: Ipv6Addr,
@@ -167,6 +167,107 @@ impl AddressRange {
                 writer.bytes(&end.octets());
             }
             Self::Unknown { data, .. } => writer.bytes(data),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::testing::{check_bytes, check_error, check_round_trip, octets};
+    use crate::wire::{Payload, PayloadType};
+
+    fn v4(start: [u8; 4], end: [u8; 4]) -> TrafficSelector {
+        TrafficSelector {
+            protocol: 0,
+            start_port: 0,
+            end_port: 65_535,
+            addresses: AddressRange::V4 { start: start.into(), end: end.into() },
+        }
+    }
+
+    #[test]
+    fn a_network_is_a_range_of_addresses() {
+        let payload = TsPayload { selectors: vec![v4([10, 1, 0, 0], [10, 1, 255, 255])] };
+        let body = [1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 0xff, 0xff, 10, 1, 0, 0, 10, 1, 255, 255];
+        check_bytes(&Payload::TsI(payload.clone()), &body);
+        check_bytes(&Payload::TsR(payload), &body);
+    }
+
+    #[test]
+    fn a_range_that_ends_before_it_starts_is_malformed() {
+        let body = [1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 0xff, 0xff, 10, 1, 0, 1, 10, 1, 0, 0];
+        check_error(PayloadType::TsI, &body, "TSi payload at byte 28: selector 1 ends before it starts");
+        let body = [1, 0, 0, 0, 7, 17, 0, 16, 0, 81, 0, 80, 10, 1, 0, 0, 10, 1, 0, 0];
+        check_error(PayloadType::TsI, &body, "TSi payload at byte 28: selector 1 ends before it starts");
+    }
+
+    #[test]
+    fn opaque_ports_are_a_range_of_their_own() {
+        let mut selector = v4([10, 1, 0, 0], [10, 1, 255, 255]);
+        (selector.start_port, selector.end_port) = (65_535, 0);
+        check_round_trip(&Payload::TsI(TsPayload { selectors: vec![selector] }));
+    }
+
+    #[test]
+    fn selectors_of_unknown_types_are_kept() {
+        let selector = TrafficSelector {
+            protocol: 0,
+            start_port: 0,
+            end_port: 0,
+            addresses: AddressRange::Unknown { kind: 10, data: vec![1, 2] },
+        };
+        let body = [1, 0, 0, 0, 10, 0, 0, 6, 1, 2];
+        check_bytes(&Payload::TsR(TsPayload { selectors: vec![selector] }), &body);
+    }
+
+    #[test]
+    fn count_and_lengths_must_agree() {
+        let part = "TSr payload at byte 28";
+        check_error(
+            PayloadType::TsR,
+            &[0, 0, 0, 0],
+            &format!("{part}: number of selectors is 0, 1 to 255 is right"),
+        );
+        let body = [2, 0, 0, 0, 7, 0, 0, 16, 0, 0, 0, 0, 10, 1, 0, 0, 10, 1, 0, 0];
+        check_error(PayloadType::TsR, &body, &format!("{part}: TS type needs 1 bytes, 0 remain"));
+        let body = [1, 0, 0, 0, 7, 0, 0, 20, 0, 0, 0, 0, 10, 1, 0, 0, 10, 1, 0, 0];
+        check_error(PayloadType::TsR, &body, &format!("{part}: selector 1 claims 20 bytes, 16 remain"));
+        let body = [1, 0, 0, 0, 7, 0, 0, 17, 0, 0, 0, 0, 10, 1, 0, 0, 10, 1, 0, 0, 9];
+        check_error(
+            PayloadType::TsR,
+            &body,
+            &format!("{part}: 1 bytes are left over after the ending address"),
+        );
+    }
+
+    fn addresses() -> impl Strategy<Value = AddressRange> {
+        let v4 = any::<(u32, u32)>()
+            .prop_map(|(a, b)| AddressRange::V4 { start: a.min(b).into(), end: a.max(b).into() });
+        let v6 = any::<(u128, u128)>()
+            .prop_map(|(a, b)| AddressRange::V6 { start: a.min(b).into(), end: a.max(b).into() });
+        let unknown =
+            (9_u8..=255, octets(0..40)).prop_map(|(kind, data)| AddressRange::Unknown { kind, data });
+        prop_oneof![v4, v6, unknown]
+    }
+
+    fn selector() -> impl Strategy<Value = TrafficSelector> {
+        (any::<(u8, u16, u16)>(), addresses()).prop_map(|((protocol, a, b), addresses)| {
+            let ports = match addresses {
+                AddressRange::Unknown { .. } => (0, 0),
+                AddressRange::V4 { .. } | AddressRange::V6 { .. } => (a.min(b), a.max(b)),
+            };
+            TrafficSelector { protocol, start_port: ports.0, end_port: ports.1, addresses }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_selectors_survive(selectors in vec(selector(), 1..6)) {
+            check_round_trip(&Payload::TsI(TsPayload { selectors }));
         }
     }
 }

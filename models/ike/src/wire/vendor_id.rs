@@ -15,3 +15,24 @@ impl VendorIdPayload {
         writer.bytes(&self.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::Payload;
+    use crate::wire::testing::{check_bytes, check_round_trip, octets};
+
+    #[test]
+    fn the_body_is_the_vendor_id() {
+        check_bytes(&Payload::VendorId(VendorIdPayload(b"ipseclab".to_vec())), b"ipseclab");
+    }
+
+    proptest! {
+        #[test]
+        fn any_vendor_id_survives(octets in octets(0..64)) {
+            check_round_trip(&Payload::VendorId(VendorIdPayload(octets)));
+        }
+    }
+}
