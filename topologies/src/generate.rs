@@ -11,7 +11,7 @@ use crate::link::{LinkError, LinkSpec};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GenerateError {
     /// The number asked for makes no such topology.
-    #[error("a {kind} needs at least {least} {what}, not {asked}")]
+    #[error("a {kind} has {least} or more {what}, not {asked}")]
     TooFew {
         /// The topology.
         kind: &'static str,
@@ -162,9 +162,9 @@ mod tests {
             hub_and_spoke(u64::MAX, link).unwrap_err(),
         ];
         let expected = [
-            "a chain needs at least 2 nodes, not 0",
-            "a chain needs at least 2 nodes, not 1",
-            "a hub-and-spoke needs at least 1 spokes, not 0",
+            "a chain has 2 or more nodes, not 0",
+            "a chain has 2 or more nodes, not 1",
+            "a hub-and-spoke has 1 or more spokes, not 0",
             "a chain has at most 100000 nodes, not 1000000000",
             "a hub-and-spoke has at most 99999 spokes, not 18446744073709551615",
         ];

@@ -476,8 +476,7 @@ mod tests {
         ];
         let expected = [
             "there is a node `a` already",
-            "`x--y` cannot be a node: `--` cannot occur in the name of a node, since it joins the two ends in the \
-             name of a link",
+            "`x--y` cannot be a node: `--` cannot occur in a name, since it joins the two ends in the name of a link",
             "a link cannot join `a` to itself",
             "there is no node number 9",
             "link a--b: mtu of 20 is not between 68 and 65535",

@@ -18,8 +18,8 @@ use petgraph::visit::NodeFiltered;
 
 use crate::graph::{LinkIndex, NodeIndex, Topology};
 
-/// Most nodes with two or more links for which routes are computed. The table then takes 400 MB.
-pub const MAX_TRANSIT_NODES: usize = 10_000;
+/// Most nodes with two or more links for which routes are computed: seconds of work, and a table of 64 MiB.
+pub const MAX_TRANSIT_NODES: usize = 4096;
 /// Marks an entry of the table without a route.
 const NO_LINK: u32 = u32::MAX;
 
