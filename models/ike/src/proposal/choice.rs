@@ -5,6 +5,8 @@
 //! type that is unknown, or that does not belong to its protocol, is not acceptable. "NONE" for integrity or key
 //! exchange means the same as leaving the type out (§3.3.2).
 
+use core::fmt;
+
 use ipseclab_crypto::{Encryption, Integrity, KeyExchangeMethod, Prf};
 
 use super::{Esn, EspProposal, IkeProposal};
@@ -50,6 +52,34 @@ pub struct ChosenEsp {
     pub key_exchange: Option<KeyExchangeMethod>,
     /// Sequence number size.
     pub esn: Esn,
+}
+
+impl fmt::Display for ChosenIke {
+    /// In swanctl's keywords, such as `aes256gcm16-prfsha256-x25519`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.encryption.keyword())?;
+        if let Some(integrity) = self.integrity {
+            write!(f, "-{}", integrity.keyword())?;
+        }
+        if self.integrity.is_none_or(|integrity| integrity.prf() != self.prf) {
+            write!(f, "-{}", self.prf.keyword())?;
+        }
+        write!(f, "-{}", self.key_exchange.keyword())
+    }
+}
+
+impl fmt::Display for ChosenEsp {
+    /// In swanctl's keywords, such as `aes128gcm16` or `aes128-sha256-esn`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.encryption.keyword())?;
+        if let Some(integrity) = self.integrity {
+            write!(f, "-{}", integrity.keyword())?;
+        }
+        if let Some(method) = self.key_exchange {
+            write!(f, "-{}", method.keyword())?;
+        }
+        f.write_str(if self.esn == Esn::Yes { "-esn" } else { "" })
+    }
 }
 
 impl ChosenIke {
