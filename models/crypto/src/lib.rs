@@ -7,6 +7,7 @@ pub mod algorithm;
 mod error;
 mod provider;
 mod random;
+pub mod real;
 
 mod secret;
 mod session;
@@ -16,6 +17,7 @@ pub use algorithm::{AesKey, Encryption, Hash, Integrity, KeyExchangeMethod, Prf}
 pub use error::{KeyExchangeError, OpenError};
 pub use provider::{Provider, RawPacketCipher};
 pub use random::{Purpose, RandomSource};
+pub use real::RealProvider;
 
 pub use secret::Secret;
 pub use session::{Crypto, PacketCipher};

@@ -26,7 +26,7 @@ impl Secret {
         self.0.len()
     }
 
-    /// Whether there are no octets (an unused key, such as SK_ai under an AEAD).
+    /// Whether there are no octets (an unused key, such as `SK_ai` under an AEAD).
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

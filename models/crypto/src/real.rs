@@ -1,0 +1,96 @@
+//! The real provider: what a peer on a real network would compute.
+//!
+//! Which crate does what was chosen by measurement: ring for SHA-2, AES-GCM-128/256 and ChaCha20-Poly1305, AWS-LC for
+//! ECDH (ring takes no given private keys), num-bigint for MODP, `RustCrypto` for what is left (SHA-1, AES-CBC,
+//! AES-192-GCM). Nothing here draws randomness, and every result depends on the arguments alone.
+//!
+//! Model: MODP exponentiation and the reduction of ECP keys take time that depends on the secret. Keys of a simulation
+//! come from its seed and are printed on demand, so that protecting them from a neighbour's stopwatch gains nothing.
+
+mod aead;
+mod cipher;
+mod curve;
+mod digest;
+mod encrypt_then_mac;
+mod integer;
+mod modp;
+mod modp_primes;
+
+use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
+use crate::error::KeyExchangeError;
+use crate::provider::{Provider, RawPacketCipher};
+use crate::secret::Secret;
+
+/// Real cryptography, computed from the caller's octets alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealProvider;
+
+impl RealProvider {
+    /// The provider; it has no state.
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl Provider for RealProvider {
+    fn prf(&self, prf: Prf, key: &[u8], parts: &[&[u8]]) -> Secret {
+        Secret::new(digest::MacKey::new(prf, key).sign(parts).as_ref())
+    }
+
+    fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
+        digest::hash(hash, parts)
+    }
+
+    fn public_value(&self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8> {
+        assert_eq!(private.len(), method.private_len(), "{method} takes a private key of another length");
+        match scheme(method) {
+            Scheme::Modp(group) => group.public_value(private),
+            Scheme::Curve(curve) => curve.public_value(private),
+        }
+    }
+
+    fn shared_secret(
+        &self,
+        method: KeyExchangeMethod,
+        private: &Secret,
+        peer_public: &[u8],
+    ) -> Result<Secret, KeyExchangeError> {
+        assert_eq!(private.len(), method.private_len(), "{method} takes a private key of another length");
+        if peer_public.len() != method.public_len() {
+            let expected = method.public_len();
+            return Err(KeyExchangeError::Length { expected, actual: peer_public.len() });
+        }
+        match scheme(method) {
+            Scheme::Modp(group) => group.shared_secret(private, peer_public),
+            Scheme::Curve(curve) => curve.shared_secret(private, peer_public),
+        }
+    }
+
+    fn packet_cipher(
+        &self,
+        encryption: Encryption,
+        encryption_key: &Secret,
+        integrity: Option<(Integrity, &Secret)>,
+    ) -> Box<dyn RawPacketCipher> {
+        cipher::packet_cipher(encryption, encryption_key, integrity)
+    }
+}
+
+enum Scheme {
+    Modp(modp::Group),
+    Curve(curve::Curve),
+}
+
+const fn scheme(method: KeyExchangeMethod) -> Scheme {
+    use KeyExchangeMethod as Method;
+    match method {
+        Method::Modp1024 => Scheme::Modp(modp::MODP_1024),
+        Method::Modp1536 => Scheme::Modp(modp::MODP_1536),
+        Method::Modp2048 => Scheme::Modp(modp::MODP_2048),
+        Method::Modp3072 => Scheme::Modp(modp::MODP_3072),
+        Method::Modp4096 => Scheme::Modp(modp::MODP_4096),
+        Method::Ecp256 => Scheme::Curve(curve::Curve::P256),
+        Method::Ecp384 => Scheme::Curve(curve::Curve::P384),
+        Method::Curve25519 => Scheme::Curve(curve::Curve::X25519),
+    }
+}

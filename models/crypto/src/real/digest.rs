@@ -1,0 +1,118 @@
+//! HMACs as PRFs and integrity algorithms, and bare hashes: RFC 2104, RFC 2404, RFC 4868.
+//!
+//! SHA-2 is ring's. SHA-1 is `RustCrypto`'s, which uses the processor's SHA instructions where ring does not (three times
+//! as fast over a packet). A key holds the state after the padded key, so that a packet pays for its own octets alone.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use ring::hmac as ring_hmac;
+use sha1::{Digest as _, Sha1};
+use subtle::ConstantTimeEq as _;
+
+use crate::algorithm::{Hash, Integrity, Prf};
+use crate::secret::Secret;
+
+/// An HMAC key, ready for use.
+#[derive(Clone)]
+pub(super) enum MacKey {
+    Sha1(Hmac<Sha1>),
+    Sha2(ring_hmac::Key),
+}
+
+/// A whole HMAC, kept without allocation.
+pub(super) enum Tag {
+    Sha1([u8; 20]),
+    Sha2(ring_hmac::Tag),
+}
+
+impl MacKey {
+    /// A key of any length, for the hash of `prf`.
+    pub(super) fn new(prf: Prf, key: &[u8]) -> Self {
+        let sha2 = |algorithm| Self::Sha2(ring_hmac::Key::new(algorithm, key));
+        match prf {
+            Prf::HmacSha1 => Self::Sha1(Hmac::new_from_slice(key).expect("an HMAC key has any length")),
+            Prf::HmacSha2_256 => sha2(ring_hmac::HMAC_SHA256),
+            Prf::HmacSha2_384 => sha2(ring_hmac::HMAC_SHA384),
+            Prf::HmacSha2_512 => sha2(ring_hmac::HMAC_SHA512),
+        }
+    }
+
+    /// The HMAC of the concatenated parts.
+    pub(super) fn sign(&self, parts: &[&[u8]]) -> Tag {
+        match self {
+            Self::Sha1(key) => {
+                let mut mac = key.clone();
+                for part in parts {
+                    mac.update(part);
+                }
+                Tag::Sha1(mac.finalize().into_bytes().into())
+            }
+            Self::Sha2(key) => {
+                let mut mac = ring_hmac::Context::with_key(key);
+                for part in parts {
+                    mac.update(part);
+                }
+                Tag::Sha2(mac.sign())
+            }
+        }
+    }
+}
+
+impl AsRef<[u8]> for Tag {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Sha1(octets) => octets,
+            Self::Sha2(tag) => tag.as_ref(),
+        }
+    }
+}
+
+/// An integrity algorithm with its key: an HMAC cut to the length of the ICV.
+pub(super) struct IntegrityKey {
+    key: MacKey,
+    icv_len: usize,
+}
+
+impl IntegrityKey {
+    /// # Panics
+    /// When the key does not have [`Integrity::key_len`] octets.
+    pub(super) fn new(integrity: Integrity, key: &Secret) -> Self {
+        assert_eq!(key.len(), integrity.key_len(), "{integrity} takes a key of another length");
+        Self { key: MacKey::new(integrity.prf(), key.expose()), icv_len: integrity.icv_len() }
+    }
+
+    pub(super) const fn icv_len(&self) -> usize {
+        self.icv_len
+    }
+
+    /// Appends the ICV over the whole buffer.
+    pub(super) fn append_icv(&self, buffer: &mut Vec<u8>) {
+        let tag = self.key.sign(&[buffer]);
+        buffer.extend_from_slice(&tag.as_ref()[..self.icv_len]);
+    }
+
+    /// Whether `icv` is the ICV of `covered`, in time that does not depend on where they differ.
+    pub(super) fn verify(&self, covered: &[u8], icv: &[u8]) -> bool {
+        let tag = self.key.sign(&[covered]);
+        tag.as_ref()[..self.icv_len].ct_eq(icv).into()
+    }
+}
+
+/// The digest of the concatenated parts.
+pub(super) fn hash(hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
+    match hash {
+        Hash::Sha1 => {
+            let mut state = Sha1::new();
+            for part in parts {
+                state.update(part);
+            }
+            state.finalize().to_vec()
+        }
+        Hash::Sha2_256 => {
+            let mut state = ring::digest::Context::new(&ring::digest::SHA256);
+            for part in parts {
+                state.update(part);
+            }
+            state.finish().as_ref().to_vec()
+        }
+    }
+}

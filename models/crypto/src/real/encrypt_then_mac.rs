@@ -1,0 +1,113 @@
+//! Encryption and a separate ICV: AES-CBC (RFC 3602) or NULL (RFC 2410) with an HMAC over everything before the ICV.
+//!
+//! The ICV is checked before anything is decrypted (RFC 4303 §3.4.4.1, RFC 7296 §3.14).
+
+use core::fmt;
+
+use cbc::cipher::array::Array;
+use cbc::cipher::consts::U16;
+use cbc::cipher::{
+    BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt as _, BlockModeEncrypt as _, BlockSizeUser,
+    InnerIvInit as _, KeyInit,
+};
+
+use super::cipher::check_len;
+use super::digest::IntegrityKey;
+use crate::error::OpenError;
+use crate::provider::RawPacketCipher;
+
+/// A keyed cipher without integrity.
+pub(super) trait Text: Send + Sync {
+    const IV_LEN: usize;
+    const BLOCK_LEN: usize;
+
+    /// Encrypts whole blocks in place.
+    fn encrypt(&self, iv: &[u8], text: &mut [u8]);
+
+    /// Decrypts whole blocks in place.
+    fn decrypt(&self, iv: &[u8], text: &mut [u8]);
+}
+
+/// One direction of an SA under a cipher and an HMAC.
+pub(super) struct EncryptThenMac<T> {
+    text: T,
+    integrity: IntegrityKey,
+}
+
+impl<T> EncryptThenMac<T> {
+    pub(super) const fn new(text: T, integrity: IntegrityKey) -> Self {
+        Self { text, integrity }
+    }
+}
+
+impl<T> fmt::Debug for EncryptThenMac<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(core::any::type_name::<Self>()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Text> RawPacketCipher for EncryptThenMac<T> {
+    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize) {
+        let (iv, text) = buffer[header_len..].split_at_mut(T::IV_LEN);
+        assert_eq!(text.len() % T::BLOCK_LEN, 0, "the caller pads to whole blocks");
+        self.text.encrypt(iv, text);
+        self.integrity.append_icv(buffer);
+    }
+
+    fn open<'a>(&self, buffer: &'a mut [u8], header_len: usize) -> Result<&'a mut [u8], OpenError> {
+        let icv_len = self.integrity.icv_len();
+        check_len(buffer.len(), [header_len, T::IV_LEN, icv_len])?;
+        let (covered, icv) = buffer.split_at_mut(buffer.len() - icv_len);
+        let len = covered.len() - header_len - T::IV_LEN;
+        if !len.is_multiple_of(T::BLOCK_LEN) {
+            return Err(OpenError::NotWholeBlocks { len });
+        }
+        if !self.integrity.verify(covered, icv) {
+            return Err(OpenError::Integrity);
+        }
+        let (iv, text) = covered[header_len..].split_at_mut(T::IV_LEN);
+        self.text.decrypt(iv, text);
+        Ok(text)
+    }
+}
+
+/// No encryption.
+pub(super) struct NullText;
+
+impl Text for NullText {
+    const IV_LEN: usize = 0;
+    const BLOCK_LEN: usize = 1;
+
+    fn encrypt(&self, _iv: &[u8], _text: &mut [u8]) {}
+
+    fn decrypt(&self, _iv: &[u8], _text: &mut [u8]) {}
+}
+
+/// CBC over a block cipher with blocks of 16 octets; the key schedule is kept.
+pub(super) struct Cbc<C>(C);
+
+impl<C: KeyInit> Cbc<C> {
+    pub(super) fn new(key: &[u8]) -> Self {
+        Self(C::new_from_slice(key).expect("the caller has checked the key's length"))
+    }
+}
+
+impl<C> Text for Cbc<C>
+where
+    C: BlockCipherEncrypt + BlockCipherDecrypt + BlockSizeUser<BlockSize = U16> + Send + Sync,
+{
+    const IV_LEN: usize = 16;
+    const BLOCK_LEN: usize = 16;
+
+    fn encrypt(&self, iv: &[u8], text: &mut [u8]) {
+        let (blocks, _) = Array::slice_as_chunks_mut(text);
+        let mode = cbc::Encryptor::inner_iv_slice_init(&self.0, iv);
+        mode.expect("the IV is one block").encrypt_blocks(blocks);
+    }
+
+    fn decrypt(&self, iv: &[u8], text: &mut [u8]) {
+        let (blocks, _) = Array::slice_as_chunks_mut(text);
+        let mode = cbc::Decryptor::inner_iv_slice_init(&self.0, iv);
+        mode.expect("the IV is one block").decrypt_blocks(blocks);
+    }
+}
