@@ -49,7 +49,7 @@ pub struct LinkFile {
     pub rate: Option<Rate>,
     /// Propagation delay. Default: none, or from coordinates.
     pub delay: Option<Duration>,
-    /// Largest extra delay of a packet, uniform from zero; packets keep their order. Default: none.
+    /// Largest extra delay of a packet, uniform from zero. Default: none.
     pub jitter: Option<Duration>,
     /// Probability that a packet is lost, each on its own. Default: 0.
     pub loss: Option<Loss>,
