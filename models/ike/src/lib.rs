@@ -1,1 +1,4 @@
-//! Part of ipseclab.
+//! Sans-IO IKEv2.
+
+pub mod proposal;
+pub mod wire;

@@ -1,0 +1,51 @@
+//! The wire format of IKEv2 (RFC 7296 §3): bytes to values and back, and nothing else.
+//!
+//! One file per payload, each with its type, `decode`, `encode` and tests; [`Reader`] and [`Writer`] are the only
+//! places that slice bytes. Decoding settles counts, lengths and ranges, so that the exchanges never check them again;
+//! which payloads an exchange needs, and how often, is the exchanges' affair and not known here.
+//!
+//! Canonical messages come back byte for byte from decode and encode. Reserved bits, and the critical bit of the
+//! payloads that RFC 7296 defines, are ignored as §3.2 asks and are sent as zero; so whoever must hash a received
+//! message (AUTH, §2.15) keeps its bytes. Certificates, EAP, configuration and fragments stay opaque.
+
+#[macro_use]
+mod code;
+mod auth;
+mod buffer;
+mod delete;
+mod error;
+mod header;
+mod id;
+mod ke;
+mod message;
+mod nonce;
+mod notify;
+mod opaque;
+mod payload;
+pub mod protect;
+mod sa;
+mod sk;
+mod transform;
+mod ts;
+mod vendor_id;
+
+pub use auth::{AuthMethod, AuthPayload};
+pub use buffer::{Reader, Writer};
+pub use delete::DeletePayload;
+pub use error::{DecodeError, Fault, Item, Part};
+pub use header::{ExchangeType, Flags, HEADER_LEN, Header, IkeSpi, MessageHeader, MessageId, Version};
+pub use id::{IdPayload, IdType};
+pub use ke::KePayload;
+pub use message::{MAX_MESSAGE_LEN, Message};
+pub use nonce::NoncePayload;
+pub use notify::{NotifyPayload, NotifyType};
+pub use opaque::OpaquePayload;
+pub use payload::{MAX_PAYLOADS, Payload, PayloadType};
+pub use sa::{MAX_PROPOSALS, ProposalPayload, ProtocolId, SaPayload};
+pub use sk::SkPayload;
+pub use transform::{Attribute, MAX_ATTRIBUTES, MAX_TRANSFORMS, Transform, TransformType};
+pub use ts::{AddressRange, TrafficSelector, TsPayload};
+pub use vendor_id::VendorIdPayload;
+
+#[cfg(test)]
+pub(crate) mod testing;
