@@ -98,6 +98,10 @@ impl<'a> Structure<'a> {
             let finding = Finding::new(format!("`{path}` must not be empty"));
             report.push(finding.at(self.document.locate(path), "nothing listed"));
         }
+        if let Some(most) = schema["maxItems"].as_u64().filter(|most| items.len() as u64 > *most) {
+            let finding = Finding::new(format!("`{path}` must have at most {most} entries"));
+            report.push(finding.at(self.document.locate(path), format!("{} listed", items.len())));
+        }
         for (index, item) in items.iter().enumerate() {
             self.check_value(&path.index(index), item, &schema["items"], report);
         }
@@ -182,12 +186,15 @@ impl<'a> Structure<'a> {
     }
 
     fn only_value(&self, path: &KeyPath, number: i64, only: i64, schema: &Schema) -> Finding {
-        let planned = schema["x-not-built-yet"].as_array().is_some_and(|known| known.contains(&number.into()));
+        let planned =
+            schema["x-not-built-yet"].as_array().is_some_and(|known| known.contains(&number.into()));
         let message = match planned {
             true => format!("`{path} = {number}` is not built yet"),
             false => format!("`{path}` cannot be {number}"),
         };
-        Finding::new(message).at(self.document.locate(path), "not one of its values").help(format!("allowed: `{only}`"))
+        Finding::new(message)
+            .at(self.document.locate(path), "not one of its values")
+            .help(format!("allowed: `{only}`"))
     }
 
     fn out_of_range(&self, path: &KeyPath, least: i64, most: i64) -> Finding {
@@ -328,7 +335,8 @@ mod tests {
     use super::*;
     use crate::document::SourceText;
 
-    const FORMATS: &[Format] = &[Format { name: "even", expected: "even digits such as \"24\"", check: even }];
+    const FORMATS: &[Format] =
+        &[Format { name: "even", expected: "even digits such as \"24\"", check: even }];
 
     fn even(text: &str) -> Result<(), Mistake> {
         match text.bytes().position(|b| !b"02468".contains(&b)) {
@@ -370,7 +378,8 @@ mod tests {
 
     #[test]
     fn a_fitting_document_has_no_findings() {
-        let text = "name = \"n\"\ncount = 9\nkind = \"pair\"\ndigits = 24\nversion = 2\nlist = [true]\nmap.x = 1\n";
+        let text =
+            "name = \"n\"\ncount = 9\nkind = \"pair\"\ndigits = 24\nversion = 2\nlist = [true]\nmap.x = 1\n";
         assert_eq!(findings(text), []);
     }
 

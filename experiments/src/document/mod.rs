@@ -44,7 +44,8 @@ impl Document {
             errors.iter().for_each(|error| report.push(syntax_finding(&source, error)));
             return Err(report.sorted());
         }
-        let root = toml::from_str(&source.text).map_err(|error| Report::of(syntax_finding(&source, &error)))?;
+        let root =
+            toml::from_str(&source.text).map_err(|error| Report::of(syntax_finding(&source, &error)))?;
         let mut document = Self { source: Arc::clone(&source), root, places: BTreeMap::new() };
         document.note_table(&KeyPath::root(), spanned.get_ref());
         Ok(document)

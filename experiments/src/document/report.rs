@@ -40,10 +40,15 @@ pub struct Finding {
     pub help: Vec<String>,
 }
 
+/// Findings that a report keeps; a pattern over 10⁵ nodes can go wrong 10⁵ times, and nobody reads that.
+const MAX_FINDINGS: usize = 50;
+
 /// Everything found wrong with a set of inputs; never empty when it is an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     findings: Vec<Finding>,
+    /// How many more there were.
+    left_out: usize,
 }
 
 impl SourceText {
@@ -114,13 +119,17 @@ impl Finding {
 impl Report {
     /// A report of one finding.
     pub fn of(finding: Finding) -> Self {
-        Self { findings: vec![finding] }
+        Self { findings: vec![finding], left_out: 0 }
     }
 
     /// Adds a finding, unless the very same one is there already.
     pub fn push(&mut self, finding: Finding) {
-        if !self.findings.contains(&finding) {
-            self.findings.push(finding);
+        if self.findings.contains(&finding) {
+            return;
+        }
+        match self.findings.len() {
+            MAX_FINDINGS.. => self.left_out += 1,
+            _ => self.findings.push(finding),
         }
     }
 
@@ -168,9 +177,10 @@ impl Report {
     }
 
     fn count(&self) -> String {
-        match self.findings.len() {
-            1 => "1 error".to_owned(),
-            many => format!("{many} errors"),
+        match (self.findings.len(), self.left_out) {
+            (1, 0) => "1 error".to_owned(),
+            (many, 0) => format!("{many} errors"),
+            (many, more) => format!("{many} errors, and {more} more that are not shown"),
         }
     }
 }

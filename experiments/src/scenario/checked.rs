@@ -7,7 +7,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use ipseclab_ike::proposal::Proposal;
+use ipseclab_ike::proposal::{EspProposal, IkeProposal};
 use ipseclab_sim::{SimDuration, SimTime};
 use ipseclab_topologies::{LinkIndex, NodeIndex, Topology};
 
@@ -119,7 +119,7 @@ pub struct Connection {
     /// The other node.
     pub remote: NodeIndex,
     /// IKE proposals, best first; at least one.
-    pub proposals: Vec<Proposal>,
+    pub proposals: Vec<IkeProposal>,
     /// The shared key.
     pub psk: Vec<u8>,
     /// Identity of `local`.
@@ -166,7 +166,7 @@ pub struct Child {
     /// Traffic of the remote node; at least one selector.
     pub remote_ts: Vec<TrafficSelector>,
     /// ESP proposals, best first; at least one.
-    pub esp_proposals: Vec<Proposal>,
+    pub esp_proposals: Vec<EspProposal>,
     /// Tunnel or transport mode.
     pub mode: Mode,
     /// What brings it up.

@@ -7,10 +7,6 @@ use super::file::NatBehaviour;
 
 /// Any number does; one is easy to type.
 pub const SEED: u64 = 1;
-/// strongSwan's choice when `proposals` is left out holds dozens of transforms; one modern set keeps messages short.
-pub const IKE_PROPOSAL: &str = "aes128-sha256-x25519";
-/// strongSwan's first default for ESP.
-pub const ESP_PROPOSAL: &str = "aes128-sha256";
 /// `charon.retransmit_timeout`, `retransmit_base` and `retransmit_tries` of strongSwan.
 pub const RETRANSMISSION: Retransmission =
     Retransmission { timeout: SimDuration::from_secs(4), base_thousandths: 1800, tries: 5 };

@@ -121,7 +121,8 @@ impl TextValue for Network {
     const PATTERN: &'static str = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
-        let (address, prefix_len) = text.split_once('/').ok_or_else(|| Mistake::new("`/` and a length are missing"))?;
+        let (address, prefix_len) =
+            text.split_once('/').ok_or_else(|| Mistake::new("`/` and a length are missing"))?;
         let place = |span| Some(span).filter(|span: &std::ops::Range<usize>| !span.is_empty());
         let parsed: Ipv4Addr = address
             .parse()
@@ -141,7 +142,8 @@ impl TextValue for Network {
 
 impl TextValue for Selector {
     const FORMAT: &'static str = "traffic-selector";
-    const EXPECTED: &'static str = "a traffic selector such as \"10.1.0.0/16\", \"10.1.0.0/16[udp/53]\" or \"dynamic\"";
+    const EXPECTED: &'static str =
+        "a traffic selector such as \"10.1.0.0/16\", \"10.1.0.0/16[udp/53]\" or \"dynamic\"";
     const PATTERN: &'static str = r"^(dynamic|[0-9./]+)(\[[a-z0-9]+(/[0-9]+(-[0-9]+)?)?\])?$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
@@ -150,19 +152,23 @@ impl TextValue for Selector {
             "dynamic" => SelectorRange::Own,
             network if network.contains('/') => SelectorRange::Network(Network::parse(network)?),
             // swanctl takes a bare address as the network of that one host.
-            host => SelectorRange::Network(Network::parse(&format!("{host}/32")).map_err(|mistake| Mistake {
-                span: None,
-                ..mistake
-            })?),
+            host => SelectorRange::Network(
+                Network::parse(&format!("{host}/32")).map_err(|mistake| Mistake { span: None, ..mistake })?,
+            ),
         };
-        let at = |message: &str| Mistake { span: Some(text.len() - rest.len()..text.len()), ..Mistake::new(message) };
+        let at = |message: &str| Mistake {
+            span: Some(text.len() - rest.len()..text.len()),
+            ..Mistake::new(message)
+        };
         let inner = match rest {
             "" => return Ok(Self { range, protocol: None, ports: None }),
             rest => rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')),
         };
         let inner = inner.ok_or_else(|| at("`]` belongs at the end"))?;
-        let (protocol, ports) = inner.split_once('/').map_or((inner, None), |(name, ports)| (name, Some(ports)));
-        let protocol = protocol_number(protocol).ok_or_else(|| at("not icmp, tcp, udp or a protocol number"))?;
+        let (protocol, ports) =
+            inner.split_once('/').map_or((inner, None), |(name, ports)| (name, Some(ports)));
+        let protocol =
+            protocol_number(protocol).ok_or_else(|| at("not icmp, tcp, udp or a protocol number"))?;
         let ports = ports.map(|ports| port_range(ports).ok_or_else(|| at("not a port or a range of ports")));
         let ports = ports.transpose()?;
         if ports.is_some() && !matches!(protocol, 6 | 17) {
@@ -229,7 +235,15 @@ mod tests {
         assert_eq!((dns.protocol, dns.ports), (Some(17), Some((53, 53))));
         assert_eq!(parse("dynamic[tcp/1-1024]").unwrap().ports, Some((1, 1024)));
         assert_eq!(parse("dynamic[icmp]").unwrap().protocol, Some(1));
-        for text in ["x", "dynamic[", "dynamic[]", "dynamic[udp/]", "dynamic[udp/9-1]", "dynamic[icmp/1]", "dynamic[0]"] {
+        for text in [
+            "x",
+            "dynamic[",
+            "dynamic[]",
+            "dynamic[udp/]",
+            "dynamic[udp/9-1]",
+            "dynamic[icmp/1]",
+            "dynamic[0]",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

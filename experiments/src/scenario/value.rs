@@ -65,14 +65,14 @@ pub struct Address(Ipv4Addr);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IkeProposal {
     text: String,
-    parsed: proposal::Proposal,
+    parsed: proposal::IkeProposal,
 }
 
 /// A proposal for ESP SAs in strongSwan's keywords: `"aes128gcm16"`, `"aes256-sha256"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EspProposal {
     text: String,
-    parsed: proposal::Proposal,
+    parsed: proposal::EspProposal,
 }
 
 /// A pre-shared key: any text, or octets in hexadecimal behind `0x`.
@@ -148,7 +148,7 @@ impl IkeProposal {
     }
 
     /// The transforms that it stands for.
-    pub fn parsed(&self) -> &proposal::Proposal {
+    pub fn parsed(&self) -> &proposal::IkeProposal {
         &self.parsed
     }
 }
@@ -160,7 +160,7 @@ impl EspProposal {
     }
 
     /// The transforms that it stands for.
-    pub fn parsed(&self) -> &proposal::Proposal {
+    pub fn parsed(&self) -> &proposal::EspProposal {
         &self.parsed
     }
 }
@@ -257,7 +257,11 @@ impl TextValue for Address {
 
     fn parse(text: &str) -> Result<Self, Mistake> {
         let address: Ipv4Addr = text.parse().map_err(|_| Mistake::new("not an IPv4 address"))?;
-        if address.is_unspecified() || address.is_broadcast() || address.is_multicast() || address.is_loopback() {
+        if address.is_unspecified()
+            || address.is_broadcast()
+            || address.is_multicast()
+            || address.is_loopback()
+        {
             return Err(Mistake::new("no host can have this address"));
         }
         Ok(Self(address))
@@ -274,8 +278,12 @@ impl TextValue for NodePattern {
     }
 }
 
-fn proposal_mistake(message: String, span: std::ops::Range<usize>) -> Mistake {
-    Mistake { span: Some(span), ..Mistake::new(message) }
+/// The long list of what is allowed goes below the snippet, not into it.
+fn proposal_mistake(error: &proposal::ProposalError) -> Mistake {
+    let reason = error.reason.to_string();
+    let (wrong, right) = reason.split_once("; ").unwrap_or((&reason, ""));
+    let help = Some(right).filter(|text| !text.is_empty()).map(str::to_owned);
+    Mistake { message: wrong.to_owned(), span: Some(error.range.clone()), help: help.into_iter().collect() }
 }
 
 impl TextValue for IkeProposal {
@@ -284,8 +292,7 @@ impl TextValue for IkeProposal {
     const PATTERN: &'static str = "^[a-z0-9_]+(-[a-z0-9_]+)*$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
-        let parsed = proposal::parse_ike_proposal(text)
-            .map_err(|error| proposal_mistake(error.to_string(), error.span()))?;
+        let parsed = proposal::parse_ike_proposal(text).map_err(|error| proposal_mistake(&error))?;
         Ok(Self { text: text.to_owned(), parsed })
     }
 }
@@ -296,8 +303,7 @@ impl TextValue for EspProposal {
     const PATTERN: &'static str = "^[a-z0-9_]+(-[a-z0-9_]+)*$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
-        let parsed = proposal::parse_esp_proposal(text)
-            .map_err(|error| proposal_mistake(error.to_string(), error.span()))?;
+        let parsed = proposal::parse_esp_proposal(text).map_err(|error| proposal_mistake(&error))?;
         Ok(Self { text: text.to_owned(), parsed })
     }
 }
@@ -311,7 +317,9 @@ impl TextValue for Psk {
         let octets = match text.strip_prefix("0x") {
             Some(digits) => hexadecimal(digits)?,
             // strongSwan reads this prefix as Base64; taking it literally would give another key than at home.
-            None if text.starts_with("0s") => return Err(Mistake::new("Base64 keys are not built yet; use `0x`")),
+            None if text.starts_with("0s") => {
+                return Err(Mistake::new("Base64 keys are not built yet; use `0x`"));
+            }
             None => text.as_bytes().to_vec(),
         };
         match octets.len() {
@@ -434,7 +442,9 @@ mod tests {
         assert_eq!(mistake::<Rate>("0Mbps").message, "a rate of nothing carries nothing");
         assert_eq!(mistake::<Loss>("-0.1").message, "it is negative");
         assert_eq!(mistake::<Loss>("1.5").message, "it is too large");
-        for text in ["0.999", "100.001", "1.8888", "x", "", ".", "1.", "+2", "-2", "1e3", "NaN", "99999999999"] {
+        for text in
+            ["0.999", "100.001", "1.8888", "x", "", ".", "1.", "+2", "-2", "1e3", "NaN", "99999999999"]
+        {
             mistake::<Factor>(text);
         }
     }

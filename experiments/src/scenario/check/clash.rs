@@ -1,7 +1,7 @@
 //! Two owners of one address: found by sorting, so that 10⁵ networks cost no more than their order.
 
-use crate::document::{Finding, KeyPath, Report};
 use crate::document::Document;
+use crate::document::{Finding, KeyPath, Report};
 use crate::scenario::selector::Network;
 
 /// A claim on addresses.

@@ -12,6 +12,8 @@ mod nodes;
 mod topology;
 mod traffic;
 
+pub use topology::read_topology;
+
 use std::path::{Path, PathBuf};
 
 use ipseclab_sim::SimDuration;
@@ -24,7 +26,7 @@ use super::defaults;
 use super::file::{CryptoKind, ScenarioFile};
 use super::pattern::NodePattern;
 use super::value::FORMATS;
-use crate::document::{Document, Finding, KeyPath, Location, Report, SourceText, list};
+use crate::document::{Document, Finding, KeyPath, Location, Report, list};
 use crate::schema;
 use crate::structure::Structure;
 
@@ -181,23 +183,31 @@ impl Checker<'_> {
 
     /// Reads a file beside the scenario.
     fn read_file(&mut self, name: &str, path: &KeyPath) -> Option<(PathBuf, String)> {
-        let Some(folder) = self.folder else {
-            let finding = Finding::new(format!("a shipped scenario cannot use the file `{name}`"));
-            self.blame(path, "not shipped", finding.help("save the scenario to a file and run that"));
-            return None;
-        };
-        let full = folder.join(name);
-        match read_bounded(&full) {
-            Ok(text) => {
+        match read_beside(self.folder, name) {
+            Ok((full, text)) => {
                 self.texts.push((name.to_owned(), text.clone()));
                 Some((full, text))
             }
-            Err(reason) => {
-                let finding = Finding::new(format!("cannot read `{}`", full.display()));
-                self.blame(path, reason, finding);
+            Err(finding) => {
+                let label = finding.label.clone();
+                self.blame(path, label, finding);
                 None
             }
         }
+    }
+}
+
+/// Reads a file in a folder; the finding has a label and no place.
+fn read_beside(folder: Option<&Path>, name: &str) -> Result<(PathBuf, String), Finding> {
+    let Some(folder) = folder else {
+        let finding = Finding::new(format!("a shipped scenario cannot use the file `{name}`"));
+        let finding = finding.help("save the scenario to a file and run that");
+        return Err(Finding { label: "not shipped".to_owned(), ..finding });
+    };
+    let full = folder.join(name);
+    match read_bounded(&full) {
+        Ok(text) => Ok((full, text)),
+        Err(label) => Err(Finding { label, ..Finding::new(format!("cannot read `{}`", full.display())) }),
     }
 }
 
@@ -239,7 +249,8 @@ pub fn read_bounded(path: &Path) -> Result<String, String> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err("larger than 16 MiB".to_owned());
     }
-    String::from_utf8(bytes).map_err(|error| format!("not UTF-8 text at octet {}", error.utf8_error().valid_up_to()))
+    String::from_utf8(bytes)
+        .map_err(|error| format!("not UTF-8 text at octet {}", error.utf8_error().valid_up_to()))
 }
 
 /// The reason without the number of the operating system, which differs between them.
@@ -255,9 +266,4 @@ fn reason(error: &std::io::Error) -> String {
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A source text for a file that a scenario names.
-fn source_of(path: &Path, text: &str) -> std::sync::Arc<SourceText> {
-    SourceText::new(path.display().to_string(), text)
 }

@@ -113,7 +113,8 @@ impl Checker<'_> {
             ("nat", file.nat.is_some(), &mut chosen.nat),
         ];
         for (key, given, slot) in slots {
-            let rival = slot.filter(|&earlier| given && layers[earlier].precision == layers[position].precision);
+            let rival =
+                slot.filter(|&earlier| given && layers[earlier].precision == layers[position].precision);
             if let Some(earlier) = rival {
                 self.ambiguous(key, &layers[earlier], &layers[position], node);
             }
@@ -127,7 +128,8 @@ impl Checker<'_> {
         let place = self.document.locate_key(&path_of(b));
         let message = format!("`{}` and `{}` both set `{key}` of `{node}`", a.key, b.key);
         let finding = Finding::new(message).at(place, "neither is more exact than the other");
-        self.report.push(finding.help("the pattern with more literal characters wins; set one node by its name"));
+        self.report
+            .push(finding.help("the pattern with more literal characters wins; set one node by its name"));
     }
 
     fn networks(
@@ -147,7 +149,10 @@ impl Checker<'_> {
             let layer = &layers[position];
             let (networks, path) = match &layer.file.networks {
                 Some(networks) => (networks.clone(), path_of(layer).key("networks")),
-                None => (self.from_pool(layer, &mut used[position]).into_iter().collect(), path_of(layer).key("pool")),
+                None => (
+                    self.from_pool(layer, &mut used[position]).into_iter().collect(),
+                    path_of(layer).key("pool"),
+                ),
             };
             let claim = |(index, network): (usize, &Network)| Claim {
                 network: *network,
@@ -177,7 +182,10 @@ impl Checker<'_> {
         let given = chosen.iter().filter_map(|chosen| layers[chosen.nat?].file.nat.as_ref());
         let taken = given.filter_map(|nat| nat.inside).map(|address| address.get()).collect();
         let mut spare = Spare::new(defaults::FIRST_INSIDE_ADDRESS, taken);
-        chosen.iter().map(|chosen| chosen.nat.and_then(|layer| self.nat(&layers[layer], &mut spare))).collect()
+        chosen
+            .iter()
+            .map(|chosen| chosen.nat.and_then(|layer| self.nat(&layers[layer], &mut spare)))
+            .collect()
     }
 
     fn nat(&mut self, layer: &Layer<'_>, spare: &mut Spare) -> Option<Nat> {
@@ -223,7 +231,12 @@ impl Checker<'_> {
     }
 }
 
-fn addresses(ground: &Ground, layers: &[Layer<'_>], chosen: &[Chosen], claims: &mut Vec<Claim>) -> Vec<Ipv4Addr> {
+fn addresses(
+    ground: &Ground,
+    layers: &[Layer<'_>],
+    chosen: &[Chosen],
+    claims: &mut Vec<Claim>,
+) -> Vec<Ipv4Addr> {
     let given = |chosen: &Chosen| chosen.address.and_then(|layer| layers[layer].file.address);
     let taken = chosen.iter().filter_map(given).map(|address| address.get()).collect();
     let mut spare = Spare::new(defaults::FIRST_ADDRESS, taken);

@@ -1,11 +1,11 @@
 //! `[topology]`: which generator or file, with which links.
 
-use ipseclab_topologies::{
-    self as topologies, GraphmlOptions, LinkSpec, LinkValue, NodeSpec, Topology, TopologyError,
-};
+use std::path::Path;
 
-use super::{Checker, source_of};
-use crate::document::{Document, Finding, KeyPath, Location, list};
+use ipseclab_topologies::{self as topologies, GraphmlOptions, LinkSpec, LinkValue, NodeSpec, Topology};
+
+use super::Checker;
+use crate::document::{Finding, KeyPath, Location, Report, SourceText, list};
 use crate::scenario::file::{LinkFile, TopologyKind};
 use crate::scenario::value::Duration;
 
@@ -63,40 +63,23 @@ impl Checker<'_> {
         if self.file.topology.default_delay.is_some() && !is_graphml {
             self.useless("default_delay", "GraphML files");
         }
-        let (source, text) = match topologies::shipped_text(file) {
-            Some(text) => (source_of(format!("shipped {file}").as_ref(), text), text.to_owned()),
-            None if is_graphml || has_extension(file, "toml") => {
-                let (path, text) = self.read_file(file, &at().key("file"))?;
-                (source_of(&path, &text), text)
+        let default_delay = self.file.topology.default_delay;
+        match import(file, self.folder, default_delay) {
+            Ok(imported) => {
+                self.texts.extend(imported.text.map(|text| (file.to_owned(), text)));
+                self.relinked(&imported.topology)
             }
-            None => return self.unknown_file(file),
-        };
-        // The importer's own rate rule (template before file) holds for every key, by replacing them afterwards.
-        let read = match is_graphml {
-            true => {
-                let default_delay_ns = self.file.topology.default_delay.map(|delay| delay.span().as_nanos());
-                topologies::from_graphml(&text, &GraphmlOptions { default_delay_ns, link: LinkSpec::default() })
+            Err(finding) if finding.location.is_none() => {
+                let label = finding.label.clone();
+                self.blame(&at().key("file"), label, finding);
+                None
             }
-            false => topologies::from_toml(&text),
-        };
-        match read {
-            Ok(topology) => self.relinked(&topology),
-            Err(error) => {
-                let place = |span| Location::new(&source, span);
-                self.report.push(import_finding(&error, place(error.span().unwrap_or(0..0)), self.document));
+            Err(finding) => {
+                let used = self.document.locate(&at().key("file"));
+                self.report.push(finding.help(format!("used as the topology of {}", used.source.name)));
                 None
             }
         }
-    }
-
-    fn unknown_file(&mut self, file: &str) -> Option<Topology> {
-        let shipped = || topologies::shipped().iter().map(|(name, _)| *name);
-        let finding = Finding::new(format!("there is no shipped topology `{file}`"))
-            .suggest(file, shipped())
-            .help(format!("shipped: {}", list(shipped())))
-            .help("a file ends in .toml or .graphml");
-        self.blame(&at().key("file"), "neither shipped nor the name of a file", finding);
-        None
     }
 
     /// The same nodes with links whose values the scenario replaces.
@@ -135,7 +118,8 @@ impl Checker<'_> {
     fn needs(&mut self, belongs: bool, given: bool, key: &str, owner: &str) {
         match (belongs, given) {
             (true, false) => {
-                let finding = Finding::new(format!("`topology` lacks `{key}`")).help(format!("such as {key} = 8"));
+                let finding =
+                    Finding::new(format!("`topology` lacks `{key}`")).help(format!("such as {key} = 8"));
                 self.blame(&at(), format!("{owner} needs `{key}`"), finding);
             }
             (false, true) => self.useless(key, owner),
@@ -154,11 +138,56 @@ impl Checker<'_> {
     }
 }
 
-fn import_finding(error: &TopologyError, place: Location, document: &Document) -> Finding {
-    let used = document.locate(&at().key("file"));
-    let from = format!("used as the topology of {}", used.source.name);
-    let finding = Finding::new(error.message()).at(place, "");
-    error.help().into_iter().fold(finding, Finding::help).help(from)
+/// A topology that was read, and the text of its file unless it was shipped.
+struct Imported {
+    topology: Topology,
+    text: Option<String>,
+}
+
+/// Reads a topology: a shipped name, or a path to a .toml or .graphml file.
+///
+/// # Errors
+/// Everything wrong with it.
+pub fn read_topology(file: &str, default_delay: Option<Duration>) -> Result<Topology, Report> {
+    let imported = import(file, Some(Path::new("")), default_delay);
+    imported.map(|imported| imported.topology).map_err(Report::of)
+}
+
+/// Reads a topology; a finding without place is about the name and has a label for it.
+fn import(file: &str, folder: Option<&Path>, default_delay: Option<Duration>) -> Result<Imported, Finding> {
+    if let Some(text) = topologies::shipped_text(file) {
+        let topology = parse(file, text, None, &format!("shipped {file}"))?;
+        return Ok(Imported { topology, text: None });
+    }
+    if !has_extension(file, "graphml") && !has_extension(file, "toml") {
+        return Err(unknown_file(file));
+    }
+    let (path, text) = super::read_beside(folder, file)?;
+    let topology = parse(file, &text, default_delay, &path.display().to_string())?;
+    Ok(Imported { topology, text: Some(text) })
+}
+
+fn parse(file: &str, text: &str, default_delay: Option<Duration>, name: &str) -> Result<Topology, Finding> {
+    let read = if has_extension(file, "graphml") {
+        // The values of links are replaced afterwards, as for any other file.
+        let default_delay_ns = default_delay.map(|delay| delay.span().as_nanos());
+        topologies::from_graphml(text, &GraphmlOptions { default_delay_ns, link: LinkSpec::default() })
+    } else {
+        topologies::from_toml(text)
+    };
+    read.map_err(|error| {
+        let place = Location::new(&SourceText::new(name, text), error.span().unwrap_or(0..0));
+        error.help().into_iter().fold(Finding::new(error.message()).at(place, ""), Finding::help)
+    })
+}
+
+fn unknown_file(file: &str) -> Finding {
+    let shipped = || topologies::shipped().iter().map(|(name, _)| *name);
+    let finding = Finding::new(format!("there is no shipped topology `{}`", file.escape_debug()))
+        .suggest(file, shipped())
+        .help(format!("shipped: {}", list(shipped())))
+        .help("a file ends in .toml or .graphml");
+    Finding { label: "neither shipped nor the name of a file".to_owned(), ..finding }
 }
 
 fn merge(given: &LinkFile, base: LinkSpec) -> LinkSpec {
@@ -185,5 +214,5 @@ fn key_of(value: LinkValue) -> &'static str {
 }
 
 fn has_extension(file: &str, extension: &str) -> bool {
-    std::path::Path::new(file).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+    Path::new(file).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }

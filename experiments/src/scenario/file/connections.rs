@@ -28,8 +28,8 @@ pub struct ConnectionFile {
     pub local: NodePattern,
     /// The other node, or a pattern.
     pub remote: NodePattern,
-    /// Proposals for the IKE SA, best first. Default: "aes128-sha256-x25519".
-    #[schemars(length(min = 1))]
+    /// Proposals for the IKE SA, best first. Default: all AEADs, then AES-CBC with SHA-2.
+    #[schemars(length(min = 1, max = 255))]
     pub proposals: Option<Vec<IkeProposal>>,
     /// How the two prove who they are.
     pub auth: AuthFile,
@@ -81,8 +81,8 @@ pub struct ChildFile {
     pub local_ts: Option<Vec<Selector>>,
     /// Traffic of the remote side. Default: the remote node's networks, or its address in transport mode.
     pub remote_ts: Option<Vec<Selector>>,
-    /// Proposals for the ESP SAs, best first. Default: "aes128-sha256".
-    #[schemars(length(min = 1))]
+    /// Proposals for the ESP SAs, best first. Default: all AEADs, then AES-CBC with SHA-2.
+    #[schemars(length(min = 1, max = 255))]
     pub esp_proposals: Option<Vec<EspProposal>>,
     /// Tunnel or transport mode. Default: tunnel.
     pub mode: Option<Mode>,
