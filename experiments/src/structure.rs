@@ -188,9 +188,10 @@ impl<'a> Structure<'a> {
     fn only_value(&self, path: &KeyPath, number: i64, only: i64, schema: &Schema) -> Finding {
         let planned =
             schema["x-not-built-yet"].as_array().is_some_and(|known| known.contains(&number.into()));
-        let message = match planned {
-            true => format!("`{path} = {number}` is not built yet"),
-            false => format!("`{path}` cannot be {number}"),
+        let message = if planned {
+            format!("`{path} = {number}` is not built yet")
+        } else {
+            format!("`{path}` cannot be {number}")
         };
         Finding::new(message)
             .at(self.document.locate(path), "not one of its values")
@@ -364,7 +365,7 @@ mod tests {
     }
 
     fn findings(text: &str) -> Vec<(String, String)> {
-        let document = Document::parse(SourceText::new("t", text)).unwrap();
+        let document = Document::parse(&SourceText::new("t", text)).unwrap();
         let schema = schema();
         let report = Structure::new(&document, &schema, FORMATS).check().sorted();
         let pair = |f: &Finding| (f.message.clone(), f.location.as_ref().unwrap().text().to_owned());

@@ -41,7 +41,7 @@ fn check(name: &str, overrides: &[Override]) -> Result<String, Report> {
     let is_study = library::STUDIES.iter().any(|study| study.name == name);
     let shipped = if is_study { library::STUDIES } else { library::SCENARIOS };
     let source = ScenarioSource::parse(name, shipped, "scenario or study")?;
-    let mut document = Document::parse(source.read()?)?;
+    let mut document = Document::parse(&source.read()?)?;
     // A sweep names a scenario; a scenario has no such key, and a topology instead.
     if document.root().contains_key("scenario") && !document.root().contains_key("topology") {
         let plan = SweepPlan::build(&document, source.folder(), overrides)?;

@@ -37,16 +37,18 @@ impl Document {
     ///
     /// # Errors
     /// Every syntax error and duplicate key that the parser can tell apart.
-    pub fn parse(source: Arc<SourceText>) -> Result<Self, Report> {
+    pub fn parse(source: &Arc<SourceText>) -> Result<Self, Report> {
         let (spanned, errors) = DeTable::parse_recoverable(&source.text);
         if !errors.is_empty() {
             let mut report = Report::default();
-            errors.iter().for_each(|error| report.push(syntax_finding(&source, error)));
+            for error in &errors {
+                report.push(syntax_finding(source, error));
+            }
             return Err(report.sorted());
         }
         let root =
-            toml::from_str(&source.text).map_err(|error| Report::of(syntax_finding(&source, &error)))?;
-        let mut document = Self { source: Arc::clone(&source), root, places: BTreeMap::new() };
+            toml::from_str(&source.text).map_err(|error| Report::of(syntax_finding(source, &error)))?;
+        let mut document = Self { source: Arc::clone(source), root, places: BTreeMap::new() };
         document.note_table(&KeyPath::root(), spanned.get_ref());
         Ok(document)
     }
@@ -194,7 +196,7 @@ mod tests {
     use super::*;
 
     fn document(text: &str) -> Document {
-        Document::parse(SourceText::new("t.toml", text)).unwrap()
+        Document::parse(&SourceText::new("t.toml", text)).unwrap()
     }
 
     fn path(steps: &[&str]) -> KeyPath {
@@ -236,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_duplicate_key_and_a_broken_line_are_reported_together() {
-        let report = Document::parse(SourceText::new("t.toml", "a = 1\na = 2\nb =\n")).unwrap_err();
+        let report = Document::parse(&SourceText::new("t.toml", "a = 1\na = 2\nb =\n")).unwrap_err();
         let messages: Vec<_> = report.findings().iter().map(|f| f.label.as_str()).collect();
         assert_eq!(messages.len(), 2, "{report}");
         assert!(messages[0].contains("duplicate key"), "{report}");

@@ -135,7 +135,10 @@ impl Report {
 
     /// Adds all findings of another report.
     pub fn append(&mut self, other: Self) {
-        other.findings.into_iter().for_each(|finding| self.push(finding));
+        for finding in other.findings {
+            self.push(finding);
+        }
+        self.left_out += other.left_out;
     }
 
     /// Whether nothing is wrong.
@@ -255,7 +258,9 @@ error: `seed` must be an integer
         let source = SourceText::new("a", "abcdef");
         let at = |from| Finding::new("m").at(Location::new(&source, from..from + 1), "");
         let mut report = Report::default();
-        [3, 1, 3, 2].into_iter().for_each(|from| report.push(at(from)));
+        for from in [3, 1, 3, 2] {
+            report.push(at(from));
+        }
         let report = report.into_result(()).unwrap_err();
         let starts: Vec<_> =
             report.findings().iter().map(|f| f.location.as_ref().unwrap().span.start).collect();

@@ -6,7 +6,7 @@
 mod check;
 mod checked;
 pub mod defaults;
-mod file;
+pub mod file;
 pub mod library;
 mod overrides;
 mod pattern;

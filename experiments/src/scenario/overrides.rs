@@ -233,7 +233,7 @@ interval = \"1s\"
 ";
 
     fn document() -> Document {
-        Document::parse(SourceText::new("t.toml", TEXT)).unwrap()
+        Document::parse(&SourceText::new("t.toml", TEXT)).unwrap()
     }
 
     fn set(text: &str) -> Result<Document, OverrideError> {

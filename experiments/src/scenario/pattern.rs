@@ -47,10 +47,8 @@ impl NodePattern {
 
     /// How exactly it names its nodes.
     pub fn precision(&self) -> Precision {
-        match self.is_wild() {
-            true => Precision(self.text.chars().filter(|c| *c != '*').count()),
-            false => Precision(usize::MAX),
-        }
+        let literal = self.text.chars().filter(|c| *c != '*').count();
+        Precision(if self.is_wild() { literal } else { usize::MAX })
     }
 
     /// Whether `name` is one of the pattern's nodes.

@@ -71,7 +71,7 @@ impl ScenarioSource {
 /// Everything that is wrong with it.
 pub fn load(text: &str, overrides: &[Override]) -> Result<CheckedScenario, Report> {
     let source = ScenarioSource::parse(text, library::SCENARIOS, "scenario")?;
-    let mut document = Document::parse(source.read()?)?;
+    let mut document = Document::parse(&source.read()?)?;
     let mut report = Report::default();
     for change in overrides {
         if let Err(error) = change.apply(&mut document) {

@@ -370,10 +370,7 @@ impl<T: TextValue> Visitor<'_> for TextVisitor<T> {
 
 impl<T: TextValue> TextVisitor<T> {
     fn visit_number<E: de::Error>(self, number: impl fmt::Display, what: de::Unexpected<'_>) -> Result<T, E> {
-        match T::NUMBER {
-            true => self.visit_str(&number.to_string()),
-            false => Err(E::invalid_type(what, &self)),
-        }
+        if T::NUMBER { self.visit_str(&number.to_string()) } else { Err(E::invalid_type(what, &self)) }
     }
 }
 

@@ -136,7 +136,7 @@ impl SweepPlan {
     /// Everything that is wrong with the sweep, or with the scenario in any of its combinations.
     pub fn load(text: &str, overrides: &[Override]) -> Result<Self, Report> {
         let source = ScenarioSource::parse(text, library::STUDIES, "study")?;
-        Self::build(&Document::parse(source.read()?)?, source.folder(), overrides)
+        Self::build(&Document::parse(&source.read()?)?, source.folder(), overrides)
     }
 
     /// Checks a sweep; a scenario file that it names is looked for in `folder`.
@@ -294,7 +294,7 @@ impl fmt::Debug for RunId {
     }
 }
 
-/// The seed of a replication: SplitMix64 of base seed and replication, cut to what a TOML integer holds.
+/// The seed of a replication: `SplitMix64` of base seed and replication, cut to what a TOML integer holds.
 ///
 /// Mixing keeps sweeps with neighbouring base seeds apart; with `base + replication` they would share most runs.
 pub fn replication_seed(base: u64, replication: u32) -> u64 {
@@ -302,7 +302,7 @@ pub fn replication_seed(base: u64, replication: u32) -> u64 {
     mixed >> 1
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) after one step of its counter.
+/// The finaliser of `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014) after one step of its counter.
 fn splitmix64(state: u64) -> u64 {
     let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -354,7 +354,7 @@ impl Builder<'_> {
             (source, _) => source,
         };
         let text = source.read().map_err(|report| self.placed(&at, &report))?;
-        let mut document = Document::parse(text)?;
+        let mut document = Document::parse(&text)?;
         let set = KeyPath::root().key("set");
         for (path, value) in &self.file.set {
             let entry = set.key(path);

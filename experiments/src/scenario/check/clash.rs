@@ -44,7 +44,7 @@ mod tests {
     use crate::scenario::value::TextValue as _;
 
     fn clashes(networks: &[&str]) -> usize {
-        let document = Document::parse(SourceText::new("t", "")).unwrap();
+        let document = Document::parse(&SourceText::new("t", "")).unwrap();
         let claim = |text: &&str| Claim {
             network: Network::parse(text).unwrap(),
             owner: (*text).to_owned(),

@@ -15,7 +15,7 @@ use crate::scenario::checked::{
 use crate::scenario::defaults;
 use crate::scenario::file::{ChildFile, ConnectionFile, Mode, StartAction};
 use crate::scenario::selector::{Network, Selector, SelectorRange};
-use crate::scenario::value::Duration;
+use crate::scenario::value::{Duration, Factor};
 
 /// One side of a connection: the key of its selectors and its node.
 #[derive(Clone, Copy)]
@@ -313,7 +313,7 @@ fn retransmission(file: &ConnectionFile) -> Retransmission {
     let default = defaults::RETRANSMISSION;
     Retransmission {
         timeout: file.retransmit_timeout.map_or(default.timeout, Duration::span),
-        base_thousandths: file.retransmit_base.map_or(default.base_thousandths, |base| base.thousandths()),
+        base_thousandths: file.retransmit_base.map_or(default.base_thousandths, Factor::thousandths),
         tries: file.retransmit_tries.unwrap_or(default.tries),
     }
 }

@@ -42,10 +42,10 @@ pub fn check(document: &Document, folder: Option<&Path>) -> Result<CheckedScenar
     structure.into_result(())?;
     let file = read(document)?;
     let mut checker = Checker { document, file: &file, folder, report: Report::default(), texts: Vec::new() };
-    let checked = checker.scenario();
+    let scenario = checker.scenario();
     let Checker { report, .. } = checker;
-    match checked {
-        Some(checked) => report.into_result(checked),
+    match scenario {
+        Some(scenario) => report.into_result(scenario),
         None => Err(report.sorted()),
     }
 }
@@ -171,9 +171,10 @@ impl Checker<'_> {
         let nodes = ground.matching(pattern);
         if nodes.is_empty() {
             let names = || ground.topology.nodes().map(|(_, node)| node.name.as_str());
-            let (message, label) = match pattern.is_wild() {
-                true => (format!("no node is called like `{}`", pattern.as_str()), "matches nothing"),
-                false => (format!("there is no node `{}`", pattern.as_str()), "not in the topology"),
+            let (message, label) = if pattern.is_wild() {
+                (format!("no node is called like `{}`", pattern.as_str()), "matches nothing")
+            } else {
+                (format!("there is no node `{}`", pattern.as_str()), "not in the topology")
             };
             let finding = Finding::new(message).at(place, label).suggest(pattern.as_str(), names());
             self.report.push(finding.help(format!("nodes: {}", list(names()))));
@@ -215,7 +216,9 @@ impl Ground {
     fn new(topology: Topology) -> Self {
         let mut parts = vec![0; topology.node_count()];
         for (part, nodes) in topology.components().iter().enumerate() {
-            nodes.iter().for_each(|node| parts[node.index()] = part);
+            for node in nodes {
+                parts[node.index()] = part;
+            }
         }
         Self { topology, parts }
     }
@@ -265,5 +268,6 @@ fn reason(error: &std::io::Error) -> String {
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipseclab_sim::SimDuration;
-use ipseclab_topologies::NodeIndex;
 
 use super::clash::{Claim, report_clashes};
 use super::{Checker, Ground};
@@ -14,6 +13,7 @@ use crate::scenario::defaults;
 use crate::scenario::file::NodeFile;
 use crate::scenario::pattern::{NodePattern, Precision};
 use crate::scenario::selector::Network;
+use crate::scenario::value::Address;
 
 /// One `[nodes.…]` table.
 struct Layer<'a> {
@@ -150,7 +150,7 @@ impl Checker<'_> {
             let (networks, path) = match &layer.file.networks {
                 Some(networks) => (networks.clone(), path_of(layer).key("networks")),
                 None => (
-                    self.from_pool(layer, &mut used[position]).into_iter().collect(),
+                    self.next_of_pool(layer, &mut used[position]).into_iter().collect(),
                     path_of(layer).key("pool"),
                 ),
             };
@@ -165,7 +165,7 @@ impl Checker<'_> {
         all
     }
 
-    fn from_pool(&mut self, layer: &Layer<'_>, used: &mut u32) -> Option<Network> {
+    fn next_of_pool(&mut self, layer: &Layer<'_>, used: &mut u32) -> Option<Network> {
         let pool = layer.file.pool.as_ref()?;
         let network = pool.from.subnet(pool.prefix, *used);
         if network.is_none() {
@@ -180,7 +180,7 @@ impl Checker<'_> {
 
     fn nats(&mut self, layers: &[Layer<'_>], chosen: &[Chosen]) -> Vec<Option<Nat>> {
         let given = chosen.iter().filter_map(|chosen| layers[chosen.nat?].file.nat.as_ref());
-        let taken = given.filter_map(|nat| nat.inside).map(|address| address.get()).collect();
+        let taken = given.filter_map(|nat| nat.inside).map(Address::get).collect();
         let mut spare = Spare::new(defaults::FIRST_INSIDE_ADDRESS, taken);
         chosen
             .iter()
@@ -196,7 +196,7 @@ impl Checker<'_> {
             self.blame(&path, "forgets at once", Finding::new(format!("`{path}` must be above zero")));
         }
         Some(Nat {
-            inside: nat.inside.map_or_else(|| spare.take(), |address| address.get()),
+            inside: nat.inside.map_or_else(|| spare.take(), Address::get),
             mapping: nat.mapping.unwrap_or(defaults::NAT_BEHAVIOUR),
             filtering: nat.filtering.unwrap_or(defaults::NAT_BEHAVIOUR),
             timeout,
@@ -238,15 +238,15 @@ fn addresses(
     claims: &mut Vec<Claim>,
 ) -> Vec<Ipv4Addr> {
     let given = |chosen: &Chosen| chosen.address.and_then(|layer| layers[layer].file.address);
-    let taken = chosen.iter().filter_map(given).map(|address| address.get()).collect();
+    let taken = chosen.iter().filter_map(given).map(Address::get).collect();
     let mut spare = Spare::new(defaults::FIRST_ADDRESS, taken);
     let mut all = Vec::with_capacity(chosen.len());
-    for ((node, spec), chosen) in ground.topology.nodes().zip(chosen) {
-        let address = given(chosen).map_or_else(|| spare.take(), |address| address.get());
+    for ((_, spec), chosen) in ground.topology.nodes().zip(chosen) {
+        let address = given(chosen).map_or_else(|| spare.take(), Address::get);
         claims.push(Claim {
             network: Network::host(address),
             owner: format!("the address {address} of `{}`", spec.name),
-            path: address_path(layers, chosen, node),
+            path: address_path(layers, chosen),
         });
         all.push(address);
     }
@@ -254,7 +254,7 @@ fn addresses(
 }
 
 /// Where an address was given; one that was not points at the topology that brought the node.
-fn address_path(layers: &[Layer<'_>], chosen: &Chosen, _: NodeIndex) -> KeyPath {
+fn address_path(layers: &[Layer<'_>], chosen: &Chosen) -> KeyPath {
     match chosen.address {
         Some(layer) => path_of(&layers[layer]).key("address"),
         None => KeyPath::root().key("topology"),

@@ -7,7 +7,7 @@ use ipseclab_topologies::{self as topologies, GraphmlOptions, LinkSpec, LinkValu
 use super::Checker;
 use crate::document::{Finding, KeyPath, Location, Report, SourceText, list};
 use crate::scenario::file::{LinkFile, TopologyKind};
-use crate::scenario::value::Duration;
+use crate::scenario::value::{Duration, Loss, Size};
 
 fn at() -> KeyPath {
     KeyPath::root().key("topology")
@@ -196,9 +196,9 @@ fn merge(given: &LinkFile, base: LinkSpec) -> LinkSpec {
         delay_ns: given.delay.map_or(base.delay_ns, nanos),
         rate_bps: given.rate.map_or(base.rate_bps, |rate| Some(rate.bits_per_second())),
         jitter_ns: given.jitter.map_or(base.jitter_ns, nanos),
-        loss_ppb: given.loss.map_or(base.loss_ppb, |loss| loss.ppb()),
+        loss_ppb: given.loss.map_or(base.loss_ppb, Loss::ppb),
         mtu: given.mtu.unwrap_or(base.mtu),
-        queue_bytes: given.queue.map_or(base.queue_bytes, |queue| queue.octets()),
+        queue_bytes: given.queue.map_or(base.queue_bytes, Size::octets),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::scenario::checked::{Connection, Flow, FlowKind, NodeSettings};
 use crate::scenario::defaults;
 use crate::scenario::file::{TrafficFile, TrafficKind};
 use crate::scenario::selector::Network;
-use crate::scenario::value::{Address, Duration};
+use crate::scenario::value::{Address, Duration, Size};
 
 /// IPv4 and UDP or ICMP echo headers (RFC 791 §3.1, RFC 768, RFC 792): 20 + 8 octets.
 const HEADER_OCTETS: u64 = 28;
@@ -131,7 +131,7 @@ impl Checker<'_> {
             TrafficKind::Ping => defaults::PING_PAYLOAD_OCTETS,
             TrafficKind::Udp => defaults::UDP_PAYLOAD_OCTETS,
         };
-        let octets = file.size.map_or(default, |size| size.octets());
+        let octets = file.size.map_or(default, Size::octets);
         if octets > MAX_PAYLOAD_OCTETS {
             let finding = Finding::new(format!("`{path}.size` must be at most {MAX_PAYLOAD_OCTETS}B"));
             self.blame(&path.key("size"), "more than an IPv4 packet can carry", finding);
@@ -173,9 +173,8 @@ impl Checker<'_> {
         let start = file.start.map_or(SimDuration::ZERO, Duration::span);
         let stop = file.stop.map_or(run, Duration::span);
         let late = [("start", start >= run), ("stop", stop > run), ("stop", stop <= start && start < run)];
-        let (key, _) = match late.into_iter().find(|(_, late)| *late) {
-            None => return Some((SimTime::ZERO + start, SimTime::ZERO + stop)),
-            Some(late) => late,
+        let Some((key, _)) = late.into_iter().find(|(_, late)| *late) else {
+            return Some((SimTime::ZERO + start, SimTime::ZERO + stop));
         };
         // A run of no length is reported where it is given.
         if run > SimDuration::ZERO {
