@@ -1,1 +1,26 @@
-//! Part of ipseclab.
+//! Scenarios, sweeps and the `ipseclab` command.
+//!
+//! A user's text becomes a [`document::Document`], is compared with the schema of its type ([`structure`],
+//! [`schema`]) and checked ([`scenario`], [`sweep`]); what comes out cannot be wrong and is what simulations are built
+//! from. Everything that is wrong with the input is in one [`document::Report`].
+//!
+//! Invariants of the crate:
+//!
+//! - No result depends on anything but scenario or sweep text, the files that they name, seed and version.
+//! - No input panics: every mistake is a [`document::Finding`] with its place.
+//! - Only this crate reads files.
+//!
+//! ```
+//! use ipseclab_experiments::scenario;
+//!
+//! let checked = scenario::load("site-to-site", &[])?;
+//! assert_eq!(checked.connections[0].name, "office");
+//! # Ok::<(), ipseclab_experiments::document::Report>(())
+//! ```
+
+pub mod cli;
+pub mod document;
+pub mod scenario;
+pub mod schema;
+pub mod structure;
+pub mod sweep;

@@ -1,0 +1,69 @@
+//! Arguments that several commands share: settings of the scenario, and where results go.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::document::Report;
+use crate::scenario::Override;
+
+/// Changes to a scenario.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SettingArgs {
+    /// Set a value of the scenario by its dotted path, such as topology.link.delay=5ms; may be repeated.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub settings: Vec<String>,
+    /// Use this seed instead of the scenario's.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+}
+
+/// Where results go and what is in them.
+#[derive(Clone, Debug, Default, Args)]
+pub struct OutputArgs {
+    /// Write results to this folder instead of out/<name>-<hash>.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Replace the results of another run in the same folder.
+    #[arg(long)]
+    pub force: bool,
+    /// Say nothing but errors.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Where results go, as meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputOptions {
+    /// The folder, or the default for what is run.
+    pub folder: Option<PathBuf>,
+    /// Whether results of another run may be replaced.
+    pub replace: bool,
+    /// Whether progress and summaries are shown.
+    pub talkative: bool,
+}
+
+impl SettingArgs {
+    /// The settings, the seed last.
+    ///
+    /// # Errors
+    /// Every setting that is none.
+    pub fn overrides(&self) -> Result<Vec<Override>, Report> {
+        let mut report = Report::default();
+        let mut overrides = Vec::new();
+        let seed = self.seed.map(|seed| format!("seed={seed}"));
+        for text in self.settings.iter().chain(&seed) {
+            match Override::parse(text) {
+                Ok(change) => overrides.push(change),
+                Err(error) => report.push(error.finding()),
+            }
+        }
+        report.into_result(overrides)
+    }
+}
+
+impl From<&OutputArgs> for OutputOptions {
+    fn from(args: &OutputArgs) -> Self {
+        Self { folder: args.out.clone(), replace: args.force, talkative: !args.quiet }
+    }
+}

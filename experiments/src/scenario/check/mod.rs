@@ -1,0 +1,273 @@
+//! From a document to a [`CheckedScenario`]: everything wrong with a file, in one report.
+//!
+//! Two passes. The first compares the document with the schema ([`crate::structure`]): keys, types, units, proposals.
+//! Only a document of the right shape goes through the second, which resolves names and looks at values together,
+//! section by section; a section that cannot be resolved leaves a finding and the others are still looked at. Without
+//! a topology there are no nodes to speak of, so a broken one ends the pass.
+
+mod clash;
+mod connections;
+mod events;
+mod nodes;
+mod topology;
+mod traffic;
+
+pub use topology::read_topology;
+
+use std::path::{Path, PathBuf};
+
+use ipseclab_sim::SimDuration;
+use ipseclab_topologies::{NodeIndex, Topology};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::checked::{CheckedScenario, Limits};
+use super::defaults;
+use super::file::{CryptoKind, ScenarioFile};
+use super::pattern::NodePattern;
+use super::value::FORMATS;
+use crate::document::{Document, Finding, KeyPath, Location, Report, list};
+use crate::schema;
+use crate::structure::Structure;
+
+/// Largest file that a scenario may name, in octets; the topology importer has the same limit.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Checks a scenario; files that it names are looked for in `folder`, or nowhere when it was shipped.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check(document: &Document, folder: Option<&Path>) -> Result<CheckedScenario, Report> {
+    let structure = Structure::new(document, &schema::inlined::<ScenarioFile>(), FORMATS).check();
+    structure.into_result(())?;
+    let file = read(document)?;
+    let mut checker = Checker { document, file: &file, folder, report: Report::default(), texts: Vec::new() };
+    let scenario = checker.scenario();
+    let Checker { report, .. } = checker;
+    match scenario {
+        Some(scenario) => report.into_result(scenario),
+        None => Err(report.sorted()),
+    }
+}
+
+fn read(document: &Document) -> Result<ScenarioFile, Report> {
+    let table = toml::Value::Table(document.root().clone());
+    ScenarioFile::deserialize(table).map_err(|error| {
+        let place = document.locate(&KeyPath::root());
+        Report::of(Finding::new("this is no scenario").at(place, error.message()))
+    })
+}
+
+/// The second pass over one scenario.
+struct Checker<'a> {
+    document: &'a Document,
+    file: &'a ScenarioFile,
+    folder: Option<&'a Path>,
+    report: Report,
+    /// Names and texts of the files that the scenario names.
+    texts: Vec<(String, String)>,
+}
+
+/// The topology with what is asked of it again and again.
+struct Ground {
+    topology: Topology,
+    /// The connected part that each node is in.
+    parts: Vec<usize>,
+}
+
+impl Checker<'_> {
+    fn scenario(&mut self) -> Option<CheckedScenario> {
+        self.check_name("name", &self.file.name.clone(), &KeyPath::root().key("name"));
+        let (duration, warm_up) = self.times();
+        let ground = Ground::new(self.topology()?);
+        let nodes = self.nodes(&ground);
+        let connections = self.connections(&ground, &nodes);
+        let policies = self.policies(&ground, &nodes);
+        let traffic = self.traffic(&ground, &nodes, &connections, duration);
+        let faults = self.faults(&ground, duration);
+        let actions = self.actions(&ground, &connections, duration);
+        Some(CheckedScenario {
+            name: self.file.name.clone(),
+            description: self.file.description.clone(),
+            duration,
+            warm_up,
+            seed: self.file.seed.map_or(defaults::SEED, i64::unsigned_abs),
+            crypto: self.file.crypto.unwrap_or(CryptoKind::Real),
+            topology: ground.topology,
+            nodes,
+            connections,
+            policies,
+            traffic,
+            faults,
+            actions,
+            limits: self.limits(),
+            canonical: self.canonical(),
+        })
+    }
+
+    fn times(&mut self) -> (SimDuration, SimDuration) {
+        let at = KeyPath::root().key("duration");
+        let duration = self.file.duration.span();
+        if duration == SimDuration::ZERO || duration > defaults::MAX_DURATION {
+            let finding = Finding::new("`duration` must be above zero and at most 365d");
+            self.blame(&at, "nothing can happen in it", finding);
+        }
+        let warm_up = self.file.warm_up.map_or(SimDuration::ZERO, super::value::Duration::span);
+        if warm_up >= duration && warm_up > SimDuration::ZERO {
+            let finding = Finding::new("`warm_up` must be shorter than `duration`");
+            self.blame(&KeyPath::root().key("warm_up"), "leaves nothing to count", finding);
+        }
+        (duration, warm_up)
+    }
+
+    fn limits(&self) -> Limits {
+        let given = &self.file.limits;
+        let acquire_queue = given.acquire_queue.and_then(|packets| usize::try_from(packets).ok());
+        Limits {
+            acquire_queue: acquire_queue.unwrap_or(defaults::LIMITS.acquire_queue),
+            events: given.events.unwrap_or(defaults::LIMITS.events),
+        }
+    }
+
+    /// The document and a digest of each file that it names, so that equal texts mean equal runs.
+    fn canonical(&self) -> String {
+        use std::fmt::Write as _;
+        let mut text = self.document.canonical();
+        for (name, content) in &self.texts {
+            let digest = Sha256::digest(content.as_bytes());
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "# file {name:?} sha256 {}", hex(&digest));
+        }
+        text
+    }
+
+    /// Adds `finding` with its place.
+    fn blame(&mut self, path: &KeyPath, label: impl Into<String>, finding: Finding) {
+        self.report.push(finding.at(self.document.locate(path), label));
+    }
+
+    /// Names become parts of file names and columns.
+    fn check_name(&mut self, what: &str, name: &str, path: &KeyPath) {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+            let place = self.document.locate_key(path);
+            let place = if what == "name" { self.document.locate(path) } else { place };
+            let message = format!("`{}` cannot be the {what}", name.escape_debug());
+            self.report.push(
+                Finding::new(message)
+                    .at(place, "not a plain name")
+                    .help("allowed: 1 to 64 letters, digits, `-` and `_`"),
+            );
+        }
+    }
+
+    /// The nodes that a pattern names; none is an error.
+    fn resolve(&mut self, ground: &Ground, pattern: &NodePattern, path: &KeyPath) -> Vec<NodeIndex> {
+        let place = self.document.locate(path);
+        self.resolve_at(ground, pattern, place)
+    }
+
+    fn resolve_at(&mut self, ground: &Ground, pattern: &NodePattern, place: Location) -> Vec<NodeIndex> {
+        let nodes = ground.matching(pattern);
+        if nodes.is_empty() {
+            let names = || ground.topology.nodes().map(|(_, node)| node.name.as_str());
+            let (message, label) = if pattern.is_wild() {
+                (format!("no node is called like `{}`", pattern.as_str()), "matches nothing")
+            } else {
+                (format!("there is no node `{}`", pattern.as_str()), "not in the topology")
+            };
+            let finding = Finding::new(message).at(place, label).suggest(pattern.as_str(), names());
+            self.report.push(finding.help(format!("nodes: {}", list(names()))));
+        }
+        nodes
+    }
+
+    /// Reads a file beside the scenario.
+    fn read_file(&mut self, name: &str, path: &KeyPath) -> Option<(PathBuf, String)> {
+        match read_beside(self.folder, name) {
+            Ok((full, text)) => {
+                self.texts.push((name.to_owned(), text.clone()));
+                Some((full, text))
+            }
+            Err(finding) => {
+                let label = finding.label.clone();
+                self.blame(path, label, finding);
+                None
+            }
+        }
+    }
+}
+
+/// Reads a file in a folder; the finding has a label and no place.
+fn read_beside(folder: Option<&Path>, name: &str) -> Result<(PathBuf, String), Finding> {
+    let Some(folder) = folder else {
+        let finding = Finding::new(format!("a shipped scenario cannot use the file `{name}`"));
+        let finding = finding.help("save the scenario to a file and run that");
+        return Err(Finding { label: "not shipped".to_owned(), ..finding });
+    };
+    let full = folder.join(name);
+    match read_bounded(&full) {
+        Ok(text) => Ok((full, text)),
+        Err(label) => Err(Finding { label, ..Finding::new(format!("cannot read `{}`", full.display())) }),
+    }
+}
+
+impl Ground {
+    fn new(topology: Topology) -> Self {
+        let mut parts = vec![0; topology.node_count()];
+        for (part, nodes) in topology.components().iter().enumerate() {
+            for node in nodes {
+                parts[node.index()] = part;
+            }
+        }
+        Self { topology, parts }
+    }
+
+    fn matching(&self, pattern: &NodePattern) -> Vec<NodeIndex> {
+        if !pattern.is_wild() {
+            return self.topology.node_by_name(pattern.as_str()).into_iter().collect();
+        }
+        let named = self.topology.nodes().filter(|(_, node)| pattern.matches(&node.name));
+        named.map(|(index, _)| index).collect()
+    }
+
+    fn connected(&self, a: NodeIndex, b: NodeIndex) -> bool {
+        self.parts[a.index()] == self.parts[b.index()]
+    }
+
+    fn name(&self, node: NodeIndex) -> &str {
+        self.topology.node(node).map_or("?", |node| node.name.as_str())
+    }
+}
+
+/// Reads a text file of a bounded size.
+///
+/// # Errors
+/// Why not, in a few words.
+pub fn read_bounded(path: &Path) -> Result<String, String> {
+    use std::io::Read as _;
+    let file = std::fs::File::open(path).map_err(|error| reason(&error))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err("larger than 16 MiB".to_owned());
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| format!("not UTF-8 text at octet {}", error.utf8_error().valid_up_to()))
+}
+
+/// The reason without the number of the operating system, which differs between them.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::IsADirectory => "this is a folder".to_owned(),
+        kind => kind.to_string(),
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}

@@ -1,0 +1,279 @@
+//! `[nodes.<pattern>]`: settings of every node, layered from the least to the most exact pattern.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipseclab_sim::SimDuration;
+
+use super::clash::{Claim, report_clashes};
+use super::{Checker, Ground};
+use crate::document::{Finding, KeyPath};
+use crate::scenario::checked::{CostProfile, Nat, NodeSettings};
+use crate::scenario::defaults;
+use crate::scenario::file::NodeFile;
+use crate::scenario::pattern::{NodePattern, Precision};
+use crate::scenario::selector::Network;
+use crate::scenario::value::Address;
+
+/// One `[nodes.…]` table.
+struct Layer<'a> {
+    key: &'a str,
+    precision: Precision,
+    file: &'a NodeFile,
+}
+
+/// What a layer said last about each key of one node: the position of the layer.
+#[derive(Clone, Copy, Default)]
+struct Chosen {
+    networks: Option<usize>,
+    address: Option<usize>,
+    cores: Option<usize>,
+    cost_profile: Option<usize>,
+    nat: Option<usize>,
+}
+
+/// Hands out addresses that nobody asked for by name.
+struct Spare {
+    next: u32,
+    taken: Vec<Ipv4Addr>,
+}
+
+fn path_of(layer: &Layer<'_>) -> KeyPath {
+    KeyPath::root().key("nodes").key(layer.key)
+}
+
+impl Checker<'_> {
+    /// Settings of every node, in node order.
+    pub(super) fn nodes(&mut self, ground: &Ground) -> Vec<NodeSettings> {
+        let file = self.file;
+        let layers: Vec<_> = file.nodes.iter().filter_map(|(key, node)| self.layer(key, node)).collect();
+        let chosen = self.choose(ground, &layers);
+        let profiles = self.cost_profiles(&layers);
+        let mut claims = Vec::new();
+        let networks = self.networks(ground, &layers, &chosen, &mut claims);
+        let addresses = addresses(ground, &layers, &chosen, &mut claims);
+        let nats = self.nats(&layers, &chosen);
+        report_clashes(claims, self.document, &mut self.report);
+        let cores = |chosen: &Chosen| chosen.cores.and_then(|layer| layers[layer].file.cores);
+        let profile = |chosen: &Chosen| chosen.cost_profile.and_then(|layer| profiles.get(&layer).cloned());
+        let parts = networks.into_iter().zip(addresses).zip(nats);
+        let settings = ground.topology.nodes().zip(&chosen).zip(parts);
+        let settings = settings.map(|(((node, spec), chosen), ((networks, address), nat))| NodeSettings {
+            node,
+            name: spec.name.clone(),
+            address,
+            networks,
+            cores: cores(chosen).unwrap_or(defaults::CORES),
+            cost_profile: profile(chosen).unwrap_or(CostProfile::Reference),
+            nat,
+        });
+        settings.collect()
+    }
+
+    fn layer<'f>(&mut self, key: &'f str, file: &'f NodeFile) -> Option<Layer<'f>> {
+        let path = KeyPath::root().key("nodes").key(key);
+        if file.networks.is_some() && file.pool.is_some() {
+            let finding = Finding::new(format!("`{path}` has both `networks` and `pool`"));
+            self.blame(&path.key("pool"), "one of them is enough", finding);
+        }
+        match NodePattern::parse(key) {
+            Ok(pattern) => Some(Layer { key, precision: pattern.precision(), file }),
+            Err(mistake) => {
+                let place = self.document.locate_key(&path);
+                let message = format!("`{}` is no pattern of node names", key.escape_debug());
+                let finding = Finding::new(message).at(place, mistake.message);
+                self.report.push(finding.help("`*` stands for any run of characters, as in \"spoke-*\""));
+                None
+            }
+        }
+    }
+
+    /// Which layer decides each key of each node.
+    fn choose(&mut self, ground: &Ground, layers: &[Layer<'_>]) -> Vec<Chosen> {
+        let mut order: Vec<usize> = (0..layers.len()).collect();
+        order.sort_by_key(|&position| layers[position].precision);
+        let mut chosen = vec![Chosen::default(); ground.topology.node_count()];
+        for position in order {
+            let Ok(pattern) = NodePattern::parse(layers[position].key) else { continue };
+            let place = self.document.locate_key(&path_of(&layers[position]));
+            for node in self.resolve_at(ground, &pattern, place) {
+                self.lay(&mut chosen[node.index()], position, layers, ground.name(node));
+            }
+        }
+        chosen
+    }
+
+    fn lay(&mut self, chosen: &mut Chosen, position: usize, layers: &[Layer<'_>], node: &str) {
+        let file = layers[position].file;
+        let slots = [
+            ("networks", file.networks.is_some() || file.pool.is_some(), &mut chosen.networks),
+            ("address", file.address.is_some(), &mut chosen.address),
+            ("cores", file.cores.is_some(), &mut chosen.cores),
+            ("cost_profile", file.cost_profile.is_some(), &mut chosen.cost_profile),
+            ("nat", file.nat.is_some(), &mut chosen.nat),
+        ];
+        for (key, given, slot) in slots {
+            let rival =
+                slot.filter(|&earlier| given && layers[earlier].precision == layers[position].precision);
+            if let Some(earlier) = rival {
+                self.ambiguous(key, &layers[earlier], &layers[position], node);
+            }
+            if given {
+                *slot = Some(position);
+            }
+        }
+    }
+
+    fn ambiguous(&mut self, key: &str, a: &Layer<'_>, b: &Layer<'_>, node: &str) {
+        let place = self.document.locate_key(&path_of(b));
+        let message = format!("`{}` and `{}` both set `{key}` of `{node}`", a.key, b.key);
+        let finding = Finding::new(message).at(place, "neither is more exact than the other");
+        self.report
+            .push(finding.help("the pattern with more literal characters wins; set one node by its name"));
+    }
+
+    fn networks(
+        &mut self,
+        ground: &Ground,
+        layers: &[Layer<'_>],
+        chosen: &[Chosen],
+        claims: &mut Vec<Claim>,
+    ) -> Vec<Vec<Network>> {
+        let mut used = vec![0_u32; layers.len()];
+        let mut all = Vec::with_capacity(chosen.len());
+        for ((_, spec), chosen) in ground.topology.nodes().zip(chosen) {
+            let Some(position) = chosen.networks else {
+                all.push(Vec::new());
+                continue;
+            };
+            let layer = &layers[position];
+            let (networks, path) = match &layer.file.networks {
+                Some(networks) => (networks.clone(), path_of(layer).key("networks")),
+                None => (
+                    self.next_of_pool(layer, &mut used[position]).into_iter().collect(),
+                    path_of(layer).key("pool"),
+                ),
+            };
+            let claim = |(index, network): (usize, &Network)| Claim {
+                network: *network,
+                owner: format!("the network {network} of `{}`", spec.name),
+                path: path.index(index),
+            };
+            claims.extend(networks.iter().enumerate().map(claim));
+            all.push(networks);
+        }
+        all
+    }
+
+    fn next_of_pool(&mut self, layer: &Layer<'_>, used: &mut u32) -> Option<Network> {
+        let pool = layer.file.pool.as_ref()?;
+        let network = pool.from.subnet(pool.prefix, *used);
+        if network.is_none() {
+            let path = path_of(layer).key("pool");
+            let finding = Finding::new(format!("`{path}` is too small"));
+            let label = format!("{used} networks of /{} fit into {}", pool.prefix, pool.from);
+            self.blame(&path, label, finding.help("every node that the pattern names takes one"));
+        }
+        *used += u32::from(network.is_some());
+        network
+    }
+
+    fn nats(&mut self, layers: &[Layer<'_>], chosen: &[Chosen]) -> Vec<Option<Nat>> {
+        let given = chosen.iter().filter_map(|chosen| layers[chosen.nat?].file.nat.as_ref());
+        let taken = given.filter_map(|nat| nat.inside).map(Address::get).collect();
+        let mut spare = Spare::new(defaults::FIRST_INSIDE_ADDRESS, taken);
+        chosen
+            .iter()
+            .map(|chosen| chosen.nat.and_then(|layer| self.nat(&layers[layer], &mut spare)))
+            .collect()
+    }
+
+    fn nat(&mut self, layer: &Layer<'_>, spare: &mut Spare) -> Option<Nat> {
+        let nat = layer.file.nat.as_ref()?;
+        let timeout = nat.timeout.map_or(defaults::NAT_TIMEOUT, crate::scenario::value::Duration::span);
+        if timeout == SimDuration::ZERO {
+            let path = path_of(layer).key("nat").key("timeout");
+            self.blame(&path, "forgets at once", Finding::new(format!("`{path}` must be above zero")));
+        }
+        Some(Nat {
+            inside: nat.inside.map_or_else(|| spare.take(), Address::get),
+            mapping: nat.mapping.unwrap_or(defaults::NAT_BEHAVIOUR),
+            filtering: nat.filtering.unwrap_or(defaults::NAT_BEHAVIOUR),
+            timeout,
+        })
+    }
+
+    fn cost_profiles(&mut self, layers: &[Layer<'_>]) -> BTreeMap<usize, CostProfile> {
+        let named = layers.iter().enumerate().filter_map(|(position, layer)| {
+            let name = layer.file.cost_profile.as_deref()?;
+            Some((position, self.cost_profile(name, &path_of(layer).key("cost_profile"))?))
+        });
+        named.collect()
+    }
+
+    fn cost_profile(&mut self, name: &str, path: &KeyPath) -> Option<CostProfile> {
+        match name {
+            "free" => Some(CostProfile::Free),
+            "reference" => Some(CostProfile::Reference),
+            file if std::path::Path::new(file).extension().is_some_and(|end| end == "toml") => {
+                let (path, text) = self.read_file(file, path)?;
+                Some(CostProfile::File { path, text })
+            }
+            unknown => {
+                let finding = Finding::new(format!("there is no cost profile `{unknown}`"))
+                    .suggest(unknown, ["free", "reference"])
+                    .help("shipped: `free` and `reference`")
+                    .help("a file ends in .toml");
+                self.blame(path, "neither shipped nor the name of a file", finding);
+                None
+            }
+        }
+    }
+}
+
+fn addresses(
+    ground: &Ground,
+    layers: &[Layer<'_>],
+    chosen: &[Chosen],
+    claims: &mut Vec<Claim>,
+) -> Vec<Ipv4Addr> {
+    let given = |chosen: &Chosen| chosen.address.and_then(|layer| layers[layer].file.address);
+    let taken = chosen.iter().filter_map(given).map(Address::get).collect();
+    let mut spare = Spare::new(defaults::FIRST_ADDRESS, taken);
+    let mut all = Vec::with_capacity(chosen.len());
+    for ((_, spec), chosen) in ground.topology.nodes().zip(chosen) {
+        let address = given(chosen).map_or_else(|| spare.take(), Address::get);
+        claims.push(Claim {
+            network: Network::host(address),
+            owner: format!("the address {address} of `{}`", spec.name),
+            path: address_path(layers, chosen),
+        });
+        all.push(address);
+    }
+    all
+}
+
+/// Where an address was given; one that was not points at the topology that brought the node.
+fn address_path(layers: &[Layer<'_>], chosen: &Chosen) -> KeyPath {
+    match chosen.address {
+        Some(layer) => path_of(&layers[layer]).key("address"),
+        None => KeyPath::root().key("topology"),
+    }
+}
+
+impl Spare {
+    fn new(first: Ipv4Addr, mut taken: Vec<Ipv4Addr>) -> Self {
+        taken.sort_unstable();
+        Self { next: first.to_bits(), taken }
+    }
+
+    fn take(&mut self) -> Ipv4Addr {
+        loop {
+            let address = Ipv4Addr::from_bits(self.next);
+            self.next = self.next.wrapping_add(1);
+            if self.taken.binary_search(&address).is_err() {
+                return address;
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! `[[traffic]]`: patterns expanded into flows, with addresses, intervals and times.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use ipseclab_sim::{SimDuration, SimTime};
+use ipseclab_topologies::NodeIndex;
+
+use super::connections::own_address;
+use super::{Checker, Ground};
+use crate::document::{Finding, KeyPath};
+use crate::scenario::checked::{Connection, Flow, FlowKind, NodeSettings};
+use crate::scenario::defaults;
+use crate::scenario::file::{TrafficFile, TrafficKind};
+use crate::scenario::selector::Network;
+use crate::scenario::value::{Address, Duration, Size};
+
+/// IPv4 and UDP or ICMP echo headers (RFC 791 §3.1, RFC 768, RFC 792): 20 + 8 octets.
+const HEADER_OCTETS: u64 = 28;
+/// The Total Length of IPv4 has 16 bits.
+const MAX_PAYLOAD_OCTETS: u64 = 65_535 - HEADER_OCTETS;
+
+/// What the flows of one entry share.
+struct Pace {
+    kind: FlowKind,
+    interval: SimDuration,
+    payload_octets: u32,
+    start: SimTime,
+    stop: SimTime,
+    stagger: SimDuration,
+}
+
+/// One end of a flow: the keys that speak of it.
+#[derive(Clone, Copy)]
+struct End {
+    node_key: &'static str,
+    address_key: &'static str,
+}
+
+const FROM: End = End { node_key: "from", address_key: "source" };
+const TO: End = End { node_key: "to", address_key: "destination" };
+
+impl Checker<'_> {
+    /// Every flow, one entry for each pair of nodes.
+    pub(super) fn traffic(
+        &mut self,
+        ground: &Ground,
+        nodes: &[NodeSettings],
+        connections: &[Connection],
+        duration: SimDuration,
+    ) -> Vec<Flow> {
+        let file = self.file;
+        let hosts = protected_hosts(nodes, connections);
+        let mut all = Vec::new();
+        for (entry, traffic) in file.traffic.iter().enumerate() {
+            let path = KeyPath::root().key("traffic").index(entry);
+            let pairs = self.flow_pairs(ground, traffic, &path);
+            let Some(pace) = self.pace(traffic, duration, &path) else { continue };
+            if all.len() + pairs.len() > defaults::MAX_FLOWS {
+                self.too_many(&path, "flows", defaults::MAX_FLOWS);
+                break;
+            }
+            for (position, (from, to)) in (0_u64..).zip(pairs) {
+                let source = self.end(&nodes[from.index()], traffic.source, &hosts, FROM, &path);
+                let destination = self.end(&nodes[to.index()], traffic.destination, &hosts, TO, &path);
+                let start = self.staggered(&pace, position, &path);
+                let (Some(source), Some(destination), Some(start)) = (source, destination, start) else {
+                    continue;
+                };
+                all.push(Flow {
+                    entry,
+                    from,
+                    to,
+                    source,
+                    destination,
+                    kind: pace.kind,
+                    interval: pace.interval,
+                    payload_octets: pace.payload_octets,
+                    start,
+                    stop: pace.stop,
+                    count: traffic.count,
+                });
+            }
+        }
+        all
+    }
+
+    fn flow_pairs(
+        &mut self,
+        ground: &Ground,
+        file: &TrafficFile,
+        path: &KeyPath,
+    ) -> Vec<(NodeIndex, NodeIndex)> {
+        let from = self.resolve(ground, &file.from, &path.key("from"));
+        let to = self.resolve(ground, &file.to, &path.key("to"));
+        let all = from.iter().flat_map(|&from| to.iter().map(move |&to| (from, to)));
+        let pairs: Vec<_> = all.filter(|(from, to)| from != to).take(defaults::MAX_FLOWS + 1).collect();
+        if pairs.is_empty() && !from.is_empty() && !to.is_empty() {
+            let finding = Finding::new(format!("`{path}` leads from a node to itself"));
+            self.blame(&path.key("to"), "the same node as `from`", finding);
+        }
+        if let Some(&(from, to)) = pairs.iter().find(|(from, to)| !ground.connected(*from, *to)) {
+            let (from, to) = (ground.name(from), ground.name(to));
+            let finding = Finding::new(format!("`{from}` cannot reach `{to}`"))
+                .help("the topology is in several parts; traffic needs a path of links");
+            self.blame(&path.key("to"), "no path leads there", finding);
+        }
+        pairs
+    }
+
+    fn pace(&mut self, file: &TrafficFile, duration: SimDuration, path: &KeyPath) -> Option<Pace> {
+        let payload_octets = self.payload(file, path);
+        let interval = self.interval(file, payload_octets?.into(), path);
+        let window = self.window(file, duration, path);
+        let (start, stop) = window?;
+        Some(Pace {
+            kind: match file.kind {
+                TrafficKind::Ping => FlowKind::Ping,
+                TrafficKind::Udp => FlowKind::Udp,
+            },
+            interval: interval?,
+            payload_octets: payload_octets?,
+            start,
+            stop,
+            stagger: file.stagger.map_or(SimDuration::ZERO, Duration::span),
+        })
+    }
+
+    fn payload(&mut self, file: &TrafficFile, path: &KeyPath) -> Option<u32> {
+        let default = match file.kind {
+            TrafficKind::Ping => defaults::PING_PAYLOAD_OCTETS,
+            TrafficKind::Udp => defaults::UDP_PAYLOAD_OCTETS,
+        };
+        let octets = file.size.map_or(default, Size::octets);
+        if octets > MAX_PAYLOAD_OCTETS {
+            let finding = Finding::new(format!("`{path}.size` must be at most {MAX_PAYLOAD_OCTETS}B"));
+            self.blame(&path.key("size"), "more than an IPv4 packet can carry", finding);
+        }
+        u32::try_from(octets).ok().filter(|_| octets <= MAX_PAYLOAD_OCTETS)
+    }
+
+    fn interval(&mut self, file: &TrafficFile, payload: u64, path: &KeyPath) -> Option<SimDuration> {
+        let (key, interval) = match (file.kind, file.interval, file.rate) {
+            (TrafficKind::Ping, _, Some(_)) => {
+                let finding = Finding::new("a ping has an `interval` and no `rate`");
+                self.blame(&path.key("rate"), "only for udp", finding);
+                return None;
+            }
+            (TrafficKind::Ping, None, None) => ("interval", defaults::PING_INTERVAL),
+            (_, Some(interval), None) => ("interval", interval.span()),
+            (TrafficKind::Udp, None, Some(rate)) => ("rate", spacing(payload, rate.bits_per_second())),
+            (TrafficKind::Udp, Some(_), Some(_)) => {
+                let finding = Finding::new(format!("`{path}` has both `interval` and `rate`"));
+                self.blame(&path.key("rate"), "one of them is enough", finding);
+                return None;
+            }
+            (TrafficKind::Udp, None, None) => {
+                let finding = Finding::new(format!("`{path}` lacks `interval` or `rate`"))
+                    .help("such as interval = \"10ms\" or rate = \"1Mbps\"");
+                self.blame(path, "how often?", finding);
+                return None;
+            }
+        };
+        if interval == SimDuration::ZERO {
+            let finding = Finding::new(format!("the packets of `{path}` must be at least 1ns apart"));
+            self.blame(&path.key(key), "no time between packets", finding);
+            return None;
+        }
+        Some(interval)
+    }
+
+    fn window(&mut self, file: &TrafficFile, run: SimDuration, path: &KeyPath) -> Option<(SimTime, SimTime)> {
+        let start = file.start.map_or(SimDuration::ZERO, Duration::span);
+        let stop = file.stop.map_or(run, Duration::span);
+        let late = [("start", start >= run), ("stop", stop > run), ("stop", stop <= start && start < run)];
+        let Some((key, _)) = late.into_iter().find(|(_, late)| *late) else {
+            return Some((SimTime::ZERO + start, SimTime::ZERO + stop));
+        };
+        // A run of no length is reported where it is given.
+        if run > SimDuration::ZERO {
+            let finding = Finding::new(format!("`{path}` never sends, or sends past the end of the run"))
+                .help("0 ≤ `start` < `stop` ≤ `duration`");
+            self.blame(&path.key(key), "outside the run", finding);
+        }
+        None
+    }
+
+    fn staggered(&mut self, pace: &Pace, position: u64, path: &KeyPath) -> Option<SimTime> {
+        let offset = pace.stagger.checked_mul(position);
+        let start =
+            offset.and_then(|offset| pace.start.checked_add(offset)).filter(|start| *start < pace.stop);
+        if start.is_none() {
+            let finding =
+                Finding::new(format!("pair {} of `{path}` would start after the end", position + 1));
+            self.blame(&path.key("stagger"), "too long for so many pairs", finding);
+        }
+        start
+    }
+
+    /// The address at one end of a flow.
+    fn end(
+        &mut self,
+        node: &NodeSettings,
+        given: Option<Address>,
+        hosts: &BTreeSet<NodeIndex>,
+        end: End,
+        path: &KeyPath,
+    ) -> Option<Ipv4Addr> {
+        let name = &node.name;
+        let Some(given) = given.map(Address::get) else { return self.default_end(node, hosts, end, path) };
+        if given == own_address(node) || node.networks.iter().any(|network| network.contains(given)) {
+            return Some(given);
+        }
+        let finding = Finding::new(format!("{given} is no address of `{name}` or behind it"))
+            .help(format!("the address of `{name}` is {}", own_address(node)));
+        self.blame(&path.key(end.address_key), format!("not at `{name}`"), finding);
+        None
+    }
+
+    fn default_end(
+        &mut self,
+        node: &NodeSettings,
+        hosts: &BTreeSet<NodeIndex>,
+        end: End,
+        path: &KeyPath,
+    ) -> Option<Ipv4Addr> {
+        match node.networks.first() {
+            Some(network) => Some(network.first_host()),
+            None if hosts.contains(&node.node) => Some(own_address(node)),
+            None => {
+                let name = &node.name;
+                let finding = Finding::new(format!("`{name}` has no networks for `{path}`"))
+                    .help(format!("add networks = [\"10.1.0.0/16\"] to [nodes.{name}]"))
+                    .help(format!("or give `{}`, the node's own address", end.address_key));
+                self.blame(&path.key(end.node_key), "nobody is there", finding);
+                None
+            }
+        }
+    }
+}
+
+/// Nodes whose own address some tunnel protects; their traffic may be their own.
+fn protected_hosts(nodes: &[NodeSettings], connections: &[Connection]) -> BTreeSet<NodeIndex> {
+    let mut hosts = BTreeSet::new();
+    for connection in connections {
+        for child in &connection.children {
+            for (node, selectors) in
+                [(connection.local, &child.local_ts), (connection.remote, &child.remote_ts)]
+            {
+                let own = Network::host(own_address(&nodes[node.index()]));
+                if selectors.iter().any(|selector| selector.network == own) {
+                    hosts.insert(node);
+                }
+            }
+        }
+    }
+    hosts
+}
+
+/// The interval at which packets of `payload` octets make a bit rate, in whole nanoseconds.
+fn spacing(payload: u64, bits_per_second: u64) -> SimDuration {
+    let bits = u128::from(payload + HEADER_OCTETS) * 8;
+    let nanos = bits * 1_000_000_000 / u128::from(bits_per_second.max(1));
+    SimDuration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_counts_whole_ip_packets() {
+        assert_eq!(spacing(972, 8_000_000).as_nanos(), 1_000_000);
+        assert_eq!(spacing(1000, 1_000_000_000).as_nanos(), 8_224);
+        assert_eq!(spacing(0, u64::MAX).as_nanos(), 0);
+        assert_eq!(spacing(MAX_PAYLOAD_OCTETS, 1).as_nanos(), 65_535 * 8 * 1_000_000_000);
+    }
+}

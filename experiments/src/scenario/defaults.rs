@@ -1,0 +1,38 @@
+//! What a scenario means where it says nothing; every default of every key, with where it comes from.
+
+use ipseclab_sim::SimDuration;
+
+use super::checked::{Limits, Retransmission};
+use super::file::NatBehaviour;
+
+/// Any number does; one is easy to type.
+pub const SEED: u64 = 1;
+/// `charon.retransmit_timeout`, `retransmit_base` and `retransmit_tries` of strongSwan.
+pub const RETRANSMISSION: Retransmission =
+    Retransmission { timeout: SimDuration::from_secs(4), base_thousandths: 1800, tries: 5 };
+/// Processor cores of a node.
+pub const CORES: u32 = 1;
+/// Octets of data that `ping` sends.
+pub const PING_PAYLOAD_OCTETS: u64 = 56;
+/// A round size for UDP, that of the forwarding workload.
+pub const UDP_PAYLOAD_OCTETS: u64 = 1000;
+/// The interval of `ping`.
+pub const PING_INTERVAL: SimDuration = SimDuration::from_secs(1);
+/// Both halves of the NAT that many firewalls are (RFC 4787 calls it symmetric in its history).
+pub const NAT_BEHAVIOUR: NatBehaviour = NatBehaviour::AddressAndPortDependent;
+/// What Linux gives a UDP flow that was never answered.
+pub const NAT_TIMEOUT: SimDuration = SimDuration::from_secs(30);
+/// First outer address, from the range for benchmarks (RFC 2544, appendix C.2.2); 198.18.0.0/15 has room for any
+/// topology.
+pub const FIRST_ADDRESS: std::net::Ipv4Addr = std::net::Ipv4Addr::new(198, 18, 0, 1);
+/// First address inside NATs, from the shared range of RFC 6598.
+pub const FIRST_INSIDE_ADDRESS: std::net::Ipv4Addr = std::net::Ipv4Addr::new(100, 64, 0, 1);
+/// Packets waiting for a tunnel, and events of a run: enough for any shipped scenario, and an end to a runaway.
+pub const LIMITS: Limits = Limits { acquire_queue: 64, events: 1_000_000_000 };
+
+/// Most connections after expansion: the design's 10⁶ tunnels.
+pub const MAX_CONNECTIONS: usize = 1_000_000;
+/// Most flows after expansion.
+pub const MAX_FLOWS: usize = 1_000_000;
+/// Longest run: a year.
+pub const MAX_DURATION: SimDuration = SimDuration::from_secs(365 * 86_400);

@@ -1,0 +1,61 @@
+//! `[topology]`: a generator, a shipped topology or a file, and what its links are like.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::scenario::value::{Duration, Loss, Rate, Size};
+
+/// Nodes and links: either a generator (`kind`) or a file (`file`).
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopologyFile {
+    /// A generator.
+    pub kind: Option<TopologyKind>,
+    /// A shipped topology such as "abilene", or a path to a .toml or .graphml file beside this one.
+    #[schemars(length(min = 1))]
+    pub file: Option<String>,
+    /// Number of nodes in a chain: `left`, `right` and the routers between them. Only for a chain.
+    #[schemars(range(min = 2, max = 100_000))]
+    pub nodes: Option<u32>,
+    /// Number of spokes around the hub, `spoke-1` and so on. Only for hub-and-spoke.
+    #[schemars(range(min = 1, max = 99_999))]
+    pub spokes: Option<u32>,
+    /// What every link is like. With `file`, the keys given here replace those of the file.
+    #[serde(default)]
+    pub link: LinkFile,
+    /// Delay of a link whose ends have no coordinates. Only for GraphML files.
+    pub default_delay: Option<Duration>,
+}
+
+/// A generator of topologies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-not-built-yet" = ["mesh", "road-warrior", "tree", "ring"]))]
+pub enum TopologyKind {
+    /// Two nodes, `left` and `right`, and a link.
+    Pair,
+    /// `left`, routers and `right` in a row.
+    Chain,
+    /// `hub` with a link to each of `spoke-1`, `spoke-2`, ….
+    HubAndSpoke,
+}
+
+/// What a link is like in both directions.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-not-built-yet" = ["reorder", "duplicate", "corrupt", "burst_loss"]))]
+pub struct LinkFile {
+    /// Bit rate; without it, packets take no time to serialise.
+    pub rate: Option<Rate>,
+    /// Propagation delay. Default: none, or from coordinates.
+    pub delay: Option<Duration>,
+    /// Largest extra delay of a packet, uniform from zero. Default: none.
+    pub jitter: Option<Duration>,
+    /// Probability that a packet is lost, each on its own. Default: 0.
+    pub loss: Option<Loss>,
+    /// Largest IP packet in octets. Default: 1500.
+    #[schemars(range(min = 68, max = 65535))]
+    pub mtu: Option<u32>,
+    /// Octets that may wait for the link; a packet that does not fit is dropped. Default: 256KiB.
+    pub queue: Option<Size>,
+}

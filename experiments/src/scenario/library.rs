@@ -1,0 +1,34 @@
+//! What comes with the program: scenarios and studies, as files anybody can read, copy and change.
+//!
+//! They are data, embedded so that `ipseclab run site-to-site` needs no file. A test checks every one of them.
+
+/// A shipped file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Shipped {
+    /// The name to use on the command line, that of the file.
+    pub name: &'static str,
+    /// The whole text.
+    pub text: &'static str,
+}
+
+/// The shipped scenarios, from the simplest to the largest.
+pub const SCENARIOS: &[Shipped] = &[
+    Shipped { name: "site-to-site", text: include_str!("../../data/scenarios/site-to-site.toml") },
+    Shipped { name: "site-to-site-nat", text: include_str!("../../data/scenarios/site-to-site-nat.toml") },
+    Shipped { name: "hub-and-spoke", text: include_str!("../../data/scenarios/hub-and-spoke.toml") },
+    Shipped { name: "abilene-sites", text: include_str!("../../data/scenarios/abilene-sites.toml") },
+];
+
+/// The shipped studies, which are sweep files.
+pub const STUDIES: &[Shipped] = &[Shipped {
+    name: "negotiation-latency",
+    text: include_str!("../../data/studies/negotiation-latency.toml"),
+}];
+
+impl Shipped {
+    /// The `description` of the file.
+    pub fn description(&self) -> String {
+        let table: toml::Table = toml::from_str(self.text).unwrap_or_default();
+        table.get("description").and_then(toml::Value::as_str).unwrap_or_default().to_owned()
+    }
+}

@@ -1,0 +1,281 @@
+//! Networks and traffic selectors as swanctl writes them: `10.1.0.0/16`, `10.1.0.0/16[udp/53]`, `dynamic`.
+//!
+//! Model: IPv4 only. A selector names one protocol or any, and one range of ports or any, as RFC 7296 §3.13.1 can
+//! carry; opaque ports (`%opaque`) are left out.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use super::value::TextValue;
+use crate::structure::Mistake;
+
+/// An IPv4 network; its host bits are zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Network {
+    address: Ipv4Addr,
+    prefix_len: u8,
+}
+
+/// Which part of the address space a selector speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SelectorRange {
+    /// The node's own outer address (swanctl's `dynamic`).
+    Own,
+    /// A network.
+    Network(Network),
+}
+
+/// A traffic selector of a scenario file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Selector {
+    /// The addresses.
+    pub range: SelectorRange,
+    /// The IP protocol number, or any.
+    pub protocol: Option<u8>,
+    /// First and last port, or any.
+    pub ports: Option<(u16, u16)>,
+}
+
+impl Network {
+    /// The network of `prefix_len` bits that holds `address`; lengths above 32 count as 32.
+    pub fn containing(address: Ipv4Addr, prefix_len: u8) -> Self {
+        let prefix_len = prefix_len.min(32);
+        Self { address: Ipv4Addr::from_bits(address.to_bits() & mask(prefix_len)), prefix_len }
+    }
+
+    /// The single address as a network of 32 bits.
+    pub fn host(address: Ipv4Addr) -> Self {
+        Self { address, prefix_len: 32 }
+    }
+
+    /// The first address.
+    pub fn first(self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// The last address.
+    pub fn last(self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.address.to_bits() | !mask(self.prefix_len))
+    }
+
+    /// The number of leading bits that are fixed.
+    pub fn prefix_len(self) -> u8 {
+        self.prefix_len
+    }
+
+    /// Whether `address` is in the network.
+    pub fn contains(self, address: Ipv4Addr) -> bool {
+        address.to_bits() & mask(self.prefix_len) == self.address.to_bits()
+    }
+
+    /// Whether the two have an address in common.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.contains(other.address) || other.contains(self.address)
+    }
+
+    /// The address of the first host: the one behind the network's own, or the only one there is.
+    pub fn first_host(self) -> Ipv4Addr {
+        match self.prefix_len {
+            31.. => self.address,
+            _ => Ipv4Addr::from_bits(self.address.to_bits() + 1),
+        }
+    }
+
+    /// The `index`-th network of `prefix_len` bits inside this one, or `None` past the end.
+    pub fn subnet(self, prefix_len: u8, index: u32) -> Option<Self> {
+        if !(self.prefix_len..=32).contains(&prefix_len) {
+            return None;
+        }
+        let offset = u64::from(index) << (32 - prefix_len);
+        let address = u32::try_from(u64::from(self.address.to_bits()) + offset).ok()?;
+        let address = Ipv4Addr::from_bits(address);
+        self.contains(address).then_some(Self { address, prefix_len })
+    }
+}
+
+impl Selector {
+    /// All traffic of a network.
+    pub fn network(network: Network) -> Self {
+        Self { range: SelectorRange::Network(network), protocol: None, ports: None }
+    }
+
+    /// All traffic of the node's own address.
+    pub fn own() -> Self {
+        Self { range: SelectorRange::Own, protocol: None, ports: None }
+    }
+}
+
+fn mask(prefix_len: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(prefix_len)).unwrap_or(0)
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_len)
+    }
+}
+
+impl TextValue for Network {
+    const FORMAT: &'static str = "ipv4-network";
+    const EXPECTED: &'static str = "an IPv4 network such as \"10.1.0.0/16\"";
+    const PATTERN: &'static str = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$";
+
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let (address, prefix_len) =
+            text.split_once('/').ok_or_else(|| Mistake::new("`/` and a length are missing"))?;
+        let place = |span| Some(span).filter(|span: &std::ops::Range<usize>| !span.is_empty());
+        let parsed: Ipv4Addr = address
+            .parse()
+            .map_err(|_| Mistake { span: place(0..address.len()), ..Mistake::new("not an IPv4 address") })?;
+        let length = prefix_len.parse::<u8>().ok().filter(|bits| *bits <= 32).ok_or_else(|| Mistake {
+            span: place(address.len() + 1..text.len()),
+            ..Mistake::new("not a prefix length from 0 to 32")
+        })?;
+        let network = Self::containing(parsed, length);
+        if network.address != parsed {
+            let help = vec![format!("the network that holds it is {network}")];
+            return Err(Mistake { help, ..Mistake::new("host bits are set") });
+        }
+        Ok(network)
+    }
+}
+
+impl TextValue for Selector {
+    const FORMAT: &'static str = "traffic-selector";
+    const EXPECTED: &'static str =
+        "a traffic selector such as \"10.1.0.0/16\", \"10.1.0.0/16[udp/53]\" or \"dynamic\"";
+    const PATTERN: &'static str = r"^(dynamic|[0-9./]+)(\[[a-z0-9]+(/[0-9]+(-[0-9]+)?)?\])?$";
+
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let (range, rest) = text.split_at(text.find('[').unwrap_or(text.len()));
+        let range = match range {
+            "dynamic" => SelectorRange::Own,
+            network if network.contains('/') => SelectorRange::Network(Network::parse(network)?),
+            // swanctl takes a bare address as the network of that one host.
+            host => SelectorRange::Network(
+                Network::parse(&format!("{host}/32")).map_err(|mistake| Mistake { span: None, ..mistake })?,
+            ),
+        };
+        let at = |message: &str| Mistake {
+            span: Some(text.len() - rest.len()..text.len()),
+            ..Mistake::new(message)
+        };
+        let inner = match rest {
+            "" => return Ok(Self { range, protocol: None, ports: None }),
+            rest => rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')),
+        };
+        let inner = inner.ok_or_else(|| at("`]` belongs at the end"))?;
+        let (protocol, ports) =
+            inner.split_once('/').map_or((inner, None), |(name, ports)| (name, Some(ports)));
+        let protocol =
+            protocol_number(protocol).ok_or_else(|| at("not icmp, tcp, udp or a protocol number"))?;
+        let ports = ports.map(|ports| port_range(ports).ok_or_else(|| at("not a port or a range of ports")));
+        let ports = ports.transpose()?;
+        if ports.is_some() && !matches!(protocol, 6 | 17) {
+            return Err(at("only tcp and udp have ports"));
+        }
+        Ok(Self { range, protocol: Some(protocol), ports })
+    }
+}
+
+fn protocol_number(name: &str) -> Option<u8> {
+    match name {
+        "icmp" => Some(1),
+        "tcp" => Some(6),
+        "udp" => Some(17),
+        // RFC 7296 §3.13.1: protocol 0 means any, which is written by leaving the protocol out.
+        number => number.parse().ok().filter(|number| *number != 0),
+    }
+}
+
+fn port_range(text: &str) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    (first <= last).then_some((first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn network(text: &str) -> Network {
+        <Network as TextValue>::parse(text).unwrap()
+    }
+
+    #[test]
+    fn networks_know_their_first_and_last_address() {
+        let net = network("10.1.0.0/16");
+        assert_eq!(net.last(), Ipv4Addr::new(10, 1, 255, 255));
+        assert_eq!(net.first_host(), Ipv4Addr::new(10, 1, 0, 1));
+        assert_eq!(network("192.0.2.7/32").first_host(), Ipv4Addr::new(192, 0, 2, 7));
+        assert_eq!(network("0.0.0.0/0").last(), Ipv4Addr::BROADCAST);
+        assert_eq!(net.to_string(), "10.1.0.0/16");
+    }
+
+    #[test]
+    fn host_bits_and_bad_lengths_are_refused_with_the_right_network() {
+        let mistake = <Network as TextValue>::parse("10.1.2.3/16").unwrap_err();
+        assert_eq!(mistake.help, ["the network that holds it is 10.1.0.0/16"]);
+        assert_eq!(<Network as TextValue>::parse("10.1.0.0/33").unwrap_err().span, Some(9..11));
+        assert_eq!(<Network as TextValue>::parse("10.1.0/8").unwrap_err().span, Some(0..6));
+        for text in ["", "/", "10.0.0.0", "10.0.0.0/", "/8", "10.0.0.0/8/8"] {
+            assert!(<Network as TextValue>::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn selectors_hold_protocol_and_ports() {
+        let parse = <Selector as TextValue>::parse;
+        assert_eq!(parse("dynamic"), Ok(Selector::own()));
+        assert_eq!(parse("10.1.0.0/16"), Ok(Selector::network(network("10.1.0.0/16"))));
+        assert_eq!(parse("192.0.2.1"), Ok(Selector::network(network("192.0.2.1/32"))));
+        let dns = parse("10.1.0.0/16[udp/53]").unwrap();
+        assert_eq!((dns.protocol, dns.ports), (Some(17), Some((53, 53))));
+        assert_eq!(parse("dynamic[tcp/1-1024]").unwrap().ports, Some((1, 1024)));
+        assert_eq!(parse("dynamic[icmp]").unwrap().protocol, Some(1));
+        for text in [
+            "x",
+            "dynamic[",
+            "dynamic[]",
+            "dynamic[udp/]",
+            "dynamic[udp/9-1]",
+            "dynamic[icmp/1]",
+            "dynamic[0]",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn subnets_fill_their_network_and_stop_at_its_end() {
+        let pool = network("10.0.0.0/22");
+        assert_eq!(pool.subnet(24, 3), Some(network("10.0.3.0/24")));
+        assert_eq!(pool.subnet(24, 4), None);
+        assert_eq!(pool.subnet(16, 0), None);
+        assert_eq!(network("0.0.0.0/0").subnet(32, u32::MAX), Some(Network::host(Ipv4Addr::BROADCAST)));
+        assert_eq!(network("255.255.255.255/32").subnet(32, 1), None);
+    }
+
+    proptest! {
+        #[test]
+        fn overlap_is_having_an_address_in_common(a: u32, b: u32, m in 0_u8..=32, n in 0_u8..=32) {
+            let (x, y) = (Network::containing(a.into(), m), Network::containing(b.into(), n));
+            let common = x.first().max(y.first()) <= x.last().min(y.last());
+            prop_assert_eq!(x.overlaps(y), common);
+        }
+
+        #[test]
+        fn networks_read_back_as_written(a: u32, m in 0_u8..=32) {
+            let net = Network::containing(a.into(), m);
+            prop_assert_eq!(network(&net.to_string()), net);
+        }
+
+        #[test]
+        fn no_text_makes_a_parser_panic(text in ".{0,24}") {
+            let _ = <Selector as TextValue>::parse(&text);
+            let _ = <Network as TextValue>::parse(&text);
+        }
+    }
+}

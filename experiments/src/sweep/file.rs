@@ -1,0 +1,118 @@
+//! A sweep file as written: what serde fills and the JSON Schema describes.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::metric::{Metric, PlotMetric};
+
+/// A sweep: which keys of a scenario take which values, how often each combination is run, and what is drawn.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "ipseclab sweep")]
+#[schemars(extend("x-not-built-yet" = ["zip", "list", "shards"]))]
+pub struct SweepFile {
+    /// A short name of letters, digits, `-` and `_`; the output folder is called after it.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// What the sweep is to find out, in a sentence or two.
+    pub description: Option<String>,
+    /// A shipped scenario, or a path to a .toml file beside this one.
+    #[schemars(length(min = 1))]
+    pub scenario: String,
+    /// How often each combination is run, with another seed each time. Default: 1.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub replications: Option<u32>,
+    /// The number from which the seeds derive; replication r has the same seed in every combination. Default: the
+    /// scenario's seed.
+    #[schemars(range(min = 0))]
+    pub seed: Option<i64>,
+    /// Keys of the scenario that have another value in the whole sweep, by dotted path.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub set: BTreeMap<String, toml::Value>,
+    /// Keys of the scenario and the values that each takes; every combination is run, the last key varying fastest.
+    #[schemars(with = "BTreeMap<String, Values>")]
+    pub vary: BTreeMap<String, Vec<toml::Value>>,
+    /// What is computed for each run. Default: the latency and success of negotiations, and what plots draw.
+    #[serde(default)]
+    pub metrics: Vec<Metric>,
+    /// Words for plots, by the path of a varied key.
+    #[serde(default)]
+    pub labels: BTreeMap<String, LabelFile>,
+    /// Plots to draw.
+    #[serde(default)]
+    pub plots: Vec<PlotFile>,
+}
+
+/// The values of one key; at least one.
+#[derive(JsonSchema)]
+#[schemars(inline, extend("minItems" = 1))]
+#[expect(dead_code, reason = "describes the schema of a list of any values, and is never made")]
+struct Values(Vec<serde_json::Value>);
+
+/// Words for a varied key in plots.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabelFile {
+    /// Name of the key, with its unit. Default: its path.
+    pub name: Option<String>,
+    /// Names of its values, one each and in their order. Default: the values.
+    pub values: Option<Vec<String>>,
+}
+
+/// A plot over the combinations of a sweep.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-not-built-yet" = ["z", "colour", "size"]))]
+pub struct PlotFile {
+    /// How it is drawn.
+    pub kind: PlotKind,
+    /// Heading. Default: the quantity and the key.
+    pub title: Option<String>,
+    /// The varied key along the horizontal axis; for a cdf, the metric, whose distribution is drawn.
+    pub x: String,
+    /// The quantity along the vertical axis: a metric and a statistic, "negotiation.latency.p50". Not for a cdf; for a
+    /// heatmap, the varied key along the vertical axis.
+    pub y: Option<String>,
+    /// For a heatmap: the quantity that the colour shows.
+    pub value: Option<PlotMetric>,
+    /// The varied key that has a line, or a box, for each of its values.
+    pub series: Option<String>,
+    /// The varied key that has a panel for each of its values.
+    pub facet: Option<String>,
+    /// Scale of the horizontal axis. Default: linear.
+    pub x_scale: Option<Scale>,
+    /// Scale of the vertical axis. Default: linear.
+    pub y_scale: Option<Scale>,
+    /// Words along the horizontal axis. Default: the label of the key.
+    pub x_label: Option<String>,
+    /// Words along the vertical axis. Default: the name and unit of the quantity.
+    pub y_label: Option<String>,
+}
+
+/// How a plot is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(extend("x-not-built-yet" = ["timeline", "scatter", "violin", "histogram"]))]
+pub enum PlotKind {
+    /// Lines with 95 % confidence intervals.
+    Line,
+    /// Share of all values up to each value.
+    Cdf,
+    /// Median, quartiles and what lies outside.
+    Box,
+    /// A coloured field for each combination of two keys.
+    Heatmap,
+}
+
+/// How values become positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// Equal steps.
+    Linear,
+    /// Equal factors; values must be above zero.
+    Log,
+}

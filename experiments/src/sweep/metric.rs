@@ -1,0 +1,261 @@
+//! What a sweep measures: named numbers of one run, and what many runs say about them.
+//!
+//! A [`Metric`] is one number a negotiation (or its mean over those of a run, where a run has several); a
+//! [`Statistic`] summarises a metric over the replications of a combination. The names are the columns of
+//! `negotiations.csv`, so that a plot and a table speak of the same thing.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::document::{list, nearest};
+use crate::structure::{Format, Mistake};
+
+/// A number that each negotiation of a run has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Metric {
+    /// From the first request to the tunnel being up, in seconds.
+    Latency,
+    /// The part of the latency that packets spend propagating, in seconds.
+    Propagation,
+    /// The part of the latency that packets spend in queues and being serialised, in seconds.
+    Queueing,
+    /// The part of the latency that processors work, in seconds.
+    Cpu,
+    /// The part of the latency that passes until lost messages are sent again, in seconds.
+    RetransmissionWait,
+    /// Messages sent in both directions, repeated ones included.
+    Messages,
+    /// Octets of IP packets sent in both directions.
+    Octets,
+    /// Requests sent again.
+    Retransmissions,
+    /// 1 for a tunnel that came up, else 0; its mean is the share of successes.
+    Success,
+}
+
+/// What replications say about a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Statistic {
+    /// The arithmetic mean.
+    Mean,
+    /// The median.
+    P50,
+    /// The 90th percentile.
+    P90,
+    /// The 99th percentile.
+    P99,
+    /// The smallest value.
+    Min,
+    /// The largest value.
+    Max,
+}
+
+/// A metric and a statistic, as plots name them: `negotiation.latency.p50`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PlotMetric {
+    /// The metric.
+    pub metric: Metric,
+    /// The statistic.
+    pub statistic: Statistic,
+}
+
+/// A text that names no metric.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MetricError {
+    /// The metric does not exist.
+    #[error("there is no metric `{0}`")]
+    Metric(String),
+    /// The statistic does not exist.
+    #[error("there is no statistic `{0}`")]
+    Statistic(String),
+}
+
+impl Metric {
+    /// All metrics.
+    pub const ALL: [Self; 9] = [
+        Self::Latency,
+        Self::Propagation,
+        Self::Queueing,
+        Self::Cpu,
+        Self::RetransmissionWait,
+        Self::Messages,
+        Self::Octets,
+        Self::Retransmissions,
+        Self::Success,
+    ];
+
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Latency => "negotiation.latency",
+            Self::Propagation => "negotiation.propagation",
+            Self::Queueing => "negotiation.queueing",
+            Self::Cpu => "negotiation.cpu",
+            Self::RetransmissionWait => "negotiation.retransmission_wait",
+            Self::Messages => "negotiation.messages",
+            Self::Octets => "negotiation.octets",
+            Self::Retransmissions => "negotiation.retransmissions",
+            Self::Success => "negotiation.success",
+        }
+    }
+
+    /// Words for an axis, with the unit.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Latency => "set-up latency (s)",
+            Self::Propagation => "propagation (s)",
+            Self::Queueing => "queueing and serialisation (s)",
+            Self::Cpu => "processor time (s)",
+            Self::RetransmissionWait => "waiting for retransmission (s)",
+            Self::Messages => "messages",
+            Self::Octets => "octets sent",
+            Self::Retransmissions => "retransmissions",
+            Self::Success => "share of successes",
+        }
+    }
+
+    /// The metric of that name.
+    ///
+    /// # Errors
+    /// A name that no metric has.
+    pub fn parse(name: &str) -> Result<Self, MetricError> {
+        let found = Self::ALL.into_iter().find(|metric| metric.name() == name);
+        found.ok_or_else(|| MetricError::Metric(name.to_owned()))
+    }
+}
+
+impl Statistic {
+    /// All statistics.
+    pub const ALL: [Self; 6] = [Self::Mean, Self::P50, Self::P90, Self::P99, Self::Min, Self::Max];
+
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::P50 => "p50",
+            Self::P90 => "p90",
+            Self::P99 => "p99",
+            Self::Min => "min",
+            Self::Max => "max",
+        }
+    }
+}
+
+impl PlotMetric {
+    /// Reads `negotiation.latency.p50`; without a statistic, the mean.
+    ///
+    /// # Errors
+    /// A metric or a statistic that does not exist.
+    pub fn parse(text: &str) -> Result<Self, MetricError> {
+        if let Ok(metric) = Metric::parse(text) {
+            return Ok(Self { metric, statistic: Statistic::Mean });
+        }
+        let (metric, statistic) = text.rsplit_once('.').unwrap_or((text, ""));
+        let metric = Metric::parse(metric).map_err(|_| MetricError::Metric(text.to_owned()))?;
+        let found = Statistic::ALL.into_iter().find(|known| known.name() == statistic);
+        let statistic = found.ok_or_else(|| MetricError::Statistic(statistic.to_owned()))?;
+        Ok(Self { metric, statistic })
+    }
+}
+
+impl fmt::Display for PlotMetric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.metric.name(), self.statistic.name())
+    }
+}
+
+impl MetricError {
+    /// What would be right.
+    pub fn help(&self) -> Vec<String> {
+        let (given, known): (_, Vec<_>) = match self {
+            Self::Metric(given) => (given, Metric::ALL.into_iter().map(Metric::name).collect()),
+            Self::Statistic(given) => (given, Statistic::ALL.into_iter().map(Statistic::name).collect()),
+        };
+        let near = nearest(given, known.iter().copied()).map(|name| format!("did you mean `{name}`?"));
+        near.into_iter().chain([format!("allowed: {}", list(known))]).collect()
+    }
+}
+
+fn mistake(error: &MetricError) -> Mistake {
+    Mistake { help: error.help(), ..Mistake::new(error.to_string()) }
+}
+
+/// The formats of sweep files.
+pub(super) const FORMATS: &[Format] = &[
+    Format {
+        name: "metric",
+        expected: "a metric such as \"negotiation.latency\"",
+        check: |text| Metric::parse(text).map(drop).map_err(|error| mistake(&error)),
+    },
+    Format {
+        name: "plot-metric",
+        expected: "a metric and a statistic such as \"negotiation.latency.p50\"",
+        check: |text| PlotMetric::parse(text).map(drop).map_err(|error| mistake(&error)),
+    },
+];
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for PlotMetric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Metric {
+    fn schema_name() -> Cow<'static, str> {
+        "Metric".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = Self::ALL.map(Self::name);
+        schemars::json_schema!({ "type": "string", "format": "metric", "examples": names })
+    }
+}
+
+impl JsonSchema for PlotMetric {
+    fn schema_name() -> Cow<'static, str> {
+        "PlotMetric".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "type": "string", "format": "plot-metric", "examples": ["negotiation.latency.p50"] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_and_statistic_reads_back() {
+        for metric in Metric::ALL {
+            assert_eq!(Metric::parse(metric.name()), Ok(metric));
+            for statistic in Statistic::ALL {
+                let both = PlotMetric { metric, statistic };
+                assert_eq!(PlotMetric::parse(&both.to_string()), Ok(both));
+            }
+        }
+    }
+
+    #[test]
+    fn a_metric_alone_means_its_mean() {
+        assert_eq!(PlotMetric::parse("negotiation.cpu").unwrap().statistic, Statistic::Mean);
+    }
+
+    #[test]
+    fn typos_are_told_apart_and_get_a_suggestion() {
+        let error = PlotMetric::parse("negotiation.latency.p95").unwrap_err();
+        assert_eq!(error, MetricError::Statistic("p95".into()));
+        assert_eq!(error.help().len(), 2);
+        let error = Metric::parse("negotiation.latencies").unwrap_err();
+        assert_eq!(error.help()[0], "did you mean `negotiation.latency`?");
+    }
+}
