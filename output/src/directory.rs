@@ -7,6 +7,7 @@
 //!
 //! A killed process cannot tidy up and leaves its hidden sibling, whose name says which run it belonged to.
 
+use crate::hex::hex;
 use crate::manifest::{MANIFEST_FILE, Manifest};
 use crate::summary::SummaryError;
 use sha2::{Digest, Sha256};
@@ -70,7 +71,7 @@ pub enum OutputError {
 
 /// SHA-256 of `bytes` as 64 hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 /// The first eight hex digits of the SHA-256 of `bytes`, for names of directories.

@@ -1,6 +1,6 @@
 //! The embedded font: widths of texts, and glyphs for pictures made of pixels.
 //!
-//! A subset of DejaVu Sans (Latin, Greek, arrows, superscripts) is compiled in, so that no font of the machine changes
+//! A subset of `DejaVu` Sans (Latin, Greek, arrows, superscripts) is compiled in, so that no font of the machine changes
 //! a picture and none need be installed. Its licence is in `assets/LICENSE-DejaVu.txt`. SVG pictures name the
 //! font and keep their text as text; widths measured here then hold for readers who have the font and nearly
 //! for those who have another sans.

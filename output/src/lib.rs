@@ -9,6 +9,7 @@
 
 pub mod directory;
 mod font;
+mod hex;
 pub mod ladder;
 pub mod manifest;
 pub mod pcapng;

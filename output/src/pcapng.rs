@@ -164,7 +164,6 @@ impl PcapngWriter {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the upper half of 64 bits has 32 bits")]
 fn high_half(time_ns: u64) -> u32 {
     (time_ns >> 32) as u32
 }

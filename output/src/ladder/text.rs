@@ -91,16 +91,17 @@ impl<'a> Sheet<'a> {
         lines
     }
 
-    /// One text per lifeline, centred on it as far as the edges allow, shortened so that neighbours do not touch.
+    /// One text per lifeline, centred on it as far as the edges allow, and shortened to half way to its neighbours.
     fn labels(&self, label: impl Fn(&Participant) -> &String) -> String {
-        let room = self.spacing().unwrap_or(self.width - self.margin).saturating_sub(2);
-        // At the edges a centred label has less room on its outer side, and is pushed inwards.
-        let room = room.min(2 * EDGE + self.spacing().unwrap_or(self.width) / 2);
         let mut cells = vec![' '; self.width];
-        for (participant, &column) in self.lifelines.iter().zip(&self.columns) {
-            let text = shorten(label(participant), room);
+        for (index, participant) in self.lifelines.iter().enumerate() {
+            let column = self.columns[index];
+            let low =
+                index.checked_sub(1).map_or(self.margin, |before| self.columns[before].midpoint(column) + 1);
+            let high = self.columns.get(index + 1).map_or(self.width, |&next| column.midpoint(next));
+            let text = shorten(label(participant), high - low);
             let length = text.chars().count();
-            let start = column.saturating_sub(length / 2).clamp(self.margin, self.width - length);
+            let start = column.saturating_sub(length / 2).clamp(low, high - length);
             put(&mut cells, start, &text);
         }
         cells.into_iter().collect()

@@ -15,6 +15,8 @@ pub(super) struct Range {
     pub(super) ticks: Vec<Tick>,
     /// Whether the places have names rather than numbers.
     pub(super) named: bool,
+    /// Whether it begins at the other end.
+    reversed: bool,
 }
 
 impl Range {
@@ -27,7 +29,8 @@ impl Range {
         } else {
             (value - self.low) / (self.high - self.low)
         };
-        place.clamp(0.0, 1.0)
+        let place = place.clamp(0.0, 1.0);
+        if self.reversed { 1.0 - place } else { place }
     }
 
     /// Length of one category as a share of the axis.
@@ -40,18 +43,34 @@ impl Range {
 pub(super) fn horizontal(figure: &Figure) -> Range {
     let padding = if figure.kind == Kind::Timeline { 0.01 } else { PADDING };
     let wanted = if super::layout::columns(figure) > 1 { 5 } else { 8 };
-    range(&figure.x, extent(figure, &figure.x, |point| x_values(figure.kind, point)), padding, wanted)
+    let extent = extent(figure, &figure.x, |point| x_values(figure.kind, point));
+    match (&figure.x.scale, figure.kind) {
+        // Points at zero stay clear of the frame; only bars of time begin at it.
+        (Scale::Linear, Kind::Line | Kind::Cdf) => {
+            padded_range(extent.unwrap_or((0.0, 1.0)), padding, wanted)
+        }
+        _ => range(&figure.x, extent, padding, wanted),
+    }
 }
 
 /// Range of the vertical axis of all panels.
 pub(super) fn vertical(figure: &Figure) -> Range {
     if figure.kind == Kind::Cdf && figure.y.scale == Scale::Linear {
-        return Range { low: 0.0, high: 1.02, log: false, ticks: linear(0.0, 1.0, 5), named: false };
+        return Range {
+            low: 0.0,
+            high: 1.02,
+            log: false,
+            ticks: linear(0.0, 1.0, 5),
+            named: false,
+            reversed: false,
+        };
     }
     if figure.kind == Kind::Cdf {
         return range(&figure.y, Some((0.001, 1.0)), PADDING, 6);
     }
-    range(&figure.y, extent(figure, &figure.y, |point| y_values(figure.kind, point)), PADDING, 6)
+    let range = range(&figure.y, extent(figure, &figure.y, |point| y_values(figure.kind, point)), PADDING, 6);
+    // The first lane of a timeline is the uppermost.
+    Range { reversed: figure.kind == Kind::Timeline, ..range }
 }
 
 /// Range of the colours of a heat map.
@@ -93,12 +112,26 @@ fn range(axis: &Axis, extent: Option<(f64, f64)>, padding: f64, wanted: u8) -> R
 }
 
 fn linear_range((low, high): (f64, f64), padding: f64, wanted: u8) -> Range {
+    // Data that reaches far towards zero is shown from zero, so that heights can be compared.
+    if low >= 0.0 && low < 0.5 * high {
+        let high = high * (1.0 + padding);
+        return Range {
+            low: 0.0,
+            high,
+            ticks: linear(0.0, high, wanted),
+            log: false,
+            named: false,
+            reversed: false,
+        };
+    }
+    padded_range((low, high), padding, wanted)
+}
+
+fn padded_range((low, high): (f64, f64), padding: f64, wanted: u8) -> Range {
     let (low, high) = widen(low, high);
     let free = (high - low) * padding;
-    // Data that reaches far towards zero is shown from zero, so that heights can be compared.
-    let low = if low >= 0.0 && low < 0.5 * high { 0.0 } else { low - free };
-    let high = high + free;
-    Range { low, high, log: false, ticks: linear(low, high, wanted), named: false }
+    let (low, high) = (low - free, high + free);
+    Range { low, high, log: false, ticks: linear(low, high, wanted), named: false, reversed: false }
 }
 
 /// A single value gets some room around it.
@@ -117,11 +150,18 @@ fn log_range((low, high): (f64, f64), padding: f64) -> Range {
     let (low, high) = if high / low > 1.0 + 1e-9 { (low, high) } else { (low / 2.0, high * 2.0) };
     let factor = libm::pow(high / low, padding);
     let (low, high) = (low / factor, high * factor);
-    Range { low, high, log: true, ticks: logarithmic(low, high), named: false }
+    Range { low, high, log: true, ticks: logarithmic(low, high), named: false, reversed: false }
 }
 
 fn named_range(names: &[String]) -> Range {
     let tick = |(index, name): (usize, &String)| Tick { value: super::index(index), text: name.clone() };
     let ticks = names.iter().enumerate().map(tick).collect();
-    Range { low: -0.5, high: super::index(names.len().max(1)) - 0.5, log: false, ticks, named: true }
+    Range {
+        low: -0.5,
+        high: super::index(names.len().max(1)) - 0.5,
+        log: false,
+        ticks,
+        named: true,
+        reversed: false,
+    }
 }

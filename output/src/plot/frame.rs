@@ -55,7 +55,7 @@ pub(super) fn draw_grid(canvas: &mut Canvas, frame: &Frame<'_>) {
     }
 }
 
-/// The frame itself with its tick marks; to be drawn after the data.
+/// The frame itself with its tick marks; to be drawn before the data, which may reach over it.
 pub(super) fn draw_edge(canvas: &mut Canvas, frame: &Frame<'_>) {
     let Area { left, bottom, .. } = frame.area;
     canvas.outline(frame.area, BLACK, 1.0);

@@ -94,8 +94,9 @@ impl<'a> Layout<'a> {
         let legend = Legend::new(figure, f64::from(WIDTH) - 2.0 * MARGIN);
         let y_text = widest(&y);
         let left = MARGIN + AXIS_SIZE + 10.0 + y_text + TICK_GAP;
-        let right_text =
-            x.ticks.last().map_or(0.0, |tick| text_width(&tick.text, TICK_SIZE, Weight::Regular) / 2.0);
+        // The last number may reach over the frame.
+        let last = x.ticks.iter().rev().find(|tick| !tick.text.is_empty() && !x.named);
+        let right_text = last.map_or(0.0, |tick| text_width(&tick.text, TICK_SIZE, Weight::Regular) / 2.0);
         let scale = if figure.kind == Kind::Heatmap { COLOR_WIDTH } else { right_text.min(30.0) };
         let room = f64::from(WIDTH) - MARGIN - scale - left;
         let panel_width = ((room - GAP * index(columns - 1)) / index(columns)).max(40.0);
@@ -170,18 +171,18 @@ impl<'a> Layout<'a> {
         let spot = (area.center().0, area.top - 8.0);
         canvas.label(text(&panel.title, spot, PANEL_TITLE_SIZE, Weight::Bold, Anchor::Middle));
         frame::draw_grid(canvas, &frame);
+        frame::draw_edge(canvas, &frame);
         if panel.series.iter().all(|series| series.points.is_empty()) {
             canvas.label(text("no data", area.center(), TICK_SIZE, Weight::Regular, Anchor::Middle));
         }
         let number_of = |label: &str| self.legend.number(label);
         match self.figure.kind {
-            Kind::Line => lines::draw(canvas, &frame, panel, number_of),
+            Kind::Line => lines::draw(canvas, &frame, panel, number_of, self.legend.len()),
             Kind::Cdf => lines::draw_cdf(canvas, &frame, panel, number_of),
             Kind::Box => boxes::draw(canvas, &frame, panel, number_of, self.legend.len()),
             Kind::Heatmap => heatmap::draw(canvas, &frame, panel, &self.colors),
             Kind::Timeline => timeline::draw(canvas, &frame, panel, number_of),
         }
-        frame::draw_edge(canvas, &frame);
     }
 
     fn draw_axis_names(&self, canvas: &mut Canvas) {
@@ -198,15 +199,17 @@ impl<'a> Layout<'a> {
 
 fn panel_height(figure: &Figure, columns: usize) -> f64 {
     let lanes = match &figure.y.scale {
-        Scale::Categories(names) => Some(index(names.len().max(2)) * LANE_HEIGHT),
+        Scale::Categories(names) => Some(index(names.len()) * LANE_HEIGHT),
         Scale::Linear | Scale::Log => None,
     };
+    // The scale of a heat map's colours needs some height, whatever the number of rows.
+    let least = if figure.kind == Kind::Heatmap { 230.0 } else { 2.0 * LANE_HEIGHT };
     let usual = match columns {
         1 => 440.0,
         2 => 320.0,
         _ => 260.0,
     };
-    lanes.map_or(usual, |height| height.min(PANEL_HEIGHT_MAX))
+    lanes.map_or(usual, |height| height.clamp(least, PANEL_HEIGHT_MAX))
 }
 
 fn widest(range: &Range) -> f64 {

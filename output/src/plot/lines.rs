@@ -15,13 +15,24 @@ const MARKERS_MAX: usize = 60;
 const CDF_MARKS: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
 
 /// All series of a panel; bars first, so that no bar covers another series' marker.
-pub(super) fn draw(canvas: &mut Canvas, frame: &Frame<'_>, panel: &Panel, number: impl Fn(&str) -> usize) {
+pub(super) fn draw(
+    canvas: &mut Canvas,
+    frame: &Frame<'_>,
+    panel: &Panel,
+    number: impl Fn(&str) -> usize,
+    series_count: usize,
+) {
+    let place = |number: usize, point: &Point| {
+        let (x, y) = frame.spot(point.x, point.y);
+        (x + dodge(frame, number, series_count), y)
+    };
     for series in &panel.series {
-        let hue = color(number(&series.label));
+        let number = number(&series.label);
+        let hue = color(number);
         for point in series.points.iter().filter(|point| point.low < point.high) {
-            draw_bar(canvas, frame, point, hue);
+            draw_bar(canvas, frame, place(number, point).0, point, hue);
         }
-        let spots: Vec<Spot> = series.points.iter().map(|point| frame.spot(point.x, point.y)).collect();
+        let spots: Vec<Spot> = series.points.iter().map(|point| place(number, point)).collect();
         if spots.len() > 1 {
             canvas.path(spots, hue, LINE_WIDTH);
         }
@@ -29,13 +40,22 @@ pub(super) fn draw(canvas: &mut Canvas, frame: &Frame<'_>, panel: &Panel, number
     for series in panel.series.iter().filter(|series| series.points.len() <= MARKERS_MAX) {
         let number = number(&series.label);
         for point in &series.points {
-            draw_marker(canvas, marker(number), frame.spot(point.x, point.y), color(number));
+            draw_marker(canvas, marker(number), place(number, point), color(number));
         }
     }
 }
 
-fn draw_bar(canvas: &mut Canvas, frame: &Frame<'_>, point: &Point, hue: Rgb) {
-    let x = frame.x(point.x);
+/// On an axis with names, series stand a little beside each other, so that their bars can be told apart; on an axis with
+/// numbers that would be a lie.
+fn dodge(frame: &Frame<'_>, number: usize, series_count: usize) -> f64 {
+    if !frame.x.named || series_count < 2 {
+        return 0.0;
+    }
+    let pitch = (frame.area.width() * frame.x.slot() * 0.5 / index(series_count)).min(12.0);
+    (index(number) - index(series_count - 1) / 2.0) * pitch
+}
+
+fn draw_bar(canvas: &mut Canvas, frame: &Frame<'_>, x: f64, point: &Point, hue: Rgb) {
     let (low, high) = (frame.y(point.low), frame.y(point.high));
     canvas.line((x, low), (x, high), hue, BAR_WIDTH);
     for end in [low, high] {

@@ -56,9 +56,10 @@ pub enum Kind {
     /// Median, quartiles, whiskers of 1.5 interquartile ranges and the samples beyond. Points:
     /// [`Point::grouped_sample`]; the x axis has categories; series stand side by side.
     Box,
-    /// Coloured cells. Points: [`Point::cell`]; both axes have categories. Series of a panel are merged.
+    /// Coloured cells. Points: [`Point::cell`]; both axes have categories, the first row being the lowest. Series of a
+    /// panel are merged.
     Heatmap,
-    /// Bars over time in lanes. Points: [`Point::span`]; the y axis has categories.
+    /// Bars over time in lanes. Points: [`Point::span`]; the y axis has categories, the first at the top.
     Timeline,
 }
 

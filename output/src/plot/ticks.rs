@@ -1,7 +1,8 @@
 //! Where an axis has ticks, and what they are called.
 //!
 //! Linear axes step by 1, 2 or 5 times a power of ten. Logarithmic axes have 1, 2, 5 below three decades, powers of
-//! ten above, and linear steps inside a single factor of a few. A tick is kept as mantissa and exponent, so that
+//! ten above, and linear steps inside a single factor of a few; if one of its numbers needs a power of ten, all
+//! have one. A tick is kept as mantissa and exponent, so that
 //! its text is exact decimal and never `0.30000000000000004`.
 
 /// A tick at `mantissa × 10^exponent`.
@@ -25,7 +26,7 @@ impl Decimal {
         }
         if shortest.mantissa == 0 {
             "0".to_owned()
-        } else if (-5..=4).contains(&shortest.exponent) && self.value().abs() < 1e6 {
+        } else if shortest.exponent >= -5 && self.value().abs() < 1e6 {
             self.plain()
         } else {
             shortest.scientific()
@@ -120,16 +121,22 @@ pub(super) fn logarithmic(low: f64, high: f64) -> Vec<Tick> {
     let decades = libm::log10(high / low);
     let exponents = floor(libm::log10(low))..=floor(libm::log10(high));
     let inside = |tick: &Tick| (low * (1.0 - 1e-9)..=high * (1.0 + 1e-9)).contains(&tick.value);
+    let powers = low < 1e-5 || high >= 1e6;
     let at = |mantissas: &'static [i64], every: i32, named: bool| {
         let exponents = exponents.clone().filter(move |exponent| exponent.rem_euclid(every) == 0);
         exponents.flat_map(move |exponent| {
             mantissas.iter().map(move |&mantissa| {
-                let tick = Tick::new(Decimal { mantissa, exponent });
-                if named { tick } else { Tick { text: String::new(), ..tick } }
+                let decimal = Decimal { mantissa, exponent };
+                let value = decimal.value();
+                match (named, powers && !(0..=1).contains(&exponent)) {
+                    (false, _) => Tick { value, text: String::new() },
+                    (true, true) => Tick { value, text: decimal.scientific() },
+                    (true, false) => Tick::new(decimal),
+                }
             })
         })
     };
-    let major: Vec<Tick> = if decades > 2.6 {
+    let major: Vec<Tick> = if decades > 3.2 {
         at(&[1], every(decades), true).filter(inside).collect()
     } else {
         at(&[1, 2, 5], 1, true).filter(inside).collect()
@@ -191,10 +198,7 @@ mod tests {
     #[test]
     fn a_short_logarithmic_axis_has_one_two_five() {
         assert_eq!(texts(&logarithmic(0.9, 60.0)), ["1", "2", "5", "10", "20", "50"]);
-        assert_eq!(
-            texts(&logarithmic(0.01, 0.1)),
-            ["0.01", "0.02", "0.05", "0.10"].map(|text| if text == "0.10" { "0.1" } else { text })
-        );
+        assert_eq!(texts(&logarithmic(0.01, 0.1)), ["0.01", "0.02", "0.05", "0.1"]);
     }
 
     #[test]
@@ -203,6 +207,7 @@ mod tests {
         assert_eq!(texts(&ticks), ["0.001", "0.01", "0.1", "1", "10", "100", "1000"]);
         assert_eq!(ticks.iter().filter(|tick| tick.text.is_empty()).count(), 6 * 8);
         assert!(texts(&logarithmic(1e-30, 1e30)).len() <= 9);
+        assert_eq!(texts(&logarithmic(1.0, 1e7)), ["1", "10", "10²", "10³", "10⁴", "10⁵", "10⁶", "10⁷"]);
     }
 
     #[test]

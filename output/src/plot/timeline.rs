@@ -3,7 +3,7 @@
 use super::Panel;
 use super::canvas::{Area, Canvas};
 use super::frame::Frame;
-use super::palette::{BLACK, GRID, color};
+use super::palette::{BLACK, GRID, WHITE, color};
 
 /// Share of a lane's height that a bar takes.
 const FILL: f64 = 0.62;
@@ -25,7 +25,9 @@ pub(super) fn draw(canvas: &mut Canvas, frame: &Frame<'_>, panel: &Panel, number
             let (top, bottom) = (middle - half, middle + half);
             if end - start < 2.0 * MARK {
                 let center = start.midpoint(end);
-                canvas.area(Area { left: center - MARK, top, right: center + MARK, bottom }, hue);
+                let mark = Area { left: center - MARK, top, right: center + MARK, bottom };
+                canvas.area(Area { left: mark.left - 1.0, right: mark.right + 1.0, ..mark }, WHITE);
+                canvas.area(mark, hue);
             } else {
                 let bar = Area { left: start, top, right: end, bottom };
                 canvas.area(bar, hue);

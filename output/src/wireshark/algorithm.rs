@@ -56,6 +56,14 @@ impl Encryption {
         }
     }
 
+    /// Whether it brings its own integrity check.
+    pub fn is_aead(self) -> bool {
+        match self {
+            Self::AesGcm128 | Self::AesGcm192 | Self::AesGcm256 | Self::ChaCha20Poly1305 => true,
+            Self::TripleDes | Self::Null | Self::AesCbc128 | Self::AesCbc192 | Self::AesCbc256 => false,
+        }
+    }
+
     /// IANA's name.
     pub fn iana_name(self) -> &'static str {
         match self {

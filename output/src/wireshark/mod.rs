@@ -2,13 +2,14 @@
 //!
 //! Wireshark reads keys of IKE and ESP from "user accessible tables" in its configuration folder, so a folder of our own
 //! beside the capture makes decryption one environment variable. Formats and names are those that tshark 4.0
-//! accepts; it refuses a whole table for one unknown name, so an algorithm that it does not know (ChaCha20-Poly1305)
-//! has no row, and its packets stay encrypted on screen. Rows are sorted and unique: both ends of an SA may report it.
+//! accepts; it refuses a whole table for one row that it does not like, so an algorithm that it does not know
+//! (ChaCha20-Poly1305) has no row, and its packets stay encrypted on screen. Rows are sorted and unique: both ends of an SA may report it.
 
 mod algorithm;
 
 pub use algorithm::{Encryption, Integrity};
 
+use crate::hex::hex;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -75,9 +76,9 @@ impl KeyTables {
             row.spi_r,
             hex(&row.sk_ei),
             hex(&row.sk_er),
-            hex(&row.sk_ai),
-            hex(&row.sk_ar),
-            row.integrity.ike_name(),
+            hex(integrity_key(row.encryption, &row.sk_ai)),
+            hex(integrity_key(row.encryption, &row.sk_ar)),
+            integrity(row.encryption, row.integrity).ike_name(),
         ));
     }
 
@@ -92,8 +93,8 @@ impl KeyTables {
             row.dst,
             row.spi,
             prefixed_hex(&row.key),
-            row.integrity.esp_name(),
-            prefixed_hex(&row.ikey),
+            integrity(row.encryption, row.integrity).esp_name(),
+            prefixed_hex(integrity_key(row.encryption, &row.ikey)),
         ));
     }
 
@@ -131,8 +132,13 @@ fn lines(rows: &BTreeSet<String>) -> Vec<u8> {
     rows.iter().flat_map(|row| [row.as_str(), "\n"]).collect::<String>().into_bytes()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// What an AEAD has beside it is none of tshark's business: any other name than its `NONE` makes it refuse the table.
+fn integrity(encryption: Encryption, integrity: Integrity) -> Integrity {
+    if encryption.is_aead() { Integrity::None } else { integrity }
+}
+
+fn integrity_key(encryption: Encryption, key: &[u8]) -> &[u8] {
+    if encryption.is_aead() { &[] } else { key }
 }
 
 /// tshark takes a key without `0x` for text and silently decrypts nothing; an empty key has no prefix.
@@ -192,9 +198,9 @@ mod tests {
     fn rows_are_sorted_and_unique_whatever_the_order() {
         let other = EspKeyRow { spi: 0xff, ..esp_row() };
         let mut one = KeyTables::new();
-        [&esp_row(), &other, &esp_row()].map(|row| one.add_esp(row));
+        [&esp_row(), &other, &esp_row()].into_iter().for_each(|row| one.add_esp(row));
         let mut two = KeyTables::new();
-        [&other, &esp_row()].map(|row| two.add_esp(row));
+        [&other, &esp_row()].into_iter().for_each(|row| two.add_esp(row));
         assert_eq!(one.files(), two.files());
         assert_eq!(file(&one, "esp_sa").lines().count(), 2);
     }
@@ -208,6 +214,18 @@ mod tests {
         tables.add_esp(&EspKeyRow { encryption, ..esp_row() });
         assert_eq!(file(&tables, "ikev2_decryption_table") + &file(&tables, "esp_sa"), "");
         assert!(file(&tables, "HOWTO.txt").ends_with("does not know it: ENCR_CHACHA20_POLY1305.\n"));
+    }
+
+    #[test]
+    fn an_aead_has_no_integrity_whatever_the_row_says() {
+        let mut one = KeyTables::new();
+        one.add_esp(&esp_row());
+        let mut two = KeyTables::new();
+        two.add_esp(&EspKeyRow { integrity: Integrity::HmacSha1, ikey: vec![1], ..esp_row() });
+        assert_eq!(one.files(), two.files());
+        let mut ike = KeyTables::new();
+        ike.add_ike(&IkeKeyRow { encryption: Encryption::AesGcm128, ..ike_row() });
+        assert!(file(&ike, "ikev2_decryption_table").ends_with("ICV [RFC5282]\",,,\"NONE [RFC4306]\"\n"));
     }
 
     #[test]
