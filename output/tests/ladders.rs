@@ -132,7 +132,7 @@ fn the_picture_is_well_formed_and_holds_every_text() {
     let picture = svg::render(&two());
     let document = roxmltree::Document::parse(&picture).unwrap();
     let texts: Vec<&str> =
-        document.descendants().filter(|node| node.is_text()).filter_map(|node| node.text()).collect();
+        document.descendants().filter(roxmltree::Node::is_text).filter_map(|node| node.text()).collect();
     for text in ["left", "right", "établi", "lost", "4022.000 ms"] {
         assert!(texts.contains(&text), "{text}");
     }

@@ -1,5 +1,7 @@
 //! Figures as files: the same bytes twice, well-formed, and clear errors for data that has no place.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 use ipseclab_output::{Axis, Figure, Kind, Panel, PlotError, Point, Scale, Series};
 
 fn figure(kind: Kind, points: Vec<Point>) -> Figure {

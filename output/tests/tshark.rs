@@ -3,6 +3,8 @@
 //! These tests run tshark where it is installed, and read captures of strongSwan where the reference folder is there;
 //! without them they say so and pass.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 use ipseclab_output::{Direction, Encryption, EspKeyRow, IkeKeyRow, Integrity, KeyTables, PcapngWriter};
 use serde_json::Value;
 use std::path::{Path, PathBuf};

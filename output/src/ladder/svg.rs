@@ -132,7 +132,7 @@ impl<'a> Sheet<'a> {
                 lines
             }
             LadderEventKind::Note { text, .. } | LadderEventKind::LocalStep { text, .. } => {
-                wrap(text, fit(2.0 * EDGE.min(self.spacing / 2.0) - 24.0))
+                wrap(text, fit(2.0 * EDGE.min(self.spacing / 2.0) - 44.0))
             }
         }
     }

@@ -165,3 +165,68 @@ fn named_range(names: &[String]) -> Range {
         reversed: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plot::{Panel, Series};
+
+    fn figure(kind: Kind, y: Axis, points: Vec<Point>) -> Figure {
+        let panels = vec![Panel { title: String::new(), series: vec![Series::new("", points)] }];
+        Figure { panels, ..Figure::new("", kind, Axis::linear("x"), y) }
+    }
+
+    fn check_bounds(range: &Range, low: f64, high: f64) {
+        let close = |found: f64, wanted: f64| (found - wanted).abs() <= 1e-9 * wanted.abs().max(1.0);
+        assert!(close(range.low, low) && close(range.high, high), "{} to {}", range.low, range.high);
+    }
+
+    #[test]
+    fn heights_begin_at_zero_unless_the_data_lies_close_together() {
+        let line = |values: [f64; 2]| {
+            vertical(&figure(
+                Kind::Line,
+                Axis::linear("y"),
+                values.map(|value| Point::new(1.0, value)).into(),
+            ))
+        };
+        check_bounds(&line([20.0, 100.0]), 0.0, 104.0);
+        check_bounds(&line([90.0, 100.0]), 89.6, 100.4);
+        check_bounds(&line([-10.0, 40.0]), -12.0, 42.0);
+    }
+
+    #[test]
+    fn points_at_zero_stay_clear_of_the_left_edge() {
+        let points = vec![Point::new(0.0, 1.0), Point::new(10.0, 1.0)];
+        let range = horizontal(&figure(Kind::Line, Axis::linear("y"), points));
+        assert!(range.share(0.0) > 0.03 && range.share(10.0) < 0.97);
+    }
+
+    #[test]
+    fn equal_factors_are_equal_distances_on_a_logarithmic_axis() {
+        let points = vec![Point::with_interval(1.0, 10.0, -5.0, 10.0), Point::new(1.0, 1e-2)];
+        let range = vertical(&figure(Kind::Line, Axis::log("y"), points));
+        let steps = [0.01, 0.1, 1.0, 10.0].map(|value| range.share(value));
+        assert!(
+            steps.windows(3).all(|step| ((step[1] - step[0]) - (step[2] - step[1])).abs() < 1e-12),
+            "{steps:?}"
+        );
+        assert!(range.share(-5.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn the_first_lane_of_a_timeline_is_the_uppermost() {
+        let y = || Axis::categories("y", ["first", "second"]);
+        let lanes = vertical(&figure(Kind::Timeline, y(), vec![Point::span(0, 1.0, 2.0)]));
+        assert!(lanes.share(0.0) > lanes.share(1.0));
+        let rows = vertical(&figure(Kind::Heatmap, y(), vec![Point::cell(0, 0, 2.0)]));
+        assert!(rows.share(0.0) < rows.share(1.0));
+    }
+
+    #[test]
+    fn the_share_of_a_distribution_ends_just_above_one() {
+        let range = vertical(&figure(Kind::Cdf, Axis::linear("share"), vec![Point::sample(7.0)]));
+        assert!(range.share(1.0) > 0.97 && range.share(0.0).abs() < f64::EPSILON);
+        assert_eq!(range.ticks.last().map(|tick| tick.text.as_str()), Some("1.0"));
+    }
+}

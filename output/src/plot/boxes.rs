@@ -127,7 +127,14 @@ mod tests {
     #[test]
     fn one_value_is_a_box_without_height() {
         let summary = Summary::new(vec![4.0]);
-        assert_eq!([summary.whisker_low, summary.median, summary.whisker_high], [4.0; 3]);
-        assert!(summary.outliers.is_empty());
+        let expected = Summary {
+            whisker_low: 4.0,
+            quartile_1: 4.0,
+            median: 4.0,
+            quartile_3: 4.0,
+            whisker_high: 4.0,
+            outliers: Vec::new(),
+        };
+        assert_eq!(summary, expected);
     }
 }

@@ -180,7 +180,11 @@ impl<'a> Layout<'a> {
             Kind::Line => lines::draw(canvas, &frame, panel, number_of, self.legend.len()),
             Kind::Cdf => lines::draw_cdf(canvas, &frame, panel, number_of),
             Kind::Box => boxes::draw(canvas, &frame, panel, number_of, self.legend.len()),
-            Kind::Heatmap => heatmap::draw(canvas, &frame, panel, &self.colors),
+            Kind::Heatmap => {
+                heatmap::draw(canvas, &frame, panel, &self.colors);
+                // Cells reach to the edge and cover half of it.
+                frame::draw_edge(canvas, &frame);
+            }
             Kind::Timeline => timeline::draw(canvas, &frame, panel, number_of),
         }
     }

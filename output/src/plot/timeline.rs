@@ -13,7 +13,7 @@ const MARK: f64 = 1.5;
 /// All bars of a panel.
 pub(super) fn draw(canvas: &mut Canvas, frame: &Frame<'_>, panel: &Panel, number: impl Fn(&str) -> usize) {
     let Area { left, right, .. } = frame.area;
-    for tick in &frame.y.ticks {
+    for tick in frame.y.ticks.iter().skip(1) {
         let edge = frame.y(tick.value - 0.5);
         canvas.line((left, edge), (right, edge), GRID, 1.0);
     }

@@ -197,10 +197,15 @@ mod tests {
     #[test]
     fn rows_are_sorted_and_unique_whatever_the_order() {
         let other = EspKeyRow { spi: 0xff, ..esp_row() };
-        let mut one = KeyTables::new();
-        [&esp_row(), &other, &esp_row()].into_iter().for_each(|row| one.add_esp(row));
-        let mut two = KeyTables::new();
-        [&other, &esp_row()].into_iter().for_each(|row| two.add_esp(row));
+        let tables = |rows: &[&EspKeyRow]| {
+            let mut tables = KeyTables::new();
+            for row in rows {
+                tables.add_esp(row);
+            }
+            tables
+        };
+        let one = tables(&[&esp_row(), &other, &esp_row()]);
+        let two = tables(&[&other, &esp_row()]);
         assert_eq!(one.files(), two.files());
         assert_eq!(file(&one, "esp_sa").lines().count(), 2);
     }
