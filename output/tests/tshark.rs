@@ -151,17 +151,16 @@ fn decrypt(case: &str, encryption: Encryption, ike: Integrity, esp: Integrity) -
     let mut tables = KeyTables::new();
     for sa in keys["ike_sas"].as_array().unwrap() {
         let (spi_i, spi_r) = (number(&sa["spi_i"]), number(&sa["spi_r"]));
-        let [sk_ei, sk_er, sk_ai, sk_ar] = ["SK_ei", "SK_er", "SK_ai", "SK_ar"].map(|name| unhex(&sa[name]));
-        let integrity = ike;
+        let key = |name| unhex(&sa[name]);
         tables.add_ike(&IkeKeyRow {
             spi_i,
             spi_r,
-            sk_ei,
-            sk_er,
+            sk_ei: key("SK_ei"),
+            sk_er: key("SK_er"),
             encryption: ike_cipher(sa),
-            sk_ai,
-            sk_ar,
-            integrity,
+            sk_ai: key("SK_ai"),
+            sk_ar: key("SK_ar"),
+            integrity: ike,
         });
     }
     for sa in keys["sas"].as_array().unwrap() {
