@@ -1,0 +1,379 @@
+//! Tidy CSV tables: one row per observation, units in the column names, columns in the order of the fields.
+//!
+//! The row types are the columns: serde names them, the `csv` crate quotes them, and nothing else lists them, so a
+//! field cannot be forgotten in a header. A table without rows still has its header, taken from the default row.
+//! Times are integers in nanoseconds; a value that does not exist (the latency of a failed negotiation) is an empty
+//! cell and never a zero. [`write_records`] serves tables whose columns are known only at run time, such as sweeps.
+
+use serde::Serialize;
+
+/// Why a table could not be written; always a mistake of the caller, never of the data's values.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// A row type holds something that has no place in one CSV row, such as a map.
+    #[error("row cannot be written as CSV: {0}")]
+    Shape(#[from] csv::Error),
+    /// A record has another number of fields than the header.
+    #[error("record {index} has {found} fields, the header has {expected}")]
+    Ragged {
+        /// Number of the record, from 0.
+        index: usize,
+        /// Fields in the header.
+        expected: usize,
+        /// Fields in the record.
+        found: usize,
+    },
+    /// The header of a table without rows could not be found, because the default row wrote none.
+    #[error("row type has no named columns")]
+    Unnamed,
+}
+
+/// How a negotiation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NegotiationResult {
+    /// The IKE SA and its first Child SA are up.
+    Established,
+    /// It ended without them; the row names the reason.
+    #[default]
+    Failed,
+}
+
+/// One negotiation, as its initiator saw it (`negotiations.csv`).
+///
+/// The four parts of the latency sum to it exactly: see [`NegotiationRow::latency_parts_ns`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct NegotiationRow {
+    /// Name of the connection.
+    pub connection: String,
+    /// Node that started.
+    pub initiator: String,
+    /// Node that answered.
+    pub responder: String,
+    /// Number of this try for the connection, from 1.
+    pub attempt: u32,
+    /// When the trigger arrived.
+    pub started_ns: u64,
+    /// When it was established or given up.
+    pub ended_ns: u64,
+    /// `ended_ns - started_ns` of an established one.
+    pub latency_ns: Option<u64>,
+    /// Established or failed.
+    pub result: NegotiationResult,
+    /// Empty when established.
+    pub failure_reason: String,
+    /// IKE datagrams that the initiator sent, retransmissions included.
+    pub messages_sent: u64,
+    /// IKE datagrams that reached the initiator.
+    pub messages_received: u64,
+    /// UDP payload octets of `messages_sent`.
+    pub bytes_sent: u64,
+    /// UDP payload octets of `messages_received`.
+    pub bytes_received: u64,
+    /// Requests that the initiator sent again.
+    pub retransmissions: u64,
+    /// Replies that the responder sent again.
+    pub retransmissions_responder: u64,
+    /// Share of the latency spent in flight.
+    pub propagation_ns: u64,
+    /// Share of the latency spent being serialised or waiting in a port queue.
+    pub serialisation_queueing_ns: u64,
+    /// Share of the latency spent waiting for a core or computing.
+    pub cpu_ns: u64,
+    /// Share of the latency spent until a retransmission timer fired.
+    pub retransmission_wait_ns: u64,
+    /// Initiator's SPI, 16 hex digits.
+    pub ike_spi_i: String,
+    /// Responder's SPI, 16 hex digits; zeros if it never answered.
+    pub ike_spi_r: String,
+    /// Chosen IKE proposal; empty if none was.
+    pub ike_proposal: String,
+    /// Chosen ESP proposal; empty if none was.
+    pub esp_proposal: String,
+    /// Whether a NAT was found on the path (RFC 7296 §2.23).
+    pub nat_detected: bool,
+}
+
+impl NegotiationRow {
+    /// Sum of the four parts of the latency, which equals `latency_ns` of an established negotiation; `None` on
+    /// overflow.
+    pub fn latency_parts_ns(&self) -> Option<u64> {
+        self.propagation_ns
+            .checked_add(self.serialisation_queueing_ns)?
+            .checked_add(self.cpu_ns)?
+            .checked_add(self.retransmission_wait_ns)
+    }
+}
+
+/// One flow of application traffic (`flows.csv`). Bytes are payload octets of the application.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct FlowRow {
+    /// Name of the flow.
+    pub flow: String,
+    /// Kind of traffic, such as `ping`.
+    pub kind: String,
+    /// Sending node.
+    pub source: String,
+    /// Receiving node.
+    pub destination: String,
+    /// Packets handed to the stack.
+    pub sent_packets: u64,
+    /// Packets that came out at the other end (for pings: answers that came back).
+    pub received_packets: u64,
+    /// Sent and neither received nor in flight at the end.
+    pub lost_packets: u64,
+    /// Packets still on their way when the run ended.
+    pub in_flight_packets: u64,
+    /// Octets of `sent_packets`.
+    pub sent_bytes: u64,
+    /// Octets of `received_packets`.
+    pub received_bytes: u64,
+    /// Shortest round trip; empty without one.
+    pub rtt_min_ns: Option<u64>,
+    /// Mean round trip, rounded down; empty without one.
+    pub rtt_mean_ns: Option<u64>,
+    /// Longest round trip; empty without one.
+    pub rtt_max_ns: Option<u64>,
+    /// When the first packet was sent; empty if none was.
+    pub first_sent_ns: Option<u64>,
+    /// When the first packet was received; empty if none was.
+    pub first_received_ns: Option<u64>,
+    /// When the last packet was received; empty if none was.
+    pub last_received_ns: Option<u64>,
+}
+
+/// One direction of a link (`links.csv`). Bytes are octets on the link.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct LinkRow {
+    /// Name of the link.
+    pub link: String,
+    /// Sending node.
+    pub from: String,
+    /// Receiving node.
+    pub to: String,
+    /// Packets handed to the port.
+    pub offered_packets: u64,
+    /// Octets of `offered_packets`.
+    pub offered_bytes: u64,
+    /// Packets that reached the other end.
+    pub delivered_packets: u64,
+    /// Octets of `delivered_packets`.
+    pub delivered_bytes: u64,
+    /// Packets lost or refused.
+    pub dropped_packets: u64,
+    /// Time spent serialising.
+    pub busy_ns: u64,
+    /// Share of the run spent serialising, 0 to 1; see [`ratio`].
+    pub utilisation: f64,
+    /// Fullest state of the port queue.
+    pub queue_bytes_max: u64,
+}
+
+/// One node (`nodes.csv`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct NodeRow {
+    /// Name of the node.
+    pub node: String,
+    /// Kind of node, such as `gateway` or `router`.
+    pub kind: String,
+    /// CPU cores.
+    pub cores: u32,
+    /// Core time used, summed over the cores.
+    pub cpu_busy_ns: u64,
+    /// Jobs that ran.
+    pub jobs: u64,
+    /// Most jobs waiting at once.
+    pub queue_max: u64,
+    /// Longest wait of a job for a core.
+    pub wait_max_ns: u64,
+    /// IKE SAs that came up here.
+    pub ike_sas_established: u64,
+    /// IKE SAs that ended here.
+    pub ike_sas_closed: u64,
+    /// Child SAs that came up here.
+    pub child_sas_established: u64,
+    /// Child SAs that ended here.
+    pub child_sas_closed: u64,
+    /// ESP packets received.
+    pub esp_packets_in: u64,
+    /// ESP packets sent.
+    pub esp_packets_out: u64,
+    /// Octets of `esp_packets_in`, outer IP header included.
+    pub esp_bytes_in: u64,
+    /// Octets of `esp_packets_out`, outer IP header included.
+    pub esp_bytes_out: u64,
+    /// Packets that this node dropped.
+    pub dropped_packets: u64,
+}
+
+/// Packets dropped at one place for one reason (`drops.csv`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+pub struct DropRow {
+    /// Node or link; the column is called `where`.
+    #[serde(rename = "where")]
+    pub where_: String,
+    /// Named reason.
+    pub reason: String,
+    /// Packets.
+    pub packets: u64,
+    /// Their octets.
+    pub bytes: u64,
+}
+
+/// The share `part / whole`, rounded to six decimals; 0 when `whole` is 0.
+///
+/// Integer arithmetic up to the last step makes it the same number on every machine.
+pub fn ratio(part: u64, whole: u64) -> f64 {
+    const MILLION: u128 = 1_000_000;
+    if whole == 0 {
+        return 0.0;
+    }
+    let millionths = (u128::from(part) * MILLION + u128::from(whole) / 2) / u128::from(whole);
+    #[expect(clippy::cast_precision_loss, reason = "six decimals of a share fit an f64")]
+    let decimal = millionths as f64 / 1e6;
+    decimal
+}
+
+/// Writes `rows` as CSV with a header, which is there even without rows.
+///
+/// # Errors
+/// [`TableError::Shape`] and [`TableError::Unnamed`] for a row type that is not a flat struct.
+pub fn write_csv<T: Serialize + Default>(rows: &[T]) -> Result<Vec<u8>, TableError> {
+    if rows.is_empty() {
+        return header_line(&serialise(&[T::default()])?);
+    }
+    serialise(rows)
+}
+
+/// Writes `records` under `columns`, for tables whose columns are known only at run time.
+///
+/// # Errors
+/// [`TableError::Ragged`] for a record of another length than the header.
+pub fn write_records(columns: &[String], records: &[Vec<String>]) -> Result<Vec<u8>, TableError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(columns)?;
+    for (index, record) in records.iter().enumerate() {
+        if record.len() != columns.len() {
+            return Err(TableError::Ragged { index, expected: columns.len(), found: record.len() });
+        }
+        writer.write_record(record)?;
+    }
+    finish(writer)
+}
+
+fn serialise<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, TableError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    finish(writer)
+}
+
+/// The first line of a table; a column name never holds a line break, being a Rust name.
+fn header_line(table: &[u8]) -> Result<Vec<u8>, TableError> {
+    let mut lines = table.split_inclusive(|&byte| byte == b'\n');
+    let header = lines.next().ok_or(TableError::Unnamed)?;
+    lines.next().ok_or(TableError::Unnamed)?;
+    Ok(header.to_vec())
+}
+
+fn finish(writer: csv::Writer<Vec<u8>>) -> Result<Vec<u8>, TableError> {
+    writer.into_inner().map_err(|error| TableError::Shape(csv::Error::from(error.into_error())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text<T: Serialize + Default>(rows: &[T]) -> String {
+        String::from_utf8(write_csv(rows).unwrap()).unwrap()
+    }
+
+    fn check_header<T: Serialize + Default + Clone>(expected: &str) {
+        assert_eq!(text::<T>(&[]), format!("{expected}\n"));
+        assert!(text(&[T::default(), T::default()]).starts_with(&format!("{expected}\n")));
+        assert_eq!(text(&[T::default(), T::default()]).lines().count(), 3);
+    }
+
+    #[test]
+    fn the_columns_of_negotiations_are_stable() {
+        check_header::<NegotiationRow>(
+            "connection,initiator,responder,attempt,started_ns,ended_ns,latency_ns,result,failure_reason,\
+             messages_sent,messages_received,bytes_sent,bytes_received,retransmissions,retransmissions_responder,\
+             propagation_ns,serialisation_queueing_ns,cpu_ns,retransmission_wait_ns,ike_spi_i,ike_spi_r,\
+             ike_proposal,esp_proposal,nat_detected",
+        );
+    }
+
+    #[test]
+    fn the_columns_of_flows_are_stable() {
+        check_header::<FlowRow>(
+            "flow,kind,source,destination,sent_packets,received_packets,lost_packets,in_flight_packets,sent_bytes,\
+             received_bytes,rtt_min_ns,rtt_mean_ns,rtt_max_ns,first_sent_ns,first_received_ns,last_received_ns",
+        );
+    }
+
+    #[test]
+    fn the_columns_of_links_are_stable() {
+        check_header::<LinkRow>(
+            "link,from,to,offered_packets,offered_bytes,delivered_packets,delivered_bytes,dropped_packets,busy_ns,\
+             utilisation,queue_bytes_max",
+        );
+    }
+
+    #[test]
+    fn the_columns_of_nodes_are_stable() {
+        check_header::<NodeRow>(
+            "node,kind,cores,cpu_busy_ns,jobs,queue_max,wait_max_ns,ike_sas_established,ike_sas_closed,\
+             child_sas_established,child_sas_closed,esp_packets_in,esp_packets_out,esp_bytes_in,esp_bytes_out,\
+             dropped_packets",
+        );
+    }
+
+    #[test]
+    fn the_columns_of_drops_are_stable() {
+        check_header::<DropRow>("where,reason,packets,bytes");
+    }
+
+    #[test]
+    fn a_failed_negotiation_has_an_empty_latency_and_a_reason() {
+        let row = NegotiationRow {
+            connection: "office, \"main\"".into(),
+            ended_ns: u64::MAX,
+            failure_reason: "no proposal chosen".into(),
+            ..NegotiationRow::default()
+        };
+        let expected = "\"office, \"\"main\"\"\",,,0,0,18446744073709551615,,failed,no proposal chosen,0,0,0,0,0,0,0,0,\
+                        0,0,,,,,false";
+        assert_eq!(text(&[row]).lines().nth(1), Some(expected));
+    }
+
+    #[test]
+    fn the_parts_of_the_latency_are_summed_without_wrapping() {
+        let mut row = NegotiationRow { propagation_ns: 40, cpu_ns: 2, ..NegotiationRow::default() };
+        assert_eq!(row.latency_parts_ns(), Some(42));
+        row.retransmission_wait_ns = u64::MAX;
+        assert_eq!(row.latency_parts_ns(), None);
+    }
+
+    #[test]
+    fn a_share_has_six_decimals_and_no_division_by_zero() {
+        let shares = [ratio(1, 3), ratio(2, 3), ratio(5, 5), ratio(7, 0), ratio(u64::MAX, u64::MAX)];
+        assert_eq!(shares.map(|share| share.to_string()), ["0.333333", "0.666667", "1", "0", "1"]);
+    }
+
+    #[test]
+    fn a_record_of_another_length_is_named() {
+        let columns = ["a".to_owned(), "b".to_owned()];
+        let good = vec!["1".to_owned(), "x,y".to_owned()];
+        assert_eq!(write_records(&columns, std::slice::from_ref(&good)).unwrap(), b"a,b\n1,\"x,y\"\n");
+        assert_eq!(write_records(&columns, &[]).unwrap(), b"a,b\n");
+        let error = write_records(&columns, &[good, vec!["1".to_owned()]]).unwrap_err();
+        assert_eq!(error.to_string(), "record 1 has 1 fields, the header has 2");
+    }
+
+    #[test]
+    fn a_row_without_named_columns_is_refused() {
+        assert!(matches!(write_csv::<u64>(&[]), Err(TableError::Unnamed)));
+    }
+}
