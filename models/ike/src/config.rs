@@ -2,7 +2,7 @@
 //!
 //! Everything here is checked by its owner's file format before it arrives; the endpoint only reads it. Durations
 //! count from the owner's epoch or are spans. What swanctl leaves to the daemon (`charon.*` in `strongswan.conf`) is
-//! in [`EndpointConfig`] and [`RetransmitPolicy`].
+//! in [`EndpointConfig`]; its retransmission settings belong to a connection here.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
@@ -25,8 +25,6 @@ pub struct EndpointConfig {
     pub local_address: Ipv4Addr,
     /// Connections, in order of preference.
     pub connections: Vec<Connection>,
-    /// How unanswered requests are repeated.
-    pub retransmit: RetransmitPolicy,
     /// Bounds on what peers can make this endpoint keep.
     pub limits: Limits,
     /// Whether transmitted messages carry their payload list, for ladders and logs.
@@ -54,6 +52,8 @@ pub struct Connection {
     pub psk: Secret,
     /// `encap`: behave as if a NAT were on the path, so that ESP goes into UDP.
     pub encap: bool,
+    /// How unanswered requests are repeated.
+    pub retransmit: RetransmitPolicy,
     /// `dpd_delay`: after this long without a sign of life, ask for one; `None` never asks.
     pub dpd_delay: Option<Duration>,
     /// The Child SA that IKE_AUTH sets up with the IKE SA.

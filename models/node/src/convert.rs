@@ -7,8 +7,8 @@ use ipseclab_ike::config::Mode as IkeMode;
 use ipseclab_ike::wire::{AddressRange as IkeRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{ChildSaEstablished, DirectionKeys, TrafficSelectors};
 use ipseclab_ipsec::{
-    AddressRange, DiscardReason, Mode, PolicyId, PortRange, SaPair, SaParameters, Selectors, Spi, TrafficSelector,
-    UdpEncap,
+    AddressRange, DiscardReason, Mode, PolicyId, PortRange, SaPair, SaParameters, Selectors, Spi,
+    TrafficSelector, UdpEncap,
 };
 use ipseclab_net::DropReason;
 

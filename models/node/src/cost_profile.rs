@@ -172,7 +172,8 @@ impl CostProfile {
 
     /// The CPU time for `work`, rounded up to a whole nanosecond.
     pub fn crypto(&self, work: &[Work]) -> SimDuration {
-        let cost_of = |work: &Work| self.operations.get(&work.operation).map_or(0, |cost| cost.over(work.octets));
+        let cost_of =
+            |work: &Work| self.operations.get(&work.operation).map_or(0, |cost| cost.over(work.octets));
         nanos(work.iter().map(cost_of).fold(0, u64::saturating_add))
     }
 
@@ -230,7 +231,8 @@ fn read_section<K: Copy + Ord>(
     }
     for (keyword, key) in known {
         let keyword = || keyword.clone();
-        let entry = entries.get(&keyword()).ok_or(CostProfileError::Missing { section, keyword: keyword() })?;
+        let entry =
+            entries.get(&keyword()).ok_or(CostProfileError::Missing { section, keyword: keyword() })?;
         let cost = entry.to_cost().ok_or(CostProfileError::Range { section, keyword: keyword() })?;
         costs.insert(*key, cost);
     }
@@ -289,7 +291,14 @@ mod tests {
         };
         let names = |section: &'static str| -> Vec<String> {
             let known = sections(&file);
-            known.iter().find(|(name, ..)| *name == section).unwrap().2.iter().map(|(n, _)| n.clone()).collect()
+            known
+                .iter()
+                .find(|(name, ..)| *name == section)
+                .unwrap()
+                .2
+                .iter()
+                .map(|(n, _)| n.clone())
+                .collect()
         };
         let fill = |section| names(section).into_iter().map(|name| (name, entry)).collect::<BTreeMap<_, _>>();
         let [prf, hash, generation, agreement, encrypt, decrypt, integrity] =

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use ipseclab_crypto::{Crypto, Provider};
 use ipseclab_ike::config::{ConnectionId, EndpointConfig};
 use ipseclab_ike::{Acquired, Endpoint, Event, IkeSaId, Role, Transmit};
-use ipseclab_ipsec::{Engine, EngineConfig, Event as EngineEvent, Inbound, Outbound, PolicyId, Spd, Spi};
+use ipseclab_ipsec::{
+    ChildSaCounters, Engine, EngineConfig, Event as EngineEvent, Inbound, Outbound, PolicyId, Spd, Spi,
+};
 use ipseclab_net::{DropReason, Ipv4Net, Ipv4View, Packet, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
 
@@ -34,6 +36,8 @@ pub struct HostConfig {
     pub spd: Spd,
     /// Packets that wait for the SA of one policy at most.
     pub acquire_queue: usize,
+    /// For each connection: whether a packet that matches its policy starts a negotiation (swanctl's `trap`).
+    pub traps: Vec<bool>,
     /// For each connection: after this long without a packet its Child SA ends (swanctl's `inactivity`).
     pub inactivity: Vec<Option<Duration>>,
 }
@@ -46,10 +50,11 @@ pub(crate) struct Host {
     pub(crate) engine: Engine<Trail>,
     pub(crate) apps: Apps,
     pub(crate) ledger: Ledger,
+    traps: Vec<bool>,
     inactivity: Vec<Option<Duration>>,
     /// Inbound SPI of each installed Child SA, with its IKE SA.
     children: BTreeMap<u32, IkeSaId>,
-    pub(crate) counters: HostCounters,
+    counters: HostCounters,
 }
 
 /// What a host counts besides packets.
@@ -65,10 +70,8 @@ pub struct HostCounters {
     pub child_sas_closed: u64,
     /// Negotiations that failed here in the responder's role.
     pub negotiations_refused: u64,
-    /// ESP packets opened.
-    pub esp_packets_in: u64,
-    /// ESP packets sealed.
-    pub esp_packets_out: u64,
+    /// What Child SAs carried, each way; octets are those of the packets inside.
+    pub esp: ChildSaCounters,
     /// IKE datagrams that were dropped without an answer.
     pub ike_datagrams_dropped: u64,
 }
@@ -141,6 +144,7 @@ impl Host {
             engine: Engine::new(engine_config, crypto(), esp_streams),
             apps: Apps::default(),
             ledger: Ledger::default(),
+            traps: config.traps,
             inactivity: config.inactivity,
             children: BTreeMap::new(),
             counters: HostCounters::default(),
@@ -189,7 +193,6 @@ impl Host {
             Inbound::Deliver { packet: bytes, token: trail, spi } => {
                 let packet = Packet { bytes, trail, tag };
                 if let Some(spi) = spi {
-                    self.counters.esp_packets_in += 1;
                     self.note_alive(run.now, spi);
                     run.push(Output::Local(packet));
                 } else if !self.receive_ike(run, &packet) {
@@ -224,8 +227,7 @@ impl Host {
         run.charge(PathStep::Send, packet.len());
         let tag = packet.tag;
         match self.engine.outbound(run.now, packet.bytes, packet.trail) {
-            Outbound::Send { packet: bytes, token: trail, sa } => {
-                self.counters.esp_packets_out += u64::from(sa.is_some());
+            Outbound::Send { packet: bytes, token: trail, .. } => {
                 run.push(Output::Packet(Packet { bytes, trail, tag }));
             }
             Outbound::Discard { reason, .. } => run.push(Output::Drop(convert::drop_reason(reason))),
@@ -293,6 +295,9 @@ impl Host {
 
     fn acquire(&mut self, run: &mut Run<'_>, policy: PolicyId, selectors: &ipseclab_ipsec::Selectors) {
         let connection = ConnectionId(policy.0);
+        if !self.traps.get(policy.0 as usize).is_some_and(|trap| *trap) {
+            return self.abandon(run, connection);
+        }
         let (local, remote) = convert::packet_selectors(selectors);
         match self.endpoint.acquire(run.now, connection, local, remote) {
             Acquired::Started(ike_sa) => self.ledger.begin(ike_sa, connection, run.arrived),
@@ -349,10 +354,9 @@ impl Host {
         let pair = convert::sa_pair(child, idle).expect("an IPv4 endpoint agrees on IPv4 and on valid SPIs");
         self.engine.install(run.now, pair).expect("the endpoint draws each inbound SPI once");
         self.children.insert(child.spi_in, child.ike_sa);
-        while let Some((bytes, waited)) = self.engine.poll_packet() {
-            self.counters.esp_packets_out += 1;
+        // Their wait for the SA is no stage of their own way, so a new trail begins here.
+        while let Some((bytes, _)) = self.engine.poll_packet() {
             run.charge(PathStep::Send, bytes.len());
-            let _ = waited;
             run.push(Output::Packet(Packet::new(bytes, run.arrived)));
         }
         self.collect_discards(run);
@@ -361,9 +365,20 @@ impl Host {
     fn remove(&mut self, spi_in: u32) {
         self.counters.child_sas_closed += 1;
         self.children.remove(&spi_in);
-        if let Some(spi) = Spi::new(spi_in) {
-            self.engine.remove(spi);
+        if let Some(carried) = Spi::new(spi_in).and_then(|spi| self.engine.remove(spi)) {
+            add(&mut self.counters.esp, carried);
         }
+    }
+
+    /// What has been counted, live Child SAs included.
+    pub(crate) fn counters(&self) -> HostCounters {
+        let mut counters = self.counters;
+        for spi in self.engine.installed() {
+            if let Some(carried) = self.engine.sa_counters(spi) {
+                add(&mut counters.esp, carried);
+            }
+        }
+        counters
     }
 
     /// Nothing will come of the negotiation that packets wait for.
@@ -376,6 +391,13 @@ impl Host {
         while let Some((_, _, reason)) = self.engine.poll_discard() {
             run.push(Output::Drop(convert::drop_reason(reason)));
         }
+    }
+}
+
+fn add(sum: &mut ChildSaCounters, carried: ChildSaCounters) {
+    for (sum, carried) in [(&mut sum.inbound, carried.inbound), (&mut sum.outbound, carried.outbound)] {
+        sum.packets += carried.packets;
+        sum.octets += carried.octets;
     }
 }
 

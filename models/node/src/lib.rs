@@ -16,7 +16,7 @@ mod port;
 mod random;
 mod record;
 
-pub use app::App;
+pub use app::{App, AppTimes};
 pub use cost_profile::{Cost, CostEntry, CostProfile, CostProfileError, CostProfileFile};
 pub use cpu::{CoreId, CpuCounters};
 pub use event::{AppId, Command, NodeEvent};
@@ -24,6 +24,6 @@ pub use host::{HostConfig, HostCounters};
 pub use node::{Node, NodeConfig};
 pub use port::Port;
 pub use record::{
-    Agreed, CaptureDirection, CapturedPacket, Departure, MessageRecord, NegotiationRecord, Observe, Outcome, Records,
-    Step, StepRecord,
+    Agreed, CaptureDirection, CapturedPacket, Departure, MessageRecord, NegotiationRecord, Observe, Outcome,
+    Records, Step, StepRecord,
 };

@@ -121,7 +121,9 @@ impl Ledger {
     /// Ends everything that is still under way when the run ends.
     pub(crate) fn finish(&mut self, now: SimTime) -> Vec<NegotiationRecord> {
         let ids: Vec<_> = self.open.keys().copied().collect();
-        ids.into_iter().filter_map(|id| self.settle(id, Outcome::Unfinished, Cause::Timer(now), now)).collect()
+        ids.into_iter()
+            .filter_map(|id| self.settle(id, Outcome::Unfinished, Cause::Timer(now), now))
+            .collect()
     }
 }
 
@@ -136,7 +138,6 @@ impl Open {
         }
     }
 }
-
 
 /// The initiator's SPI of an IKE message in a UDP payload; port 4500 has the non-ESP marker in front.
 pub(crate) fn initiator_spi(payload: &[u8], port: u16) -> Option<u64> {

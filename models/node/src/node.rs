@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use ipseclab_crypto::Provider;
 use ipseclab_net::{
-    DropCounters, DropReason, Fib, Ipv4Header, Ipv4View, Nat, NatConfig, Packet, PortId, TtlOutcome, UdpDatagram,
-    build_ipv4, build_udp, decrement_ttl, parse_icmp, protocol,
+    DropCounters, DropReason, Fib, Ipv4Header, Ipv4View, Nat, NatConfig, Packet, PortId, TtlOutcome,
+    UdpDatagram, build_ipv4, build_udp, decrement_ttl, parse_icmp, protocol,
 };
 use ipseclab_sim::{Context, Process, ProcessId, RunSeed, SimDuration, SimTime, TimerHandle};
 
-use crate::app::App;
+use crate::app::{App, AppTimes};
 use crate::cost_profile::{CostProfile, Step as PathStep};
 use crate::cpu::{CoreId, Cpu, CpuCounters, Lane};
 use crate::event::{AppId, Command, NodeEvent};
@@ -170,8 +170,8 @@ impl Node {
         &self.ports
     }
 
-    /// An application of this host.
-    pub fn app(&self, id: AppId) -> Option<&App> {
+    /// An application of this host, and when things happened to it.
+    pub fn app(&self, id: AppId) -> Option<&(App, AppTimes)> {
         match &self.kind {
             Kind::Host(host) => Some(host.apps.get(id)),
             Kind::Router | Kind::Nat(_) => None,
@@ -181,7 +181,7 @@ impl Node {
     /// What the host has counted; zeros for other nodes.
     pub fn host_counters(&self) -> HostCounters {
         match &self.kind {
-            Kind::Host(host) => host.counters,
+            Kind::Host(host) => host.counters(),
             Kind::Router | Kind::Nat(_) => HostCounters::default(),
         }
     }
@@ -238,9 +238,7 @@ impl Node {
             return self.drop_packet(ctx, DropReason::MalformedPacket);
         };
         let (lane, job) = match &mut self.kind {
-            Kind::Host(host) if host.owns(view.destination()) => {
-                (receive_lane(&view), Job::Receive(packet))
-            }
+            Kind::Host(host) if host.owns(view.destination()) => (receive_lane(&view), Job::Receive(packet)),
             Kind::Host(_) | Kind::Router | Kind::Nat(_) => (None, Job::Forward(packet)),
         };
         self.note_ike_arrival(ctx.now(), &job);
@@ -412,9 +410,8 @@ impl Node {
 
     fn run_app(&mut self, ctx: &mut Context<'_, NodeEvent>, id: AppId) {
         let Kind::Host(host) = &mut self.kind else { return };
-        let app = host.apps.get_mut(id);
-        let packet = app.send(ctx.now());
-        if let Some(time) = app.next_send() {
+        let (packet, next) = host.apps.send(id, ctx.now());
+        if let Some(time) = next {
             ctx.schedule(span_until(ctx.now(), time), NodeEvent::App(id));
         }
         if let Some(packet) = packet {
@@ -449,8 +446,7 @@ impl Node {
         if let Some((_, handle)) = self.timer.take() {
             ctx.cancel(handle);
         }
-        self.timer =
-            wanted.map(|time| (time, ctx.schedule(span_until(ctx.now(), time), NodeEvent::Timer)));
+        self.timer = wanted.map(|time| (time, ctx.schedule(span_until(ctx.now(), time), NodeEvent::Timer)));
     }
 
     fn write_step(&mut self, now: SimTime, cause: Cause, step: Step) {

@@ -21,7 +21,8 @@ pub struct Port {
 impl Port {
     /// Hands a packet to the link; the drop reason is counted by the link.
     pub(crate) fn transmit(&mut self, ctx: &mut Context<'_, NodeEvent>, mut packet: Packet) {
-        let Verdict::Deliver { queued_and_serialised, propagation } = self.link.transmit(ctx.now(), packet.len())
+        let Verdict::Deliver { queued_and_serialised, propagation } =
+            self.link.transmit(ctx.now(), packet.len())
         else {
             return;
         };

@@ -168,7 +168,7 @@ impl IkeSa {
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) {
         let head = &mut self.head;
-        match head.window.on_timeout(env.now, env.config.retransmit) {
+        match head.window.on_timeout(env.now, head.retransmit) {
             Overdue::Repeat(again) => env.transmits.push_back(*again),
             Overdue::GaveUp => {
                 let state = std::mem::replace(&mut self.state, State::Closed);

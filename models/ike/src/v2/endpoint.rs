@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ipseclab_crypto::{Crypto, Purpose, RandomSource, Work};
 
-use crate::config::{ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT};
+use crate::config::{Connection, ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT, RetransmitPolicy};
 use crate::event::{DropReason, Event, IkeSaId, Transmit};
 use crate::v2::Role;
 use crate::v2::exchange::informational::Request;
@@ -134,6 +134,7 @@ impl Endpoint {
         };
         let mut head = self.new_head(Role::Initiator, path);
         head.spi_i = self.draw_ike_spi();
+        head.retransmit = self.config.connections[connection.0 as usize].retransmit;
         let id = head.id;
         let state = sa_init::initiate(&mut head, &mut self.env(now), connection, offer);
         self.table.insert(&self.config, IkeSa { head, state });
@@ -276,7 +277,7 @@ impl Endpoint {
             &mut self.transmits,
             &mut self.events,
         );
-        let fits = |connection: &&crate::config::Connection| connection.accepts(path.remote.ip());
+        let fits = |connection: &&Connection| connection.accepts(path.remote.ip());
         let connections: Vec<_> = self.config.connections.iter().filter(fits).collect();
         if connections.is_empty() {
             return Err(DropReason::NoConnection);
@@ -346,7 +347,7 @@ impl Endpoint {
         let id = IkeSaId(self.next_id);
         self.next_id += 1;
         let (spi_i, spi_r) = (IkeSpi::ZERO, IkeSpi::ZERO);
-        let first_remote = path.remote;
+        let (first_remote, retransmit) = (path.remote, RetransmitPolicy::default());
         Head {
             id,
             role,

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use ipseclab_crypto::{Crypto, Purpose, RandomSource};
 
-use crate::config::{ConnectionId, EndpointConfig};
+use crate::config::{ConnectionId, EndpointConfig, RetransmitPolicy};
 use crate::event::{Event, FailureReason, IkeSaId, MessageInfo, Transmit};
 use crate::v2::Role;
 use crate::v2::channel::Channel;
@@ -61,6 +61,8 @@ pub(crate) struct Head {
     pub(crate) first_remote: SocketAddr,
     pub(crate) nat: NatStatus,
     pub(crate) window: Window,
+    /// How our requests are repeated: the connection's, once it is known.
+    pub(crate) retransmit: RetransmitPolicy,
 }
 
 /// An IKE SA.
@@ -128,8 +130,7 @@ impl Head {
 
     /// Puts an encoded request on its way.
     pub(crate) fn send_request(&mut self, env: &mut Env<'_>, message: Outgoing) {
-        let policy = env.config.retransmit;
-        let transmit = self.window.send_request(env.now, policy, self.id, self.path, message);
+        let transmit = self.window.send_request(env.now, self.retransmit, self.id, self.path, message);
         env.transmits.push_back(transmit);
     }
 

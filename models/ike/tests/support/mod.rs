@@ -107,6 +107,7 @@ pub(crate) fn connection(side: Side) -> Connection {
         remote_id: Identity::parse(peer),
         psk: Secret::new(*b"correct horse battery staple"),
         encap: false,
+        retransmit: RetransmitPolicy::default(),
         dpd_delay: None,
         child,
     }
@@ -122,7 +123,6 @@ fn peer(address: Ipv4Addr, connection: Connection, seed: u8) -> Peer {
     let config = EndpointConfig {
         local_address: address,
         connections: vec![connection],
-        retransmit: RetransmitPolicy::default(),
         limits: Limits::default(),
         trace: true,
     };

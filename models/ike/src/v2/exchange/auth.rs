@@ -177,6 +177,7 @@ impl HalfOpen {
             return self.refuse_authentication(head, env, message);
         };
         let connection = &env.config.connections[connection_id.0 as usize];
+        head.retransmit = connection.retransmit;
         let expected = self.init.auth_data(env, Role::Initiator, id_i, &connection.psk);
         if !is_valid(auth, &expected) {
             return self.refuse_authentication(head, env, message);
