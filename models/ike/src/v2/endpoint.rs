@@ -357,6 +357,7 @@ impl Endpoint {
             first_remote,
             nat: NatStatus::default(),
             window: Window::default(),
+            retransmit,
         }
     }
 
