@@ -62,8 +62,7 @@ mod tests {
     }
 
     fn waiting(time: u64, sequence: u32, payload: char) -> Waiting<char> {
-        let tie = (0..sequence).fold(Tie::before(0), |last, _| last.next());
-        Waiting { time, tie, payload }
+        Waiting { time, tie: (0..sequence).fold(Tie::before(0), |last, _| last.next()), payload }
     }
 
     #[test]

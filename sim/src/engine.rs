@@ -166,7 +166,7 @@ impl<P: Process> Simulation<P> {
         self.read = ahead.len() + 1;
         let touched = ahead.iter().map(|entry| {
             let seat = self.seats.get(entry.target.as_usize()).map_or(0, |seat| seat.account.tie.sequence());
-            seat ^ self.agenda.slab.generation(entry.slot)
+            seat ^ u64::from(self.agenda.slab.generation(entry.slot))
         });
         black_box(touched.fold(0, |sum, word| sum ^ word));
     }

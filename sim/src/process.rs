@@ -18,11 +18,13 @@ pub struct ChannelId(pub(crate) u32);
 
 /// A scheduled event that its process can still cancel.
 ///
-/// The generation is unique over a simulation's life, so a stale handle never touches a later event.
+/// It names its owner, its slot and the slot's generation, a count of events modulo 2³²: a handle that is used after its
+/// event is gone does nothing, unless exactly a multiple of 2³² events was scheduled in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerHandle {
     pub(crate) slot: u32,
-    pub(crate) generation: u64,
+    pub(crate) generation: u32,
+    pub(crate) owner: ProcessId,
 }
 
 /// A component of the model that reacts to events; typically an enum or a struct per kind of node.

@@ -9,6 +9,8 @@ use super::pages::{Bag, Pages};
 
 /// Up to here insertion alone beats counting first.
 const COUNTING_FROM: usize = 24;
+/// More cells cost clearing, fewer cost comparing.
+const CELLS_PER_ENTRY: usize = 2;
 /// Cells with more entries than this are sorted before the insertion pass.
 const CROWDED: u32 = 16;
 /// At most 2^12 cells: their counters fill half of a usual first-level cache.
@@ -78,7 +80,7 @@ impl Window {
     }
 
     fn scatter(&mut self, pages: &Pages, bag: Bag, width_bits: u32) {
-        let cell_bits = (2 * self.filled).ilog2().min(CELL_BITS_MAX).min(width_bits);
+        let cell_bits = (CELLS_PER_ENTRY * self.filled).ilog2().min(CELL_BITS_MAX).min(width_bits);
         let (shift, mask) = (width_bits - cell_bits, (1_u64 << cell_bits) - 1);
         let cell = |entry: &Entry| masked_index(entry.time >> shift, mask);
         self.ends.clear();
