@@ -19,8 +19,11 @@
 //! ```
 
 pub mod cli;
+pub mod cost_profiles;
 pub mod document;
+pub mod run;
 pub mod scenario;
 pub mod schema;
 pub mod structure;
 pub mod sweep;
+pub mod world;
