@@ -71,9 +71,15 @@ impl Pages {
         *bag = Bag::EMPTY;
     }
 
+    /// How many entries there is room for.
+    #[cfg(test)]
+    pub(super) const fn capacity(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// A page chained behind the (full or no) page of `bag`; the place of its first entry.
     #[cold]
     #[inline(never)]
-    /// A page chained behind the (full or no) page of `bag`; the place of its first entry.
     fn page_after(&mut self, bag: Bag) -> u32 {
         let previous = if bag.0 == NONE { NONE } else { bag.0 / PAGE };
         let page = self.free.unwrap_or_else(|| self.grow());
