@@ -151,3 +151,85 @@ fn check_link(name: &str, link: &LinkSpec) -> impl Iterator<Item = Finding> {
     ];
     findings.into_iter().flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{chain, pair};
+    use crate::graph::{NodeRole, NodeSpec};
+
+    fn healthy() -> LinkSpec {
+        LinkSpec::with_delay(1_000_000)
+    }
+
+    /// The findings about a pair with that link, as text.
+    fn of_link(link: LinkSpec) -> Vec<String> {
+        check(&pair(link).unwrap()).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_healthy_topology_has_no_findings() {
+        assert_eq!(check(&chain(5, healthy()).unwrap()), []);
+    }
+
+    #[test]
+    fn a_topology_without_nodes_is_an_error() {
+        assert_eq!(check(&Topology::new("empty")), [Finding::Empty]);
+        assert_eq!(Finding::Empty.severity(), Severity::Error);
+    }
+
+    #[test]
+    fn a_single_node_needs_no_link() {
+        let mut topology = Topology::new("one");
+        topology.add_node(NodeSpec::new("a", NodeRole::Site)).unwrap();
+        assert_eq!(check(&topology), []);
+    }
+
+    #[test]
+    fn parts_and_isolated_nodes_are_errors_that_name_nodes() {
+        let mut topology = pair(healthy()).unwrap();
+        topology.add_node(NodeSpec::new("island", NodeRole::Site)).unwrap();
+        let findings = check(&topology);
+        let texts: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let expected =
+            ["2 parts cannot reach each other, such as those of left, island", "node island has no link"];
+        assert_eq!(texts, expected);
+        assert!(findings.iter().all(|finding| finding.severity() == Severity::Error));
+    }
+
+    #[test]
+    fn a_dead_link_is_found() {
+        let link = LinkSpec { loss_ppb: LOSS_ONE_PPB, ..healthy() };
+        assert_eq!(of_link(link), ["link left--right loses every packet"]);
+        assert_eq!(of_link(LinkSpec { loss_ppb: LOSS_ONE_PPB - 1, ..healthy() }), [""; 0]);
+    }
+
+    #[test]
+    fn a_link_without_delay_is_found() {
+        assert_eq!(of_link(LinkSpec::default()), ["link left--right has no delay"]);
+    }
+
+    #[test]
+    fn more_jitter_than_delay_is_found() {
+        let link = LinkSpec { jitter_ns: 1_500_000, ..healthy() };
+        assert_eq!(of_link(link), ["link left--right has a jitter of 1.5ms, more than its delay of 1ms"]);
+    }
+
+    #[test]
+    fn a_queue_too_small_for_one_packet_is_found() {
+        let link = LinkSpec { queue_bytes: 1499, ..healthy() };
+        assert_eq!(
+            of_link(link),
+            ["link left--right has a queue of 1499B, too small for a packet of 1500 octets"]
+        );
+        assert_eq!(of_link(LinkSpec { queue_bytes: 1500, ..healthy() }), [""; 0]);
+    }
+
+    #[test]
+    fn an_mtu_too_small_for_ipv6_is_found() {
+        let link = LinkSpec { mtu: 1279, ..healthy() };
+        assert_eq!(of_link(link), ["link left--right has an MTU of 1279, below the 1280 that IPv6 needs"]);
+        let findings = check(&pair(link).unwrap());
+        assert_eq!(findings[0].severity(), Severity::Warning);
+    }
+}

@@ -13,7 +13,7 @@ const COLUMNS: usize = 80;
 /// Most nodes for which the diameter is computed, since that takes time with their square.
 const MAX_DIAMETER_NODES: usize = 5000;
 const NODE_COLUMNS: usize = 40;
-const LINK_COLUMNS: usize = 33;
+const LINK_COLUMNS: usize = 31;
 
 /// Describes a topology; every line ends with a line feed and none is wider than 80 columns.
 pub fn describe(topology: &Topology) -> String {
@@ -82,7 +82,7 @@ fn links(topology: &Topology) -> Vec<String> {
         return Vec::new();
     }
     let row = |name: &str, delay: &str, distance: &str, rate: &str, loss: &str, mtu: &str| {
-        format!("{}{delay:>11}{distance:>7}{rate:>13}{loss:>9}{mtu:>7}", pad(name, LINK_COLUMNS))
+        format!("{}{delay:>13}{distance:>7}{rate:>13}{loss:>9}{mtu:>7}", pad(name, LINK_COLUMNS))
     };
     let mut lines = vec![row("link", "delay/ms", "km", "rate", "loss", "mtu")];
     lines.extend(topology.links().map(|(index, a, b, link)| {
@@ -145,4 +145,113 @@ fn wrap(text: &str) -> Vec<String> {
     }
     lines.push(line);
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::generate::{chain, hub_and_spoke};
+    use crate::graph::{NodeRole, NodeSpec};
+    use crate::import::toml::from_toml;
+    use crate::link::LinkSpec;
+    use crate::shipped::shipped_text;
+
+    fn check_width(text: &str) {
+        for line in text.lines() {
+            assert!(line.chars().count() <= COLUMNS, "{} columns: {line}", line.chars().count());
+        }
+    }
+
+    #[test]
+    fn a_small_chain_reads_as_expected() {
+        let link = LinkSpec {
+            rate_bps: Some(100_000_000),
+            loss_ppb: 10_000_000,
+            ..LinkSpec::with_delay(20_000_000)
+        };
+        let expected = "\
+chain-3
+3 nodes, 2 links, connected
+mean degree 1.33, diameter 40.000 ms, 2 hops
+
+node                                     role     latitude  longitude    links
+left                                     site            -          -        1
+router-1                                 router          -          -        2
+right                                    site            -          -        1
+
+link                                delay/ms     km         rate     loss    mtu
+left--router-1                        20.000      -      100Mbps       1%   1500
+router-1--right                       20.000      -      100Mbps       1%   1500
+";
+        assert_eq!(describe(&chain(3, link).unwrap()), expected);
+    }
+
+    #[test]
+    fn coordinates_become_distances() {
+        let text = describe(&from_toml(shipped_text("abilene").unwrap()).unwrap());
+        assert!(text.contains("11 nodes, 14 links, connected\nmean degree 2.55, "), "{text}");
+        let line = text.lines().find(|line| line.starts_with("Chicago--New York")).unwrap();
+        let columns: Vec<&str> = line.split_whitespace().skip(2).collect();
+        assert_eq!(columns, ["5.724", "1144", "9.58464Gbps", "0%", "9000"]);
+        check_width(&text);
+    }
+
+    #[test]
+    fn an_empty_topology_has_a_summary_alone() {
+        let expected = "nothing\n0 nodes, 0 links, connected\nmean degree -, diameter 0.000 ms, 0 hops\n";
+        assert_eq!(describe(&Topology::new("nothing")), expected);
+    }
+
+    #[test]
+    fn parts_are_counted() {
+        let mut topology = hub_and_spoke(2, LinkSpec::default()).unwrap();
+        topology.add_node(NodeSpec::new("island", NodeRole::Site)).unwrap();
+        assert!(describe(&topology).contains("4 nodes, 2 links, in 2 parts"));
+    }
+
+    #[test]
+    fn long_notes_are_wrapped_and_keep_their_words() {
+        let mut topology = Topology::new("noted");
+        topology.add_note("word ".repeat(40));
+        let text = describe(&topology);
+        check_width(&text);
+        assert_eq!(text.matches("word").count(), 40);
+        assert!(text.contains("\n  word"), "{text}");
+    }
+
+    #[test]
+    fn the_diameter_of_a_huge_topology_is_not_waited_for() {
+        let topology = hub_and_spoke(MAX_DIAMETER_NODES as u64, LinkSpec::default()).unwrap();
+        assert!(summary(&topology)[2].ends_with("diameter not computed for more than 5000 nodes"));
+    }
+
+    #[test]
+    fn rounding_is_to_the_nearest() {
+        assert_eq!(
+            [499, 500, 1_499_999, 999_999_999].map(milliseconds),
+            ["0.000", "0.001", "1.500", "1000.000"]
+        );
+        assert_eq!(mean_degree(3, 2), "1.33");
+        assert_eq!(mean_degree(6, 7), "2.33");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_than_80_columns(
+            name in "[a-zé]{1,100}",
+            label in "[a-z]{1,45}é{0,25}",
+            delay_ns in 0..=crate::link::MAX_DELAY_NS,
+            rate: u64,
+            loss_ppb in 0..=1_000_000_000_u32,
+        ) {
+            let mut topology = Topology::new(name);
+            let nodes = ["x", "y"].map(|end| topology.add_node(NodeSpec::new(format!("{label}{end}"), NodeRole::Router)));
+            let [a, b] = nodes.map(Result::unwrap);
+            let link = LinkSpec { delay_ns, rate_bps: Some(rate.max(1)), loss_ppb, ..LinkSpec::default() };
+            topology.add_link(a, b, link).unwrap();
+            check_width(&describe(&topology));
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::link::{LinkError, LinkSpec};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GenerateError {
     /// The number asked for makes no such topology.
-    #[error("a {kind} needs at least {least} {what}, not {asked}")]
+    #[error("a {kind} has {least} or more {what}, not {asked}")]
     TooFew {
         /// The topology.
         kind: &'static str,
@@ -109,4 +109,94 @@ fn check_size(
         return Err(GenerateError::TooMany { kind, what, asked, most });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names(topology: &Topology) -> Vec<&str> {
+        topology.nodes().map(|(_, node)| node.name.as_str()).collect()
+    }
+
+    fn link_names(topology: &Topology) -> Vec<String> {
+        topology.links().filter_map(|(index, ..)| topology.link_name(index)).collect()
+    }
+
+    #[test]
+    fn a_pair_is_left_and_right() {
+        let topology = pair(LinkSpec::with_delay(3)).unwrap();
+        assert_eq!(topology.name, "pair");
+        assert_eq!(names(&topology), ["left", "right"]);
+        assert_eq!(link_names(&topology), ["left--right"]);
+        assert_eq!(topology.link_by_name("right--left"), topology.link_by_name("left--right"));
+    }
+
+    #[test]
+    fn a_chain_numbers_its_routers() {
+        let topology = chain(4, LinkSpec::default()).unwrap();
+        assert_eq!(names(&topology), ["left", "router-1", "router-2", "right"]);
+        assert_eq!(link_names(&topology), ["left--router-1", "router-1--router-2", "router-2--right"]);
+        let roles: Vec<NodeRole> = topology.nodes().map(|(_, node)| node.role).collect();
+        assert_eq!(roles, [NodeRole::Site, NodeRole::Router, NodeRole::Router, NodeRole::Site]);
+    }
+
+    #[test]
+    fn a_star_numbers_its_spokes_without_zeros() {
+        let topology = hub_and_spoke(10, LinkSpec::default()).unwrap();
+        assert_eq!(names(&topology)[..2], ["hub", "spoke-1"]);
+        assert_eq!(names(&topology)[10], "spoke-10");
+        assert_eq!(link_names(&topology)[9], "hub--spoke-10");
+    }
+
+    #[test]
+    fn too_few_and_too_many_are_refused_with_the_limit() {
+        let link = LinkSpec::default();
+        let errors = [
+            chain(0, link).unwrap_err(),
+            chain(1, link).unwrap_err(),
+            hub_and_spoke(0, link).unwrap_err(),
+            chain(1_000_000_000, link).unwrap_err(),
+            hub_and_spoke(u64::MAX, link).unwrap_err(),
+        ];
+        let expected = [
+            "a chain has 2 or more nodes, not 0",
+            "a chain has 2 or more nodes, not 1",
+            "a hub-and-spoke has 1 or more spokes, not 0",
+            "a chain has at most 100000 nodes, not 1000000000",
+            "a hub-and-spoke has at most 99999 spokes, not 18446744073709551615",
+        ];
+        assert_eq!(errors.map(|error| error.to_string()), expected);
+    }
+
+    #[test]
+    fn the_largest_sizes_are_built() {
+        assert_eq!(chain(u64::from(MAX_NODES), LinkSpec::default()).unwrap().node_count(), 100_000);
+        assert_eq!(
+            hub_and_spoke(u64::from(MAX_NODES) - 1, LinkSpec::default()).unwrap().node_count(),
+            100_000
+        );
+    }
+
+    #[test]
+    fn a_link_that_cannot_exist_is_refused() {
+        let link = LinkSpec { mtu: 20, ..LinkSpec::default() };
+        assert_eq!(pair(link).unwrap_err(), GenerateError::Link(LinkError::Mtu { mtu: 20 }));
+        assert_eq!(hub_and_spoke(3, link).unwrap_err(), GenerateError::Link(LinkError::Mtu { mtu: 20 }));
+    }
+
+    proptest! {
+        #[test]
+        fn trees_have_one_link_less_than_nodes_and_are_connected(size in 2_u64..300, delay_ns in 0_u64..1_000_000) {
+            let link = LinkSpec::with_delay(delay_ns);
+            for topology in [chain(size, link).unwrap(), hub_and_spoke(size - 1, link).unwrap()] {
+                prop_assert_eq!(topology.node_count() as u64, size);
+                prop_assert_eq!(topology.link_count() as u64, size - 1);
+                prop_assert!(topology.is_connected());
+                prop_assert!(topology.links().all(|(_, _, _, spec)| *spec == link));
+            }
+        }
+    }
 }

@@ -369,3 +369,130 @@ impl Topology {
         self.node(index).map(|node| node.name.as_str()).ok_or(GraphError::NoSuchNode { index })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes `a` to `d`, two links between `a` and `b`, one from `c` to `b`; `d` alone.
+    fn sample() -> Topology {
+        let mut topology = Topology::new("sample");
+        for name in ["a", "b", "c", "d"] {
+            topology.add_node(NodeSpec::new(name, NodeRole::Site)).unwrap();
+        }
+        let [a, b, c] = [0, 1, 2].map(NodeIndex::new);
+        for (delay_ns, (from, to)) in (1..).zip([(a, b), (b, a), (c, b)]) {
+            topology.add_link(from, to, LinkSpec::with_delay(delay_ns)).unwrap();
+        }
+        topology
+    }
+
+    fn check_link(name: &str, expected: Option<u32>) {
+        assert_eq!(sample().link_by_name(name), expected.map(LinkIndex::new), "{name}");
+    }
+
+    #[test]
+    fn nodes_and_links_keep_their_order() {
+        let topology = sample();
+        let names: Vec<&str> = topology.nodes().map(|(_, node)| node.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c", "d"]);
+        let delays: Vec<u64> = topology.links().map(|(_, _, _, link)| link.delay_ns).collect();
+        assert_eq!(delays, [1, 2, 3]);
+        assert_eq!((topology.node_count(), topology.link_count()), (4, 3));
+    }
+
+    #[test]
+    fn links_are_named_by_their_ends_as_declared_and_numbered_from_the_second() {
+        let topology = sample();
+        let names: Vec<String> =
+            topology.links().map(|(index, ..)| topology.link_name(index).unwrap()).collect();
+        assert_eq!(names, ["a--b", "b--a#2", "c--b"]);
+    }
+
+    #[test]
+    fn links_are_found_with_their_ends_in_either_order() {
+        check_link("a--b", Some(0));
+        check_link("b--a", Some(0));
+        check_link("a--b#1", Some(0));
+        check_link("a--b#2", Some(1));
+        check_link("b--c", Some(2));
+    }
+
+    #[test]
+    fn names_that_no_link_has_find_none() {
+        for name in ["", "a", "a--", "a--d", "a--b#0", "a--b#3", "a--b#x", "a-b", "a--b--c", "a--a"] {
+            check_link(name, None);
+        }
+    }
+
+    #[test]
+    fn every_link_is_found_by_its_name() {
+        let topology = sample();
+        for (index, ..) in topology.links() {
+            assert_eq!(topology.link_by_name(&topology.link_name(index).unwrap()), Some(index));
+        }
+    }
+
+    #[test]
+    fn neighbours_come_in_order_of_the_links() {
+        let [a, c] = [0, 2].map(NodeIndex::new);
+        let expected = [(a, 0), (a, 1), (c, 2)].map(|(node, link)| (node, LinkIndex::new(link)));
+        assert_eq!(sample().neighbours(NodeIndex::new(1)), expected);
+        assert_eq!(sample().degree(NodeIndex::new(1)), 3);
+        assert_eq!(sample().neighbours(NodeIndex::new(3)), []);
+        assert_eq!(sample().neighbours(NodeIndex::new(9)), []);
+    }
+
+    #[test]
+    fn components_are_ordered_by_their_first_node() {
+        let mut topology = Topology::new("parts");
+        let nodes =
+            ["a", "b", "c", "d"].map(|n| topology.add_node(NodeSpec::new(n, NodeRole::Site)).unwrap());
+        topology.add_link(nodes[3], nodes[0], LinkSpec::default()).unwrap();
+        assert_eq!(topology.components(), [vec![nodes[0], nodes[3]], vec![nodes[1]], vec![nodes[2]]]);
+        assert!(!topology.is_connected());
+    }
+
+    #[test]
+    fn a_single_part_or_none_is_connected() {
+        assert!(Topology::new("empty").is_connected());
+        assert!(!sample().is_connected());
+        let mut topology = sample();
+        topology.add_link(NodeIndex::new(3), NodeIndex::new(0), LinkSpec::default()).unwrap();
+        assert!(topology.is_connected());
+    }
+
+    #[test]
+    fn what_would_be_wrong_everywhere_is_refused_and_changes_nothing() {
+        let mut topology = sample();
+        let [a, b, none] = [0, 1, 9].map(NodeIndex::new);
+        let link = LinkSpec::default();
+        let refused = [
+            topology.add_node(NodeSpec::new("a", NodeRole::Site)).unwrap_err(),
+            topology.add_node(NodeSpec::new("x--y", NodeRole::Site)).unwrap_err(),
+            topology.add_link(a, a, link).unwrap_err(),
+            topology.add_link(a, none, link).unwrap_err(),
+            topology.add_link(a, b, LinkSpec { mtu: 20, ..link }).unwrap_err(),
+        ];
+        let expected = [
+            "there is a node `a` already",
+            "`x--y` cannot be a node: `--` cannot occur in a name, since it joins the two ends in the name of a link",
+            "a link cannot join `a` to itself",
+            "there is no node number 9",
+            "link a--b: mtu of 20 is not between 68 and 65535",
+        ];
+        assert_eq!(refused.map(|error| error.to_string()), expected);
+        assert_eq!((topology.node_count(), topology.link_count()), (4, 3));
+        assert_eq!(topology.link_by_name("a--b#3"), None);
+    }
+
+    #[test]
+    fn there_is_no_room_beyond_the_limit_of_nodes() {
+        let mut topology = Topology::new("full");
+        for number in 0..MAX_NODES {
+            topology.add_node(NodeSpec::new(number.to_string(), NodeRole::Spoke)).unwrap();
+        }
+        let error = topology.add_node(NodeSpec::new("one more", NodeRole::Spoke)).unwrap_err();
+        assert_eq!(error, GraphError::TooManyNodes);
+    }
+}

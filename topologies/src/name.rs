@@ -1,4 +1,4 @@
-//! Names of nodes: what they may be, how foreign labels become such names, and which known name was meant.
+//! Names of nodes and topologies: what they may be, how foreign labels become such names, and which known name was meant.
 //!
 //! A link is called `left--right`, its parallel twin `left--right#2`, and a scenario may write `spoke-*` for many
 //! nodes. So these marks cannot occur in a node's name, and neither can what breaks a file name (captures are
@@ -12,11 +12,11 @@ pub(crate) const LINK_MARK: &str = "--";
 pub(crate) const PARALLEL_MARK: char = '#';
 const FORBIDDEN: [char; 5] = [PARALLEL_MARK, '*', '/', '\\', '"'];
 
-/// Why a text cannot be the name of a node.
+/// Why a text cannot be the name of a node or a topology.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// The name is empty.
-    #[error("a node needs a name")]
+    #[error("a name cannot be empty")]
     Empty,
     /// The name is longer than 100 octets.
     #[error("a name of {bytes} octets is above the limit of {MAX_NAME_BYTES}")]
@@ -25,13 +25,13 @@ pub enum NameError {
         bytes: usize,
     },
     /// The name holds a control character, or one of `# * / \ "`.
-    #[error("{character:?} cannot occur in the name of a node")]
+    #[error("{character:?} cannot occur in a name")]
     Character {
         /// The first such character.
         character: char,
     },
     /// The name holds `--`, which joins the ends in the name of a link.
-    #[error("`--` cannot occur in the name of a node, since it joins the two ends in the name of a link")]
+    #[error("`--` cannot occur in a name, since it joins the two ends in the name of a link")]
     LinkMark,
     /// The name begins or ends with a blank, a `-` or a `.`.
     #[error("a name cannot begin or end with {character:?}")]
@@ -41,7 +41,7 @@ pub enum NameError {
     },
 }
 
-/// Checks that a text can name a node.
+/// Checks that a text can name a node or a topology.
 pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
     if name.len() > MAX_NAME_BYTES {
         return Err(NameError::TooLong { bytes: name.len() });

@@ -18,8 +18,8 @@ use petgraph::visit::NodeFiltered;
 
 use crate::graph::{LinkIndex, NodeIndex, Topology};
 
-/// Most nodes with two or more links for which routes are computed. The table then takes 400 MB.
-pub const MAX_TRANSIT_NODES: usize = 10_000;
+/// Most nodes with two or more links for which routes are computed: seconds of work, and a table of 64 MiB.
+pub const MAX_TRANSIT_NODES: usize = 4096;
 /// Marks an entry of the table without a route.
 const NO_LINK: u32 = u32::MAX;
 
@@ -116,10 +116,11 @@ pub fn shortest_paths(topology: &Topology) -> Result<Routes, RouteError> {
 
 /// Tells transit nodes from leaves. Of two nodes that only have each other, the first counts as transit.
 fn places(topology: &Topology) -> Vec<Place> {
+    let near: Vec<_> = topology.nodes().map(|(index, _)| topology.neighbours(index)).collect();
     let mut transit_count = 0;
-    let place = |(index, _): (NodeIndex, _)| match *topology.neighbours(index) {
+    let place = |(index, _): (NodeIndex, _)| match near[index.index()][..] {
         [] => Place::Alone,
-        [(at, link)] if topology.degree(at) > 1 || at < index => Place::Leaf { at, link },
+        [(at, link)] if near[at.index()].len() > 1 || at < index => Place::Leaf { at, link },
         _ => {
             transit_count += 1;
             Place::Transit(transit_count - 1)
@@ -239,5 +240,184 @@ impl Routes {
     fn across(&self, link: u32, from: NodeIndex) -> NodeIndex {
         let Span { a, b, .. } = self.spans[link as usize];
         if a == from { b } else { a }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use petgraph::algo::floyd_warshall;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::generate::{chain, hub_and_spoke, pair};
+    use crate::graph::{NodeRole, NodeSpec};
+    use crate::link::LinkSpec;
+
+    /// Nodes `n0` … and links with delays; links from a node to itself are left out.
+    fn network(nodes: u32, links: &[(u32, u32, u64)]) -> Topology {
+        let mut topology = Topology::new("test");
+        for number in 0..nodes {
+            topology.add_node(NodeSpec::new(format!("n{number}"), NodeRole::Router)).unwrap();
+        }
+        for &(a, b, delay_ns) in links.iter().filter(|(a, b, _)| a % nodes != b % nodes) {
+            let (a, b) = (NodeIndex::new(a % nodes), NodeIndex::new(b % nodes));
+            topology.add_link(a, b, LinkSpec::with_delay(delay_ns)).unwrap();
+        }
+        topology
+    }
+
+    fn networks() -> impl Strategy<Value = Topology> {
+        (1_u32..12, prop::collection::vec((0_u32..12, 0_u32..12, 0_u64..4), 0..24))
+            .prop_map(|(nodes, links)| network(nodes, &links))
+    }
+
+    fn all_pairs(topology: &Topology) -> Vec<(NodeIndex, NodeIndex)> {
+        let indices: Vec<NodeIndex> = topology.nodes().map(|(index, _)| index).collect();
+        indices.iter().flat_map(|&from| indices.iter().map(move |&to| (from, to))).collect()
+    }
+
+    fn check_path(topology: &Topology, from: u32, to: u32, expected: Option<&[u32]>) {
+        let path = shortest_paths(topology).unwrap().path(NodeIndex::new(from), NodeIndex::new(to));
+        let nodes = path.map(|path| path.into_iter().map(|(node, _)| node).collect::<Vec<_>>());
+        assert_eq!(nodes, expected.map(|nodes| nodes.iter().map(|&n| NodeIndex::new(n)).collect()));
+    }
+
+    #[test]
+    fn the_least_delay_wins_over_fewer_hops() {
+        check_path(&network(3, &[(0, 2, 10), (0, 1, 4), (1, 2, 5)]), 0, 2, Some(&[1, 2]));
+    }
+
+    #[test]
+    fn fewer_hops_win_among_equal_delays() {
+        check_path(&network(4, &[(0, 1, 2), (1, 3, 2), (3, 2, 1), (0, 2, 5)]), 0, 2, Some(&[2]));
+    }
+
+    #[test]
+    fn the_lowest_next_node_wins_among_equal_hops() {
+        check_path(&network(4, &[(0, 2, 1), (2, 3, 1), (0, 1, 1), (1, 3, 1)]), 0, 3, Some(&[1, 3]));
+    }
+
+    #[test]
+    fn the_first_of_equal_parallel_links_wins() {
+        let topology = network(3, &[(0, 1, 9), (1, 0, 5), (0, 1, 5), (1, 2, 1), (2, 1, 1)]);
+        let routes = shortest_paths(&topology).unwrap();
+        let hop = |from, to| routes.next_hop(NodeIndex::new(from), NodeIndex::new(to));
+        assert_eq!(hop(0, 2), Some((NodeIndex::new(1), LinkIndex::new(1))));
+        assert_eq!(hop(1, 2), Some((NodeIndex::new(2), LinkIndex::new(3))));
+    }
+
+    #[test]
+    fn there_is_no_way_to_another_part_and_none_to_go_to_oneself() {
+        let topology = network(5, &[(0, 1, 1), (2, 3, 1)]);
+        check_path(&topology, 0, 2, None);
+        check_path(&topology, 0, 4, None);
+        check_path(&topology, 4, 0, None);
+        check_path(&topology, 4, 4, Some(&[]));
+        check_path(&topology, 3, 2, Some(&[2]));
+        check_path(&topology, 7, 7, None);
+    }
+
+    #[test]
+    fn loops_of_links_without_delay_are_left() {
+        check_path(&network(4, &[(0, 1, 0), (1, 2, 0), (2, 0, 0), (2, 3, 0)]), 0, 3, Some(&[2, 3]));
+    }
+
+    #[test]
+    fn a_pair_routes_both_ways() {
+        let topology = pair(LinkSpec::with_delay(7)).unwrap();
+        check_path(&topology, 0, 1, Some(&[1]));
+        check_path(&topology, 1, 0, Some(&[0]));
+        assert_eq!(shortest_paths(&topology).unwrap().diameter(), Cost { delay_ns: 7, hops: 1 });
+    }
+
+    #[test]
+    fn a_chain_is_walked_from_end_to_end() {
+        let topology = chain(5, LinkSpec::with_delay(3)).unwrap();
+        check_path(&topology, 0, 4, Some(&[1, 2, 3, 4]));
+        check_path(&topology, 4, 1, Some(&[3, 2, 1]));
+        assert_eq!(shortest_paths(&topology).unwrap().diameter(), Cost { delay_ns: 12, hops: 4 });
+    }
+
+    #[test]
+    fn a_star_of_a_hundred_thousand_needs_a_table_of_one_entry() {
+        let topology = hub_and_spoke(99_999, LinkSpec::with_delay(5)).unwrap();
+        let routes = shortest_paths(&topology).unwrap();
+        assert_eq!(routes.table.len(), 1);
+        assert_eq!(
+            routes.cost(NodeIndex::new(1), NodeIndex::new(99_999)),
+            Some(Cost { delay_ns: 10, hops: 2 })
+        );
+    }
+
+    #[test]
+    fn more_transit_nodes_than_the_limit_are_refused_before_the_table_is_made() {
+        let topology = chain(MAX_TRANSIT_NODES as u64 + 3, LinkSpec::default()).unwrap();
+        let error = shortest_paths(&topology).unwrap_err();
+        assert_eq!(error, RouteError::TooManyTransitNodes { transit: MAX_TRANSIT_NODES + 1 });
+    }
+
+    #[test]
+    fn the_longest_delays_over_the_most_nodes_still_fit() {
+        let longest = crate::link::MAX_DELAY_NS.checked_mul(u64::from(crate::graph::MAX_NODES));
+        assert!(longest.is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn every_distance_is_the_shortest(topology in networks()) {
+            let routes = shortest_paths(&topology).unwrap();
+            let link_delay = |edge: petgraph::graph::EdgeReference<'_, crate::graph::Edge>| edge.weight().spec.delay_ns;
+            let known = floyd_warshall(topology.graph(), link_delay).unwrap();
+            for (from, to) in all_pairs(&topology) {
+                let expected = Some(known[&(from.into(), to.into())]).filter(|&delay| delay != u64::MAX);
+                prop_assert_eq!(routes.distance_ns(from, to), expected, "{:?} to {:?}", from, to);
+            }
+        }
+
+        #[test]
+        fn every_step_is_the_least_by_delay_hops_node_and_link(topology in networks()) {
+            let routes = shortest_paths(&topology).unwrap();
+            for (from, to) in all_pairs(&topology).into_iter().filter(|(from, to)| from != to) {
+                let steps = topology.neighbours(from).into_iter();
+                let steps = steps.filter_map(|(next, link)| {
+                    Some((routes.cost(next, to)? + routes.step(link), next, link))
+                });
+                let expected = steps.min().map(|(_, next, link)| (next, link));
+                prop_assert_eq!(routes.next_hop(from, to), expected, "{:?} to {:?}", from, to);
+            }
+        }
+
+        #[test]
+        fn no_path_visits_a_node_twice(topology in networks()) {
+            let routes = shortest_paths(&topology).unwrap();
+            for (from, to) in all_pairs(&topology) {
+                let mut nodes: Vec<_> = routes.path(from, to).unwrap_or_default().into_iter().map(|(n, _)| n).collect();
+                nodes.push(from);
+                let length = nodes.len();
+                nodes.sort_unstable();
+                nodes.dedup();
+                prop_assert_eq!(nodes.len(), if from == to { 1 } else { length });
+            }
+        }
+
+        #[test]
+        fn there_and_back_cost_the_same(topology in networks()) {
+            let routes = shortest_paths(&topology).unwrap();
+            for (from, to) in all_pairs(&topology) {
+                prop_assert_eq!(routes.cost(from, to), routes.cost(to, from));
+            }
+        }
+
+        #[test]
+        fn the_diameter_is_the_greatest_cost(topology in networks()) {
+            let routes = shortest_paths(&topology).unwrap();
+            let costs = all_pairs(&topology).into_iter().filter_map(|(from, to)| routes.cost(from, to));
+            let costs: Vec<Cost> = costs.collect();
+            let expected = Cost {
+                delay_ns: costs.iter().map(|cost| cost.delay_ns).max().unwrap_or_default(),
+                hops: costs.iter().map(|cost| cost.hops).max().unwrap_or_default(),
+            };
+            prop_assert_eq!(routes.diameter(), expected);
+        }
     }
 }

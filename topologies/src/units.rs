@@ -79,6 +79,9 @@ pub enum UnitProblem {
     /// The value is above what is allowed or can be held.
     #[error("it is too large")]
     TooLarge,
+    /// The text is longer than 64 octets.
+    #[error("it is too long to be one")]
+    TooLong,
 }
 
 /// A text that is not the quantity that it should be.
@@ -132,7 +135,7 @@ impl Quantity {
     fn parse(self, text: &str) -> Result<u64, UnitError> {
         let problem = |problem| UnitError { quantity: self, text: text.chars().take(40).collect(), problem };
         if text.len() > MAX_TEXT_BYTES {
-            return Err(problem(UnitProblem::TooLarge));
+            return Err(problem(UnitProblem::TooLong));
         }
         let (number, unit) = split(text.trim()).map_err(problem)?;
         let scale = self.scale(unit).map_err(problem)?;
@@ -238,7 +241,16 @@ pub fn parse_loss(text: &str) -> Result<u32, UnitError> {
 /// # Errors
 /// [`UnitError`], as for [`parse_loss`]; also for what is not a number.
 pub fn loss_from_number(value: f64) -> Result<u32, UnitError> {
-    parse_loss(&value.to_string())
+    let text = value.to_string();
+    if text.len() <= MAX_TEXT_BYTES {
+        return parse_loss(&text);
+    }
+    let problem = match value {
+        ..0.0 => UnitProblem::Negative,
+        1.0.. => UnitProblem::TooLarge,
+        _ => UnitProblem::TooFine { base: Quantity::Loss.base() },
+    };
+    Err(UnitError { quantity: Quantity::Loss, text: format!("{value:e}"), problem })
 }
 
 /// Writes nanoseconds with the largest unit that stays exact: `1.5ms`, `90s`, `2h`.
@@ -278,4 +290,192 @@ fn format_decimal(value: u64, units: &[Unit]) -> String {
     let (whole, fraction) = (value / scale, value % scale);
     let text = format!("{whole}.{fraction:0decimals$}");
     format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check_problem<T: fmt::Debug + PartialEq>(result: Result<T, UnitError>, expected: UnitProblem) {
+        assert_eq!(result.map_err(|error| error.problem), Err(expected));
+    }
+
+    fn unknown(unit: &str) -> UnitProblem {
+        UnitProblem::UnknownUnit { unit: unit.to_owned() }
+    }
+
+    #[test]
+    fn every_duration_unit_is_read() {
+        let texts = ["1ns", "1us", "1\u{b5}s", "1\u{3bc}s", "1ms", "1s", "1min", "1h", "1d"];
+        let seconds = 1_000_000_000;
+        let expected =
+            [1, 1000, 1000, 1000, 1_000_000, seconds, 60 * seconds, 3600 * seconds, 86_400 * seconds];
+        assert_eq!(texts.map(|text| parse_duration(text).unwrap()), expected);
+    }
+
+    #[test]
+    fn every_rate_unit_is_decimal() {
+        let texts = ["1bps", "1kbps", "1Mbps", "1Gbps", "1Tbps"];
+        assert_eq!(
+            texts.map(|text| parse_rate(text).unwrap()),
+            [0, 3, 6, 9, 12].map(|power| 10_u64.pow(power))
+        );
+    }
+
+    #[test]
+    fn sizes_are_binary_only_with_an_i() {
+        let texts = ["1B", "1kB", "1MB", "1GB", "1KiB", "1MiB", "1GiB"];
+        let expected = [1, 1000, 1_000_000, 1_000_000_000, 1024, 1_048_576, 1_073_741_824];
+        assert_eq!(texts.map(|text| parse_size(text).unwrap()), expected);
+    }
+
+    #[test]
+    fn a_loss_is_a_fraction_a_percentage_or_parts() {
+        let texts = ["0.01", "1%", "10000ppm", "10000000ppb", "0.010"];
+        assert_eq!(texts.map(|text| parse_loss(text).unwrap()), [10_000_000; 5]);
+        assert_eq!(
+            ["0", "1", "100%"].map(|text| parse_loss(text).unwrap()),
+            [0, 1_000_000_000, 1_000_000_000]
+        );
+    }
+
+    #[test]
+    fn decimals_are_exact() {
+        assert_eq!(parse_duration("1.5ms"), Ok(1_500_000));
+        assert_eq!(parse_duration("0.000000001s"), Ok(1));
+        assert_eq!(parse_duration("18446744073.709551615s"), Ok(u64::MAX));
+        assert_eq!(parse_rate("9.58464Gbps"), Ok(9_584_640_000));
+        assert_eq!(parse_duration("2.500000000000000000000h"), Ok(9_000_000_000_000));
+    }
+
+    #[test]
+    fn blanks_around_number_and_unit_do_not_matter() {
+        assert_eq!(parse_duration(" 20 ms "), Ok(20_000_000));
+    }
+
+    #[test]
+    fn a_bare_number_is_no_duration_rate_or_size() {
+        check_problem(parse_duration("20"), UnitProblem::NoUnit);
+        check_problem(parse_rate("0"), UnitProblem::NoUnit);
+        check_problem(parse_size("1500"), UnitProblem::NoUnit);
+    }
+
+    #[test]
+    fn foreign_and_miscased_units_are_refused() {
+        check_problem(parse_duration("20 parsecs"), unknown("parsecs"));
+        check_problem(parse_duration("20MS"), unknown("MS"));
+        check_problem(parse_rate("1GBps"), unknown("GBps"));
+        check_problem(parse_size("256kb"), unknown("kb"));
+        check_problem(parse_duration("1e3ms"), unknown("e3ms"));
+        check_problem(parse_duration("1 000ms"), unknown("000ms"));
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in ["", "ms", ".5s", "5.s", "1.2.3s", "+1s", "NaN", "inf", "\u{661}s"] {
+            check_problem(parse_duration(text), UnitProblem::NoNumber);
+        }
+    }
+
+    #[test]
+    fn negative_values_are_refused() {
+        check_problem(parse_duration("-1ms"), UnitProblem::Negative);
+        check_problem(parse_loss("-0.5"), UnitProblem::Negative);
+        check_problem(loss_from_number(-0.01), UnitProblem::Negative);
+        check_problem(loss_from_number(-1e300), UnitProblem::Negative);
+    }
+
+    #[test]
+    fn parts_of_the_base_unit_are_refused_instead_of_rounded() {
+        check_problem(parse_duration("0.1ns"), UnitProblem::TooFine { base: "nanoseconds" });
+        check_problem(parse_size("1.5B"), UnitProblem::TooFine { base: "octets" });
+        check_problem(loss_from_number(1.5e-9), UnitProblem::TooFine { base: "parts per billion" });
+        check_problem(loss_from_number(1e-300), UnitProblem::TooFine { base: "parts per billion" });
+        check_problem(
+            parse_loss(&format!("0.{}1", "0".repeat(50))),
+            UnitProblem::TooFine { base: "parts per billion" },
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_held_is_refused() {
+        check_problem(parse_duration("18446744073.709551616s"), UnitProblem::TooLarge);
+        check_problem(parse_duration("213504d"), UnitProblem::TooLarge);
+        check_problem(parse_duration(&format!("{}s", "9".repeat(60))), UnitProblem::TooLarge);
+        check_problem(parse_duration(&"9".repeat(1000)), UnitProblem::TooLong);
+        check_problem(parse_loss("1.000000001"), UnitProblem::TooLarge);
+        check_problem(parse_loss("100.1%"), UnitProblem::TooLarge);
+        check_problem(loss_from_number(2.0), UnitProblem::TooLarge);
+        check_problem(loss_from_number(1e300), UnitProblem::TooLarge);
+    }
+
+    #[test]
+    fn numbers_of_a_file_count_as_written() {
+        assert_eq!(
+            [0.0, 0.01, 0.1, 1e-9, 1.0].map(|loss| loss_from_number(loss).unwrap()),
+            [0, 10_000_000, 100_000_000, 1, 1_000_000_000]
+        );
+        check_problem(loss_from_number(f64::NAN), UnitProblem::NoNumber);
+        check_problem(loss_from_number(f64::INFINITY), UnitProblem::NoNumber);
+    }
+
+    #[test]
+    fn an_error_says_what_is_wrong_and_what_would_be_right() {
+        let error = parse_duration("20 parsecs").unwrap_err();
+        assert_eq!(error.to_string(), "`20 parsecs` is not a duration: `parsecs` is no such unit");
+        assert_eq!(error.help(), "write a number and one of ns, us, ms, s, min, h, d, for example \"20ms\"");
+    }
+
+    #[test]
+    fn the_shortest_exact_form_is_written() {
+        let durations =
+            [0, 1, 1500, 1_500_000, 90_000_000_000, 100_000_000_000, 120_000_000_000, 7_200_000_000_000];
+        assert_eq!(
+            durations.map(format_duration),
+            ["0ns", "1ns", "1.5us", "1.5ms", "90s", "100s", "2min", "2h"]
+        );
+        assert_eq!(format_duration(86_400_000_000_000), "1d");
+        assert_eq!([0, 999, 2_500_000_000].map(format_rate), ["0bps", "999bps", "2.5Gbps"]);
+        assert_eq!(
+            [0, 1500, 9000, 262_144, 12_000_000].map(format_size),
+            ["0B", "1500B", "9kB", "256KiB", "12MB"]
+        );
+        assert_eq!([0, 1, 10_000_000, 1_000_000_000].map(format_loss), ["0%", "0.0000001%", "1%", "100%"]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(value: u64, shift in 0_u32..64) {
+            let value = value >> shift;
+            prop_assert_eq!(parse_duration(&format_duration(value)), Ok(value));
+            prop_assert_eq!(parse_rate(&format_rate(value)), Ok(value));
+            prop_assert_eq!(parse_size(&format_size(value)), Ok(value));
+        }
+
+        #[test]
+        fn round_values_are_read_back(number in 0_u64..10_000, unit in 0_usize..7) {
+            let [duration, rate, size] = [DURATION_UNITS, RATE_UNITS, SIZE_UNITS].map(|u| number * u[unit.min(u.len() - 1)].1);
+            prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+            prop_assert_eq!(parse_rate(&format_rate(rate)), Ok(rate));
+            prop_assert_eq!(parse_size(&format_size(size)), Ok(size));
+        }
+
+        #[test]
+        fn a_loss_is_read_back_as_text_and_as_number(ppb in 0_u32..=1_000_000_000) {
+            prop_assert_eq!(parse_loss(&format_loss(ppb)), Ok(ppb));
+            prop_assert_eq!(loss_from_number(f64::from(ppb) / 1e9), Ok(ppb));
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,80}", number in "[-0-9.]{0,70}[a-zA-Zµ% ]{0,4}", value: f64) {
+            for text in [text, number] {
+                let results = [parse_duration(&text), parse_rate(&text), parse_size(&text)];
+                prop_assert!(results.iter().flatten().all(|_| text.len() <= MAX_TEXT_BYTES));
+                prop_assert!(parse_loss(&text).map_or(true, |ppb| ppb <= 1_000_000_000));
+            }
+            prop_assert!(loss_from_number(value).is_err() || (0.0..=1.0).contains(&value));
+        }
+    }
 }

@@ -32,6 +32,8 @@ use crate::units::format_duration;
 
 /// Most XML elements, attributes and texts in a file: the Zoo's largest has about 30 000.
 const MAX_XML_NODES: u32 = 2_000_000;
+/// Most keys in a file, since every element is held against all of them; the Zoo's files have about 40.
+const MAX_KEYS: usize = 1000;
 /// Longest identifier that is used in a name, in octets; for longer ones the position in the file serves.
 const MAX_SUFFIX_BYTES: usize = 20;
 /// How many names a note lists before it only counts.
@@ -141,6 +143,9 @@ impl<'d> Import<'d> {
         if let Some(second) = children(root, "graph").nth(1) {
             return Err(refuse("a second <graph> is not supported", opening(second)));
         }
+        if let Some(key) = children(root, "key").nth(MAX_KEYS) {
+            return Err(refuse(format!("more than {MAX_KEYS} keys are not supported"), opening(key)));
+        }
         let keys = children(root, "key").filter_map(|key| {
             let default = children(key, "default").next().map(text_of);
             let domain = key.attribute("for").unwrap_or("all");
@@ -213,7 +218,7 @@ impl<'d> Import<'d> {
         let repeated = shared.values().filter(|&&count| count > 1).count();
         if repeated > 0 {
             self.topology.add_note(format!(
-                "{repeated} labels occur more than once; their nodes carry the identifier behind the label"
+                "labels that several nodes share: {repeated}; the identifier stands behind them"
             ));
         }
         Ok(())
@@ -251,12 +256,13 @@ impl<'d> Import<'d> {
         }
         if let (true, Some(delay_ns)) = (defaulted > 0, options.default_delay_ns) {
             let delay = format_duration(delay_ns);
-            self.topology
-                .add_note(format!("{defaulted} links without coordinates have the default delay of {delay}"));
+            self.topology.add_note(format!(
+                "links without coordinates that have the default delay of {delay}: {defaulted}"
+            ));
         }
         if unread_speeds > 0 {
             self.topology
-                .add_note(format!("LinkSpeedRaw of {unread_speeds} edges is no rate and was not used"));
+                .add_note(format!("edges whose LinkSpeedRaw is no rate and was not used: {unread_speeds}"));
         }
         Ok(())
     }
@@ -285,7 +291,7 @@ impl<'d> Import<'d> {
             self.topology.add_note(text);
         }
         if joined > 0 {
-            self.topology.add_note(format!("{joined} pairs of opposite directed edges became duplex links"));
+            self.topology.add_note(format!("opposite directed edges that became one duplex link: {joined}"));
         }
         Ok(edges)
     }
@@ -380,4 +386,265 @@ fn some_of(names: &[String]) -> String {
     let listed = names[..names.len().min(NAMES_IN_NOTE)].join(", ");
     let rest = names.len().saturating_sub(NAMES_IN_NOTE);
     if rest > 0 { format!("{listed} and {rest} more") } else { listed }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A file with the Zoo's keys under identifiers of its own, a graph with these attributes, and this content.
+    fn file_with(attributes: &str, content: &str) -> String {
+        format!(
+            r#"<?xml version="1.0" encoding="utf-8"?>
+<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+  <key attr.name="Network" attr.type="string" for="graph" id="k0" />
+  <key attr.name="label" attr.type="string" for="node" id="k1" />
+  <key attr.name="Latitude" attr.type="double" for="node" id="k2" />
+  <key attr.name="Longitude" attr.type="double" for="node" id="k3" />
+  <key attr.name="LinkSpeedRaw" attr.type="double" for="edge" id="k4" />
+  <graph {attributes}><data key="k0">Test net</data>
+{content}
+  </graph>
+</graphml>"#
+        )
+    }
+
+    fn file(content: &str) -> String {
+        file_with("edgedefault=\"undirected\"", content)
+    }
+
+    fn node(id: &str, label: &str, coordinates: Option<(f64, f64)>) -> String {
+        let coordinates = coordinates.map_or_else(String::new, |(latitude, longitude)| {
+            format!("<data key=\"k2\">{latitude}</data><data key=\"k3\">{longitude}</data>")
+        });
+        format!("<node id=\"{id}\"><data key=\"k1\">{label}</data>{coordinates}</node>\n")
+    }
+
+    fn edge(a: &str, b: &str) -> String {
+        format!("<edge source=\"{a}\" target=\"{b}\" />\n")
+    }
+
+    /// Nodes 0 to 2 called A, B, C on the equator, one degree apart.
+    fn three() -> String {
+        ["A", "B", "C"]
+            .iter()
+            .enumerate()
+            .map(|(i, name)| node(&i.to_string(), name, Some((0.0, [0.0, 1.0, 2.0][i]))))
+            .collect()
+    }
+
+    fn import(text: &str) -> Result<Topology, TopologyError> {
+        from_graphml(text, &GraphmlOptions::default())
+    }
+
+    fn names(topology: &Topology) -> Vec<&str> {
+        topology.nodes().map(|(_, node)| node.name.as_str()).collect()
+    }
+
+    fn link_names(topology: &Topology) -> Vec<String> {
+        topology.links().filter_map(|(index, ..)| topology.link_name(index)).collect()
+    }
+
+    /// The message contains this and the place begins with that.
+    fn check_error(text: &str, message: &str, place: &str) {
+        let error = import(text).unwrap_err();
+        assert!(error.message().contains(message), "{}", error.message());
+        let found = error.span().map(|span| &text[span]).unwrap_or_default();
+        assert!(found.starts_with(place), "{found:?} instead of {place:?}");
+    }
+
+    #[test]
+    fn labels_coordinates_and_edges_are_read() {
+        let topology = import(&file(&(three() + &edge("0", "1") + &edge("2", "1")))).unwrap();
+        assert_eq!(topology.name, "Test net");
+        assert_eq!(names(&topology), ["A", "B", "C"]);
+        assert_eq!(link_names(&topology), ["A--B", "C--B"]);
+        // One degree of the equator is 111 195 m.
+        assert!(
+            topology.links().all(|(_, _, _, link)| link.delay_ns == 556_360),
+            "{:?}",
+            topology.links().next()
+        );
+        assert_eq!(topology.notes(), [""; 0]);
+    }
+
+    #[test]
+    fn shared_labels_get_their_identifiers() {
+        let at = Some((1.0, 1.0));
+        let nodes = [node("7", "Athens", at), node("8", "Sparta", at), node("n/9", "Athens", at)].concat();
+        let topology = import(&file(&nodes)).unwrap();
+        assert_eq!(names(&topology), ["Athens-7", "Sparta", "Athens-n-9"]);
+        assert_eq!(
+            topology.notes()[0],
+            "labels that several nodes share: 1; the identifier stands behind them"
+        );
+    }
+
+    #[test]
+    fn nodes_without_a_usable_label_are_called_by_their_identifier() {
+        let nodes = [node("3", "None", None), node("4", "", None), "<node id=\"5\" />".to_owned()].concat();
+        assert_eq!(names(&import(&file(&nodes)).unwrap()), ["node-3", "node-4", "node-5"]);
+    }
+
+    #[test]
+    fn names_stay_unique_when_a_label_looks_like_a_suffixed_one() {
+        let nodes = [node("1", "A-2", None), node("2", "A", None), node("3", "A", None)].concat();
+        assert_eq!(names(&import(&file(&nodes)).unwrap()), ["A-2", "A-2-1", "A-3"]);
+    }
+
+    #[test]
+    fn labels_that_no_name_may_hold_are_cleaned() {
+        let nodes = node("1", " Frankfurt/Main  *1--2 ", None);
+        assert_eq!(names(&import(&file(&nodes)).unwrap()), ["Frankfurt-Main -1-2"]);
+    }
+
+    #[test]
+    fn all_missing_coordinates_are_named_unless_a_default_is_given() {
+        let nodes = three() + &node("8", "X", None) + &node("9", "Y", None) + &node("10", "unlinked", None);
+        let text = file(&(nodes + &edge("0", "8") + &edge("9", "8") + &edge("0", "1")));
+        let error = import(&text).unwrap_err();
+        assert_eq!(error.message(), "no coordinates, hence no delays, for 2 nodes: X, Y");
+        assert!(error.help().unwrap().contains("default delay"));
+
+        let options = GraphmlOptions { default_delay_ns: Some(3_000_000), ..GraphmlOptions::default() };
+        let topology = from_graphml(&text, &options).unwrap();
+        let delays: Vec<u64> = topology.links().map(|(_, _, _, link)| link.delay_ns).collect();
+        assert_eq!(delays, [3_000_000, 3_000_000, 556_360]);
+        let expected = [
+            "2 nodes without coordinates: X, Y",
+            "links without coordinates that have the default delay of 3ms: 2",
+        ];
+        assert_eq!(topology.notes()[..2], expected);
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_template_then_that_of_the_file() {
+        let fast =
+            |speed: &str| format!("<edge source=\"0\" target=\"1\"><data key=\"k4\">{speed}</data></edge>\n");
+        let text = file(&(three() + &fast("10000000000.0") + &fast("fast") + &edge("1", "2")));
+        let rates = |options| {
+            let topology = from_graphml(&text, &options).unwrap();
+            topology.links().map(|(_, _, _, link)| link.rate_bps).collect::<Vec<_>>()
+        };
+        assert_eq!(rates(GraphmlOptions::default()), [Some(10_000_000_000), None, None]);
+        let link = LinkSpec { rate_bps: Some(5), mtu: 9000, ..LinkSpec::default() };
+        assert_eq!(rates(GraphmlOptions { link, default_delay_ns: None }), [Some(5); 3]);
+        assert_eq!(
+            import(&text).unwrap().notes(),
+            ["edges whose LinkSpeedRaw is no rate and was not used: 1"]
+        );
+    }
+
+    #[test]
+    fn parallel_edges_stay_and_self_loops_go() {
+        let edges = [edge("0", "1"), edge("1", "1"), edge("1", "0"), edge("1", "2")].concat();
+        let topology = import(&file(&(three() + &edges))).unwrap();
+        assert_eq!(link_names(&topology), ["A--B", "B--A#2", "B--C"]);
+        assert_eq!(topology.notes(), ["1 self-loop dropped: B"]);
+    }
+
+    #[test]
+    fn opposite_directed_edges_become_one_link() {
+        let edges = [edge("0", "1"), edge("1", "0"), edge("1", "2"), edge("0", "1")].concat();
+        let topology = import(&file_with("edgedefault=\"directed\"", &(three() + &edges))).unwrap();
+        assert_eq!(link_names(&topology), ["A--B", "B--C", "A--B#2"]);
+        assert_eq!(topology.notes(), ["opposite directed edges that became one duplex link: 1"]);
+    }
+
+    #[test]
+    fn a_network_in_parts_is_allowed_and_noted() {
+        let topology = import(&file(&(three() + &edge("0", "1")))).unwrap();
+        assert!(!topology.is_connected());
+        assert_eq!(topology.notes(), ["not connected: 2 parts, the largest of 2 nodes"]);
+    }
+
+    #[test]
+    fn the_default_of_a_key_counts_where_a_value_is_missing() {
+        let text = file(&(three() + &edge("0", "1")));
+        let key = "for=\"edge\" id=\"k4\" />";
+        let text = text.replace(key, "for=\"edge\" id=\"k4\"><default>64000</default></key>");
+        assert_eq!(import(&text).unwrap().links().next().unwrap().3.rate_bps, Some(64_000));
+    }
+
+    #[test]
+    fn broken_xml_is_pointed_at() {
+        check_error("<graphml>\n  <graph>\n  </grph>\n</graphml>", "", "<");
+        check_error("", "", "");
+        check_error("no xml", "", "n");
+    }
+
+    #[test]
+    fn what_is_no_graphml_is_pointed_at() {
+        check_error("<html/>", "<html> is not GraphML", "<html/>");
+        check_error("<graphml></graphml>", "without a <graph>", "<graphml>");
+        check_error("<graphml><graph/><graph id='2'/></graphml>", "a second <graph>", "<graph id='2'/>");
+        check_error(&file("<hyperedge/>"), "<hyperedge> is not supported", "<hyperedge/>");
+        check_error(&file("<node id='1'><graph/></node>"), "inside a <node>", "<graph/>");
+    }
+
+    #[test]
+    fn broken_nodes_and_edges_are_pointed_at() {
+        check_error(&file("<node/>"), "<node> without id", "<node/>");
+        check_error(&file("<node id='1'/><node id='1' />"), "a second <node> with id `1`", "<node id='1' />");
+        check_error(&file(&(three() + "<edge source='0'/>")), "<edge> without target", "<edge source='0'/>");
+        check_error(&file(&(three() + &edge("0", "77"))), "there is no node `77`", "<edge source=\"0\"");
+        check_error(&file(&node("1", "N", Some((95.0, 0.0)))), "latitude of 95", "<data key=\"k2\">95");
+        let half = "<node id='1'><data key='k2'>5</data></node>";
+        check_error(&file(half), "`node-1` has latitude without longitude", "<data key='k2'>");
+        let word = "<node id='1'><data key='k2'>5</data><data key='k3'>east</data></node>";
+        check_error(&file(word), "longitude of NaN", "<data key='k3'>east");
+    }
+
+    #[test]
+    fn entity_bombs_are_refused_unopened() {
+        let bomb = "<!DOCTYPE b [<!ENTITY a \"xxxxxxxxxx\"><!ENTITY b \"&a;&a;&a;\">]><graphml>&b;</graphml>";
+        check_error(bomb, "DTD", "");
+    }
+
+    #[test]
+    fn thousands_of_keys_are_refused() {
+        let keys = "<key id='a' attr.name='b'/>".repeat(MAX_KEYS);
+        assert!(import(&format!("<graphml>{keys}<graph/></graphml>")).is_ok());
+        let text = format!("<graphml>{keys}<key id='last'/><graph/></graphml>");
+        check_error(&text, "more than 1000 keys", "<key id='last'/>");
+    }
+
+    #[test]
+    fn deep_nesting_does_not_exhaust_the_stack() {
+        let depth = 200_000;
+        let text = format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
+        assert!(import(&text).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,200}", inside in "[<>/a-z \"'=&;]{0,60}") {
+            let _ = import(&text);
+            let _ = import(&file(&inside));
+        }
+
+        #[test]
+        fn no_cut_or_change_of_a_good_file_panics_or_points_outside(
+            at in 0_usize..2000,
+            replacement in "[-a-z0-9<>/\"&;é]{0,3}",
+            cut: bool,
+        ) {
+            let good = file(&(three() + &edge("0", "1") + &node("8", "None", None) + &edge("2", "8")));
+            let at = at % good.len();
+            let tail = if cut { "" } else { &good[at + 1..] };
+            let text = format!("{}{replacement}{tail}", &good[..at]);
+            if let Err(error) = import(&text) {
+                prop_assert!(error.span().is_none_or(|span| text.get(span).is_some()), "{:?}", error);
+            }
+        }
+
+        #[test]
+        fn names_are_unique_whatever_labels_and_identifiers(labels in prop::collection::vec("[AB1-]{0,3}", 0..12)) {
+            let nodes: String = labels.iter().enumerate().map(|(id, label)| node(&id.to_string(), label, None)).collect();
+            let topology = import(&file(&nodes)).unwrap();
+            prop_assert_eq!(topology.node_count(), labels.len());
+        }
+    }
 }

@@ -86,6 +86,14 @@ pub enum Problem {
     /// A value of a link, or of the defaults for links, is out of range.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// The name cannot be a topology's.
+    #[error("`{}` cannot be a topology: {reason}", .name.escape_debug())]
+    Name {
+        /// The name as written.
+        name: String,
+        /// What is wrong with it.
+        reason: NameError,
+    },
     /// A node or a link cannot join the topology.
     #[error(transparent)]
     Graph(#[from] GraphError),
@@ -98,7 +106,7 @@ pub enum Problem {
         nearest: Option<String>,
     },
     /// A link has no delay, and nothing to compute it from.
-    #[error("link {a}--{b} has no delay, and no coordinates to compute it from ({} lacks them)", .missing.join(", "))]
+    #[error("link {a}--{b} has no delay, and none follows without coordinates of {}", .missing.join(" and "))]
     NoDelay {
         /// One end.
         a: String,
@@ -159,7 +167,9 @@ impl TopologyError {
             Problem::NoCoordinates { .. } => {
                 Some("give a default delay for the links of these nodes".to_owned())
             }
-            Problem::Graph(GraphError::Name { reason, .. }) => name_help(reason),
+            Problem::Name { reason, .. } | Problem::Graph(GraphError::Name { reason, .. }) => {
+                name_help(reason)
+            }
             Problem::Graph(GraphError::DuplicateNode { .. }) => {
                 Some("every node needs a name of its own".to_owned())
             }
@@ -194,4 +204,30 @@ pub fn decode_text(bytes: &[u8]) -> Result<&str, TopologyError> {
 
 fn check_size(bytes: usize) -> Result<(), TopologyError> {
     if bytes > MAX_INPUT_BYTES { Err(Problem::TooLarge { bytes }.anywhere()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_passed_on() {
+        assert_eq!(decode_text("name = \"é\"".as_bytes()), Ok("name = \"é\""));
+    }
+
+    #[test]
+    fn what_is_no_text_is_pointed_at() {
+        let error = decode_text(b"name = \"\xff\"").unwrap_err();
+        assert_eq!((error.problem.clone(), error.span()), (Problem::NotUtf8, Some(8..9)));
+        assert_eq!(error.message(), "topology file is not UTF-8 text");
+    }
+
+    #[test]
+    fn a_file_beyond_the_limit_is_not_read() {
+        let text = " ".repeat(MAX_INPUT_BYTES + 1);
+        let expected = Problem::TooLarge { bytes: MAX_INPUT_BYTES + 1 }.anywhere();
+        assert_eq!(decode_text(text.as_bytes()), Err(expected.clone()));
+        assert_eq!(toml::from_toml(&text).unwrap_err(), expected);
+        assert_eq!(graphml::from_graphml(&text, &graphml::GraphmlOptions::default()).unwrap_err(), expected);
+    }
 }

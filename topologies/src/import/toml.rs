@@ -39,7 +39,7 @@ use crate::geo::{self, Position};
 use crate::graph::{GraphError, NodeIndex, NodeRole, NodeSpec, Topology};
 use crate::import::{Problem, TopologyError, check_size};
 use crate::link::{LinkError, LinkSpec, LinkValue};
-use crate::name::nearest;
+use crate::name::{check_name, nearest};
 use crate::units::{self, Quantity};
 
 #[derive(Deserialize)]
@@ -107,7 +107,7 @@ pub fn from_toml(text: &str) -> Result<Topology, TopologyError> {
         span: error.span(),
     })?;
     let defaults = Defaults::read(&file.defaults)?;
-    let mut topology = Topology::new(file.name.into_inner());
+    let mut topology = Topology::new(topology_name(file.name)?);
     for node in file.nodes {
         add_node(&mut topology, node)?;
     }
@@ -116,6 +116,14 @@ pub fn from_toml(text: &str) -> Result<Topology, TopologyError> {
         add_link(&mut topology, link.into_inner(), span, &defaults)?;
     }
     Ok(topology)
+}
+
+fn topology_name(name: Spanned<String>) -> Result<String, TopologyError> {
+    let (span, name) = (name.span(), name.into_inner());
+    match check_name(&name) {
+        Ok(()) => Ok(name),
+        Err(reason) => Err(Problem::Name { name, reason }.at(span)),
+    }
 }
 
 /// Values for links that state none; here a delay may be missing.
@@ -184,7 +192,7 @@ fn quantity(
 ) -> Result<u64, Problem> {
     match value {
         Value::String(text) => Ok(parse(text)?),
-        other => Err(Problem::Type { key, found: other.type_str(), wanted: quantity.help() }),
+        other => Err(Problem::Type { key, found: kind(other), wanted: quantity.help() }),
     }
 }
 
@@ -193,7 +201,20 @@ fn loss(value: &Value) -> Result<u32, Problem> {
         Value::String(text) => Ok(units::parse_loss(text)?),
         Value::Float(number) => Ok(units::loss_from_number(*number)?),
         Value::Integer(number) => Ok(units::parse_loss(&number.to_string())?),
-        other => Err(Problem::Type { key: "loss", found: other.type_str(), wanted: Quantity::Loss.help() }),
+        other => Err(Problem::Type { key: "loss", found: kind(other), wanted: Quantity::Loss.help() }),
+    }
+}
+
+/// The type of a value, as it reads in a sentence.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a text",
+        Value::Integer(_) => "an integer",
+        Value::Float(_) => "a number with decimals",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "an array",
+        Value::Table(_) => "a table",
     }
 }
 
@@ -205,7 +226,7 @@ fn mtu(value: &Value) -> Result<u32, Problem> {
             found: if *number < 0 { "negative" } else { "so large" },
             wanted,
         }),
-        other => Err(Problem::Type { key: "mtu", found: other.type_str(), wanted }),
+        other => Err(Problem::Type { key: "mtu", found: kind(other), wanted }),
     }
 }
 
@@ -271,4 +292,264 @@ fn no_delay(topology: &Topology, a: NodeIndex, b: NodeIndex) -> Problem {
     let [a, b] = ends.map(|end| end.map(|node| node.name.clone()).unwrap_or_default());
     let missing = ends.into_iter().flatten().filter(|node| node.position.is_none());
     Problem::NoDelay { a, b, missing: missing.map(|node| node.name.clone()).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TWO_CITIES: &str = r#"
+name = "two-cities"
+
+[defaults]
+rate = "10Gbps"
+mtu = 9000
+
+[[nodes]]
+name = "Berlin"
+latitude = 52.52
+longitude = 13.40
+
+[[nodes]]
+name = "Hamburg"
+role = "router"
+latitude = 53.55
+longitude = 10
+
+[[nodes]]
+name = "Moon"
+
+[[links]]
+a = "Berlin"
+b = "Hamburg"
+loss = "0.1%"
+
+[[links]]
+a = "Hamburg"
+b = "Moon"
+delay = "1.28s"
+rate = "1Mbps"
+jitter = "5ms"
+loss = 0.01
+mtu = 1500
+queue = "64KiB"
+"#;
+
+    /// Two nodes without coordinates, and this behind them.
+    fn with_nodes(rest: &str) -> String {
+        format!("name = \"t\"\n[[nodes]]\nname = \"left\"\n[[nodes]]\nname = \"right\"\n{rest}")
+    }
+
+    /// Two nodes and a link with this line.
+    fn with_link(line: &str) -> String {
+        with_nodes(&format!("[[links]]\na = \"left\"\nb = \"right\"\n{line}\n"))
+    }
+
+    /// The message contains this, the place is this text, and the help contains that.
+    fn check_error(text: &str, message: &str, place: &str, help: &str) {
+        let error = from_toml(text).unwrap_err();
+        assert!(error.message().contains(message), "{}", error.message());
+        assert_eq!(error.span().map(|span| &text[span]), Some(place), "{}", error.message());
+        assert!(error.help().unwrap_or_default().contains(help), "{:?}", error.help());
+    }
+
+    #[test]
+    fn what_is_stated_is_read() {
+        let topology = from_toml(TWO_CITIES).unwrap();
+        assert_eq!((topology.name.as_str(), topology.node_count()), ("two-cities", 3));
+        let hamburg = topology.node(topology.node_by_name("Hamburg").unwrap()).unwrap();
+        assert_eq!(hamburg.role, NodeRole::Router);
+        assert_eq!(hamburg.position, Some(Position::new(53.55, 10.0).unwrap()));
+        let expected = LinkSpec {
+            delay_ns: 1_280_000_000,
+            rate_bps: Some(1_000_000),
+            jitter_ns: 5_000_000,
+            loss_ppb: 10_000_000,
+            mtu: 1500,
+            queue_bytes: 65_536,
+        };
+        assert_eq!(topology.link(topology.link_by_name("Moon--Hamburg").unwrap()), Some(&expected));
+    }
+
+    #[test]
+    fn what_is_not_stated_comes_from_coordinates_and_defaults() {
+        let topology = from_toml(TWO_CITIES).unwrap();
+        let link = topology.link(topology.link_by_name("Berlin--Hamburg").unwrap()).unwrap();
+        assert!((1_200_000..1_300_000).contains(&link.delay_ns), "255 km take {} ns", link.delay_ns);
+        let delay_ns = link.delay_ns;
+        let stated = LinkSpec {
+            rate_bps: Some(10_000_000_000),
+            loss_ppb: 1_000_000,
+            mtu: 9000,
+            ..LinkSpec::with_delay(delay_ns)
+        };
+        assert_eq!(*link, stated);
+    }
+
+    #[test]
+    fn coordinates_go_before_the_default_delay_and_the_link_before_both() {
+        let text = TWO_CITIES.replace("[defaults]", "[defaults]\ndelay = \"9ms\"");
+        let delay = |text: &str, name| {
+            let topology = from_toml(text).unwrap();
+            topology.link(topology.link_by_name(name).unwrap()).unwrap().delay_ns
+        };
+        assert_eq!(delay(&text, "Berlin--Hamburg"), delay(TWO_CITIES, "Berlin--Hamburg"));
+        assert_eq!(delay(&text, "Hamburg--Moon"), 1_280_000_000);
+        assert_eq!(delay(&text.replace("delay = \"1.28s\"", ""), "Hamburg--Moon"), 9_000_000);
+    }
+
+    #[test]
+    fn parallel_links_stay_apart() {
+        let link = "[[links]]\na = \"left\"\nb = \"right\"\ndelay = \"1ms\"\n";
+        let topology = from_toml(&with_nodes(&link.repeat(2))).unwrap();
+        assert_eq!(topology.link_count(), 2);
+        assert!(topology.link_by_name("right--left#2").is_some());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_and_the_allowed_ones_listed() {
+        check_error(
+            &with_link("dely = \"1ms\""),
+            "unknown field `dely`, expected one of `a`, `b`, `delay`",
+            "dely",
+            "",
+        );
+        check_error(
+            "name = \"t\"\nnodes = []\nsize = 3",
+            "expected one of `name`, `defaults`, `nodes`",
+            "size",
+            "",
+        );
+        check_error(
+            "name = \"t\"\n[defaults]\nlag = 1\n[[nodes]]\nname=\"a\"",
+            "`delay`, `rate`, `jitter`",
+            "lag",
+            "",
+        );
+    }
+
+    #[test]
+    fn an_unknown_role_is_refused_and_the_allowed_ones_listed() {
+        let text = "name = \"t\"\n[[nodes]]\nname = \"a\"\nrole = \"boss\"";
+        check_error(text, "expected one of `site`, `hub`, `spoke`, `router`", "\"boss\"", "");
+    }
+
+    #[test]
+    fn broken_toml_is_pointed_at() {
+        let error = from_toml("name = \"t\"\nnodes = [").unwrap_err();
+        assert!(matches!(error.problem, Problem::Toml { .. }));
+        assert!(error.span().is_some());
+    }
+
+    #[test]
+    fn a_unit_that_does_not_exist_is_pointed_at() {
+        check_error(
+            &with_link("delay = \"20 parsecs\""),
+            "`parsecs` is no such unit",
+            "\"20 parsecs\"",
+            "ns, us, ms",
+        );
+        check_error(&with_link("rate = \"1GB\""), "`1GB` is not a rate", "\"1GB\"", "Gbps");
+        check_error(&with_link("queue = \"10\""), "the unit is missing", "\"10\"", "KiB");
+        check_error(&with_link("jitter = \"-1ms\""), "it is negative", "\"-1ms\"", "ms");
+    }
+
+    #[test]
+    fn numbers_without_units_are_refused_where_units_belong() {
+        check_error(&with_link("delay = 20"), "delay cannot be an integer", "20", "for example \"20ms\"");
+        check_error(&with_link("loss = true"), "loss cannot be true or false", "true", "from 0 to 1");
+        check_error(&with_link("mtu = \"1500B\""), "mtu cannot be a text", "\"1500B\"", "68 to 65535");
+    }
+
+    #[test]
+    fn values_out_of_range_are_pointed_at() {
+        check_error(&with_link("loss = -0.1"), "it is negative", "-0.1", "from 0 to 1");
+        check_error(&with_link("loss = 1.5"), "it is too large", "1.5", "from 0 to 1");
+        check_error(&with_link("loss = 2"), "it is too large", "2", "from 0 to 1");
+        check_error(&with_link("mtu = 20"), "mtu of 20 is not between 68 and 65535", "20", "");
+        check_error(&with_link("mtu = -5"), "mtu cannot be negative", "-5", "68 to 65535");
+        check_error(&with_link("delay = \"2d\""), "above the limit of 1d", "\"2d\"", "");
+        check_error(&with_link("rate = \"0bps\""), "carries nothing", "\"0bps\"", "");
+        check_error(&with_nodes("[defaults]\nqueue = \"0B\""), "holds nothing", "\"0B\"", "");
+    }
+
+    #[test]
+    fn a_mistyped_end_is_pointed_at_and_the_nearest_name_suggested() {
+        let text = with_nodes("[[links]]\na = \"left\"\nb = \"rihgt\"\ndelay = \"1ms\"");
+        check_error(&text, "there is no node `rihgt`", "\"rihgt\"", "did you mean `right`?");
+        let text = with_nodes("[[links]]\na = \"Timbuktu\"\nb = \"right\"\ndelay = \"1ms\"");
+        check_error(&text, "there is no node `Timbuktu`", "\"Timbuktu\"", "is the name of a node");
+    }
+
+    #[test]
+    fn a_second_node_of_one_name_is_pointed_at() {
+        let text = with_nodes("[[nodes]]\nname = 'left'");
+        check_error(&text, "there is a node `left` already", "'left'", "a name of its own");
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_is_pointed_at() {
+        check_error(
+            "name = \"a/b\"\nnodes = []",
+            "`a/b` cannot be a topology: '/' cannot occur",
+            "\"a/b\"",
+            "reserved",
+        );
+        check_error(&with_nodes("[[nodes]]\nname = \"a*\""), "'*' cannot occur", "\"a*\"", "reserved");
+    }
+
+    #[test]
+    fn a_link_to_itself_is_pointed_at() {
+        let text = with_nodes("[[links]]\na = \"left\"\nb = 'left'\ndelay = \"1ms\"");
+        check_error(&text, "cannot join `left` to itself", "'left'", "");
+    }
+
+    #[test]
+    fn a_link_without_any_delay_names_the_ends_without_coordinates() {
+        let error = from_toml(&with_link("")).unwrap_err();
+        let expected =
+            "link left--right has no delay, and none follows without coordinates of left and right";
+        assert_eq!(error.message(), expected);
+        assert!(error.span().is_some());
+        assert!(error.help().unwrap().starts_with("add a delay to the link"));
+    }
+
+    #[test]
+    fn half_a_position_and_points_off_the_globe_are_pointed_at() {
+        let node = |keys: &str| format!("name = \"t\"\n[[nodes]]\nname = \"a\"\n{keys}");
+        check_error(&node("latitude = 1.5"), "`a` has latitude without longitude", "1.5", "add longitude");
+        check_error(&node("longitude = 2"), "`a` has longitude without latitude", "2", "add latitude");
+        check_error(&node("latitude = 91.0\nlongitude = 0"), "latitude of 91", "91.0", "");
+        check_error(&node("latitude = 1\nlongitude = nan"), "longitude of NaN", "nan", "");
+    }
+
+    #[test]
+    fn deep_nesting_does_not_exhaust_the_stack() {
+        for open in ["[", "{ a = "] {
+            assert!(from_toml(&format!("name = {}", open.repeat(100_000))).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,200}") {
+            let _ = from_toml(&text);
+        }
+
+        #[test]
+        fn no_cut_or_change_of_a_good_file_panics_or_points_outside(
+            at in 0..TWO_CITIES.len(),
+            replacement in "[-a-z0-9\"\\[\\]=.%\n]{0,3}",
+            cut: bool,
+        ) {
+            let tail = if cut { "" } else { &TWO_CITIES[at + 1..] };
+            let text = format!("{}{replacement}{tail}", &TWO_CITIES[..at]);
+            if let Err(error) = from_toml(&text) {
+                prop_assert!(error.span().is_none_or(|span| text.get(span).is_some()), "{:?}", error);
+                prop_assert!(!error.message().is_empty());
+            }
+        }
+    }
 }
