@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::build::{Builder, metrics, read};
-use super::file::{PlotFile, SweepFile};
+use super::file::PlotFile;
 use super::metric::{self, Metric, PlotMetric};
 use crate::document::{Document, KeyPath, Report};
 use crate::scenario::{self, CheckedScenario, Override, ScenarioSource, hex, library};
