@@ -21,7 +21,7 @@ pub struct SettingArgs {
 /// Where results go and what is in them.
 #[derive(Clone, Debug, Default, Args)]
 pub struct OutputArgs {
-    /// Write results to this folder instead of out/<name>-<hash>.
+    /// Write results to this folder instead of out/NAME-HASH.
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
     /// Replace the results of another run in the same folder.
