@@ -30,8 +30,7 @@ impl Bag {
 
 impl Pages {
     /// Adds `entry` to `bag`; true if that took a new page, as it does when the bag was empty.
-    #[expect(clippy::inline_always, reason = "measured, see the ladder")]
-    #[inline(always)]
+    #[inline]
     pub(super) fn append(&mut self, bag: &mut Bag, entry: Entry) -> bool {
         let next = bag.0.wrapping_add(1);
         // NONE + 1 is 0, so an empty bag and one with a full page both need a page.
