@@ -9,7 +9,7 @@ use ipseclab_node::{CostProfile, CostProfileError};
 use crate::scenario::{self, CheckedScenario, NodeSettings};
 
 /// The shipped measurements.
-const REFERENCE: &str = include_str!("../data/cost_profiles/reference.toml");
+pub(crate) const REFERENCE: &str = include_str!("../data/cost_profiles/reference.toml");
 
 /// The profiles that a scenario's nodes use.
 #[derive(Debug)]

@@ -21,6 +21,7 @@
 pub mod cli;
 pub mod cost_profiles;
 pub mod document;
+pub mod results;
 pub mod run;
 pub mod scenario;
 pub mod schema;

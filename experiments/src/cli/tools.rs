@@ -1,10 +1,12 @@
 //! `topology show` and `calibrate`: what surrounds runs.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use ipseclab_topologies::Topology;
+use ipseclab_topologies::{Topology, check, describe};
 
+use super::Failure;
 use crate::document::{Finding, Location, Report, SourceText};
 use crate::scenario::{Duration, TextValue as _, read_topology};
 
@@ -61,6 +63,17 @@ pub struct CalibrateArgs {
     /// Say nothing but errors.
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// Prints a topology.
+pub(super) fn topology(args: &TopologyArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let TopologyCommand::Show(args) = &args.command;
+    let topology = args.resolve()?.topology;
+    out.write_all(describe(&topology).as_bytes())?;
+    for finding in check(&topology) {
+        writeln!(out, "{finding}")?;
+    }
+    Ok(())
 }
 
 impl TopologyShowArgs {
