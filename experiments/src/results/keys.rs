@@ -25,7 +25,7 @@ pub(super) fn tables(result: &RunResult) -> KeyTables {
                     tables.add_esp(&row);
                 }
             }
-            Step::Ike(_) | Step::Acquire { .. } | Step::IdleTimeout { .. } => {}
+            Step::Ike(_) | Step::Acquire { .. } | Step::IdleTimeout { .. } | Step::Carried { .. } => {}
         }
     }
     tables

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipseclab_ike::config::ConnectionId;
 use ipseclab_ike::{Event, IkeSaId};
 use ipseclab_node::{Departure, Step};
-use ipseclab_output::{Ladder, LadderEvent, Message, Participant};
+use ipseclab_output::{Ladder, LadderEvent, LadderEventKind, Message, Participant};
 use ipseclab_sim::SimTime;
 
 use super::wording;
@@ -72,7 +72,8 @@ pub(super) fn whole(scenario: &CheckedScenario, result: &RunResult, secrets: boo
 }
 
 fn ladder(mut title: String, participants: Vec<Participant>, mut events: Vec<LadderEvent>) -> Ladder {
-    events.sort_by_key(|event| event.time_ns);
+    // What a node does at one time comes before the messages that leave it then.
+    events.sort_by_key(|event| (event.time_ns, matches!(event.kind, LadderEventKind::Message(_))));
     if events.len() > EVENTS_MAX {
         title = format!("{title} (first {EVENTS_MAX} of {} events)", events.len());
         events.truncate(EVENTS_MAX);
@@ -192,7 +193,7 @@ impl Peers {
                 Step::Ike(Event::ChildSaEstablished(child)) => {
                     peers.by_child.insert(child.spi_in, child.connection);
                 }
-                Step::Ike(_) | Step::Acquire { .. } | Step::IdleTimeout { .. } => {}
+                Step::Ike(_) | Step::Acquire { .. } | Step::IdleTimeout { .. } | Step::Carried { .. } => {}
             }
         }
         peers
@@ -201,7 +202,7 @@ impl Peers {
     fn of_step(&self, step: &Step) -> Option<usize> {
         let connection = match step {
             Step::Acquire { connection, .. } => Some(connection),
-            Step::IdleTimeout { spi_in } => self.by_child.get(spi_in),
+            Step::IdleTimeout { spi_in } | Step::Carried { spi_in, .. } => self.by_child.get(spi_in),
             Step::Ike(event) => self.of_event(event),
         };
         self.by_connection.get(connection?.0 as usize).copied()

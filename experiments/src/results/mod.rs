@@ -85,6 +85,7 @@ pub fn write(
     wanted: Wanted,
 ) -> Result<PathBuf, ResultsError> {
     directory.write_file("negotiations.csv", &write_csv(&result.negotiations)?)?;
+    directory.write_file("closures.csv", &write_csv(&result.closures)?)?;
     directory.write_file("flows.csv", &write_csv(&result.flows)?)?;
     directory.write_file("links.csv", &write_csv(&result.links)?)?;
     directory.write_file("nodes.csv", &write_csv(&result.nodes)?)?;

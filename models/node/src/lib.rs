@@ -24,6 +24,6 @@ pub use host::{HostConfig, HostCounters};
 pub use node::{Node, NodeConfig};
 pub use port::Port;
 pub use record::{
-    Agreed, CaptureDirection, CapturedPacket, Departure, MessageRecord, NegotiationRecord, Observe, Outcome,
-    Records, Step, StepRecord,
+    Agreed, CaptureDirection, CapturedPacket, ClosedSa, Closure, ClosureRecord, Departure, MessageRecord,
+    NegotiationRecord, Observe, Outcome, Records, Step, StepRecord,
 };

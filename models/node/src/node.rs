@@ -22,7 +22,8 @@ use crate::host::{Effects, Host, HostConfig, HostCounters, Job, Output, ike_data
 use crate::negotiation::{Cause, initiator_spi};
 use crate::port::Port;
 use crate::record::{
-    CaptureDirection, CapturedPacket, Departure, MessageRecord, Observe, Outcome, Records, Step, StepRecord,
+    CaptureDirection, CapturedPacket, ClosureRecord, Departure, MessageRecord, Observe, Outcome, Records,
+    Step, StepRecord,
 };
 
 /// What every node has.
@@ -305,6 +306,9 @@ impl Node {
                 Output::Ike(transmit) => self.send_ike(ctx, effects.cause, *transmit),
                 Output::Local(packet) => self.deliver(ctx, &packet),
                 Output::Step(step) => self.write_step(ctx.now(), effects.cause, *step),
+                Output::Closed(closure) => {
+                    self.records.closures.push(ClosureRecord { time: ctx.now(), closure: *closure });
+                }
                 Output::Drop(reason) => self.drop_packet(ctx, reason),
             }
         }
