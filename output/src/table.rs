@@ -372,7 +372,10 @@ mod tests {
     fn only_a_child_sa_carries_packets() {
         let ike = ClosureRow { node: "a".into(), reason: "remote".into(), ..ClosureRow::default() };
         let child = ClosureRow { sa: SaKind::Child, esp_packets_in: Some(0), ..ike.clone() };
-        assert_eq!(text(&[ike, child]).lines().skip(1).collect::<Vec<_>>(), ["0,a,,,ike,remote,,,,", "0,a,,,child,remote,0,,,"]);
+        assert_eq!(
+            text(&[ike, child]).lines().skip(1).collect::<Vec<_>>(),
+            ["0,a,,,ike,remote,,,,", "0,a,,,child,remote,0,,,"]
+        );
     }
 
     #[test]

@@ -5,7 +5,8 @@
 use ipseclab_crypto::Secret;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{
-    ChildSaEstablished, CloseReason, Event, FailureReason, IkeSaEstablished, IkeSaKeys, Role, TrafficSelectors,
+    ChildSaEstablished, CloseReason, Event, FailureReason, IkeSaEstablished, IkeSaKeys, Role,
+    TrafficSelectors,
 };
 use ipseclab_ipsec::{ChildSaCounters, Selectors};
 use ipseclab_net::protocol;
@@ -239,7 +240,10 @@ mod tests {
         let mut carried = ChildSaCounters::default();
         (carried.outbound.packets, carried.outbound.octets, carried.inbound.packets) = (1, 84, 2);
         let line = carried_line(0xabc, carried);
-        assert_eq!(line, "Child SA with inbound SPI 00000abc carried 1 packet out and 2 in (84 and 0 octets)");
+        assert_eq!(
+            line,
+            "Child SA with inbound SPI 00000abc carried 1 packet out and 2 in (84 and 0 octets)"
+        );
     }
 
     #[test]

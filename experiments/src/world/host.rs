@@ -14,7 +14,7 @@ use crate::scenario::{
     self, CheckedScenario, ConnectionIndex, Mode, NodeSettings, PolicyMode, StartAction, TrafficSelector,
 };
 
-/// The host of a node, or `None` for one that only forwards: no connection, no network, no traffic.
+/// The host of a node, or `None` for one that only forwards.
 pub(super) fn config(
     scenario: &CheckedScenario,
     connections: &Connections,
@@ -22,11 +22,10 @@ pub(super) fn config(
     observe: Observe,
 ) -> Option<HostConfig> {
     let node = settings.node;
-    let indices = connections.at(node);
-    let has_traffic = scenario.traffic.iter().any(|flow| flow.from == node || flow.to == node);
-    if indices.is_empty() && settings.networks.is_empty() && !has_traffic {
+    if !settings.is_host {
         return None;
     }
+    let indices = connections.at(node);
     let sides: Vec<_> = indices.iter().map(|index| Side::of(scenario, *index, node)).collect();
     let ike = EndpointConfig {
         local_address: settings.nat.map_or(settings.address, |nat| nat.inside),
@@ -86,7 +85,7 @@ impl<'a> Side<'a> {
                 base_permille: written.retransmission.base_thousandths,
                 tries: written.retransmission.tries,
             },
-            dpd_delay: None,
+            dpd_delay: written.dpd_delay.map(ipseclab_sim::SimDuration::to_duration),
             child: self.child(),
         }
     }
