@@ -68,7 +68,8 @@ fn a_second_run_gives_the_same_bytes() {
 #[test]
 fn another_seed_gives_other_spis_nonces_and_losses() {
     let settings = |seed| vec!["topology.link.loss=0.2", seed, "duration=\"30s\""];
-    let (one, two) = (files_of("site-to-site", &settings("seed=1")), files_of("site-to-site", &settings("seed=2")));
+    let (one, two) =
+        (files_of("site-to-site", &settings("seed=1")), files_of("site-to-site", &settings("seed=2")));
     let cell = |files: &BTreeMap<String, Vec<u8>>, table: &str, column: &str| {
         let mut reader = csv::Reader::from_reader(files[table].as_slice());
         let place = reader.headers().unwrap().iter().position(|name| name == column).unwrap();
@@ -84,6 +85,7 @@ fn nonce(files: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
     let capture = &files["capture/left.pcapng"];
     // Nonce payload: next payload Notify (41), no flags, length 36.
     let header = [41, 0, 0, 36];
-    let at = capture.windows(4).position(|window| window == header).expect("a nonce payload is in the capture");
+    let at =
+        capture.windows(4).position(|window| window == header).expect("a nonce payload is in the capture");
     capture[at + 4..at + 36].to_vec()
 }

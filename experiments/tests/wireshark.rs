@@ -42,7 +42,8 @@ fn tshark(run: &Path, file: &Path, arguments: &[&str]) -> Vec<String> {
 
 fn captures(run: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(run.join("capture")).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "pcapng")).collect();
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "pcapng")).collect();
     files.sort();
     files
 }
@@ -70,11 +71,13 @@ const IKE_AUTH: &str = "35";
 fn check_captures(run: &Path) -> (usize, usize) {
     let (mut esp, mut protected) = (0, 0);
     for file in captures(run) {
-        let mut arguments = vec!["-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-T", "fields"];
+        let mut arguments =
+            vec!["-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-T", "fields"];
         arguments.extend(FIELDS.iter().flat_map(|field| ["-e", *field]));
         for line in tshark(run, &file, &arguments) {
             let columns: Vec<_> = line.split('\t').collect();
-            let [_, malformed, severities, ip, udp, spi, icv_good, exchange, decrypted, id] = columns[..] else {
+            let [_, malformed, severities, ip, udp, spi, icv_good, exchange, decrypted, id] = columns[..]
+            else {
                 panic!("{}: {line}", file.display());
             };
             let context = format!("{}: {line}", file.display());
@@ -90,7 +93,10 @@ fn check_captures(run: &Path) -> (usize, usize) {
             }
             if !exchange.is_empty() && exchange != IKE_SA_INIT {
                 assert!(!decrypted.is_empty(), "{context}");
-                assert!(exchange != IKE_AUTH || !id.is_empty(), "a decrypted IKE_AUTH shows identities: {context}");
+                assert!(
+                    exchange != IKE_AUTH || !id.is_empty(),
+                    "a decrypted IKE_AUTH shows identities: {context}"
+                );
                 protected += 1;
             }
         }
