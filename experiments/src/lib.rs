@@ -19,6 +19,7 @@
 //! ```
 
 pub mod cli;
+pub mod cost_profiles;
 pub mod document;
 pub mod scenario;
 pub mod schema;
