@@ -4,6 +4,8 @@
 //! and an inlined one for [`crate::structure`], which then needs to follow no references. TOML has no null, so an
 //! optional key may be absent and nothing else: "or null" is taken out of both.
 
+use std::sync::LazyLock;
+
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
@@ -21,9 +23,15 @@ pub fn sweep() -> Value {
     generate::<SweepFile>(false)
 }
 
-/// Schema of `T` without references, for comparing documents with.
-pub fn inlined<T: JsonSchema>() -> Value {
-    generate::<T>(true)
+/// Schema of a scenario without references, for comparing documents with; made once, as a sweep needs it often.
+pub fn scenario_inlined() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(|| generate::<ScenarioFile>(true));
+    &SCHEMA
+}
+
+/// Schema of a sweep without references, for comparing documents with.
+pub fn sweep_inlined() -> Value {
+    generate::<SweepFile>(true)
 }
 
 fn generate<T: JsonSchema>(inline: bool) -> Value {
@@ -51,6 +59,12 @@ fn remove_null_here(object: &mut serde_json::Map<String, Value>) {
     }
     if let Some(Value::Array(allowed)) = object.get_mut("enum") {
         allowed.retain(|value| !value.is_null());
+        // An optional constant is written as an enumeration of itself and null.
+        if let [only] = allowed.as_slice() {
+            let only = only.clone();
+            object.remove("enum");
+            object.insert("const".to_owned(), only);
+        }
     }
     let Some(Value::Array(branches)) = object.get_mut("anyOf") else { return };
     branches.retain(|branch| branch["type"] != "null");

@@ -164,7 +164,9 @@ impl<'a> Structure<'a> {
             return format!("one of {}", list(allowed));
         }
         let types: Vec<_> = type_names(schema).into_iter().map(type_phrase).collect();
-        types.join(" or ")
+        let needed = texts(&schema["required"]);
+        let with = if needed.is_empty() { String::new() } else { format!(" with {}", list(needed)) };
+        types.join(" or ") + &with
     }
 
     fn wrong_type(&self, path: &KeyPath, value: &Value, schema: &Schema) -> Finding {

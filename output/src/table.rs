@@ -56,8 +56,8 @@ pub struct NegotiationRow {
     pub started_ns: u64,
     /// When it was established or given up.
     pub ended_ns: u64,
-    /// `ended_ns - started_ns` of an established one.
-    pub latency_ns: Option<u64>,
+    /// `ended_ns - started_ns`: until established, or until the failure was known.
+    pub latency_ns: u64,
     /// Established or failed.
     pub result: NegotiationResult,
     /// Empty when established.
@@ -72,8 +72,6 @@ pub struct NegotiationRow {
     pub bytes_received: u64,
     /// Requests that the initiator sent again.
     pub retransmissions: u64,
-    /// Replies that the responder sent again.
-    pub retransmissions_responder: u64,
     /// Share of the latency spent in flight.
     pub propagation_ns: u64,
     /// Share of the latency spent being serialised or waiting in a port queue.
@@ -95,8 +93,7 @@ pub struct NegotiationRow {
 }
 
 impl NegotiationRow {
-    /// Sum of the four parts of the latency, which equals `latency_ns` of an established negotiation; `None` on
-    /// overflow.
+    /// Sum of the four parts of the latency, which equals `latency_ns`; `None` on overflow.
     pub fn latency_parts_ns(&self) -> Option<u64> {
         self.propagation_ns
             .checked_add(self.serialisation_queueing_ns)?
@@ -120,20 +117,18 @@ pub struct FlowRow {
     pub sent_packets: u64,
     /// Packets that came out at the other end (for pings: answers that came back).
     pub received_packets: u64,
-    /// Sent and neither received nor in flight at the end.
+    /// Sent and not received when the run ended.
     pub lost_packets: u64,
-    /// Packets still on their way when the run ended.
-    pub in_flight_packets: u64,
     /// Octets of `sent_packets`.
     pub sent_bytes: u64,
     /// Octets of `received_packets`.
     pub received_bytes: u64,
-    /// Shortest round trip; empty without one.
-    pub rtt_min_ns: Option<u64>,
-    /// Mean round trip, rounded down; empty without one.
-    pub rtt_mean_ns: Option<u64>,
-    /// Longest round trip; empty without one.
-    pub rtt_max_ns: Option<u64>,
+    /// Shortest delay: round trip of a ping, one way of UDP; empty without one.
+    pub delay_min_ns: Option<u64>,
+    /// Mean delay, rounded down; empty without one.
+    pub delay_mean_ns: Option<u64>,
+    /// Longest delay; empty without one.
+    pub delay_max_ns: Option<u64>,
     /// When the first packet was sent; empty if none was.
     pub first_sent_ns: Option<u64>,
     /// When the first packet was received; empty if none was.
@@ -216,8 +211,6 @@ pub struct DropRow {
     pub reason: String,
     /// Packets.
     pub packets: u64,
-    /// Their octets.
-    pub bytes: u64,
 }
 
 /// The share `part / whole`, rounded to six decimals; 0 when `whole` is 0.
@@ -299,7 +292,7 @@ mod tests {
     fn the_columns_of_negotiations_are_stable() {
         check_header::<NegotiationRow>(
             "connection,initiator,responder,attempt,started_ns,ended_ns,latency_ns,result,failure_reason,\
-             messages_sent,messages_received,bytes_sent,bytes_received,retransmissions,retransmissions_responder,\
+             messages_sent,messages_received,bytes_sent,bytes_received,retransmissions,\
              propagation_ns,serialisation_queueing_ns,cpu_ns,retransmission_wait_ns,ike_spi_i,ike_spi_r,\
              ike_proposal,esp_proposal,nat_detected",
         );
@@ -308,8 +301,8 @@ mod tests {
     #[test]
     fn the_columns_of_flows_are_stable() {
         check_header::<FlowRow>(
-            "flow,kind,source,destination,sent_packets,received_packets,lost_packets,in_flight_packets,sent_bytes,\
-             received_bytes,rtt_min_ns,rtt_mean_ns,rtt_max_ns,first_sent_ns,first_received_ns,last_received_ns",
+            "flow,kind,source,destination,sent_packets,received_packets,lost_packets,sent_bytes,\
+             received_bytes,delay_min_ns,delay_mean_ns,delay_max_ns,first_sent_ns,first_received_ns,last_received_ns",
         );
     }
 
@@ -332,7 +325,7 @@ mod tests {
 
     #[test]
     fn the_columns_of_drops_are_stable() {
-        check_header::<DropRow>("where,reason,packets,bytes");
+        check_header::<DropRow>("where,reason,packets");
     }
 
     #[test]

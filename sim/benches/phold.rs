@@ -150,10 +150,10 @@ fn draw(state: &mut u64) -> u64 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the workload asks for the platform's logarithm")]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 4e7")]
+#[expect(clippy::cast_possible_truncation, reason = "between 0 and 4e7")]
 fn delay(x: u64) -> u64 {
     let u = (to_f64(x >> 11) + 0.5) / to_f64(1 << 53);
-    100_000 + (-u.ln() * 900_000.0) as u64
+    100_000 + ((-u.ln() * 900_000.0) as i64).unsigned_abs()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the workload takes the low 32 bits")]

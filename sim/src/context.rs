@@ -134,7 +134,7 @@ impl<E> Agenda<E> {
     pub(crate) fn cancel(&mut self, owner: ProcessId, timer: TimerHandle) -> bool {
         let dropped = self.slab.cancel(owner, timer);
         // Timers that are set and cancelled for every packet would otherwise pile up until they are due. A sweep
-        // costs no more than the cancellations before it, and at most half of the queue is ever dead.
+        // is paid by the cancellations before it, and beyond the first thousand at most half of the queue is dead.
         let dead = self.slab.cancelled();
         if dropped && dead >= SWEEP_FROM && 2 * dead > self.queue.len() {
             self.sweep();

@@ -33,10 +33,8 @@ pub struct Simulation<P: Process> {
     agenda: Agenda<P::Event>,
     now: SimTime,
     handled: u64,
-    /// The last event handled; sequences begin with 1, so at first it is equal to none.
-    last: Entry,
-    /// How many pops until the next entries are read ahead.
-    read: usize,
+    /// The key of the last event handled; sequences begin with 1, so at first it is equal to none.
+    last: (u64, Tie),
 }
 
 /// How many entries are read ahead at once: their slots and processes fit the first-level cache together.
@@ -80,15 +78,7 @@ impl<P: Process> Simulation<P> {
     /// An empty simulation at the start of time.
     pub fn new(options: Options) -> Self {
         let agenda = Agenda::new();
-        Self {
-            options,
-            seats: Vec::new(),
-            agenda,
-            now: SimTime::ZERO,
-            handled: 0,
-            last: Entry::FIRST,
-            read: 0,
-        }
+        Self { options, seats: Vec::new(), agenda, now: SimTime::ZERO, handled: 0, last: (0, Tie::before(0)) }
     }
 
     /// Adds a process; ids are given in order, from 0.
@@ -138,17 +128,9 @@ impl<P: Process> Simulation<P> {
     pub fn run_until(&mut self, horizon: SimTime) -> RunReport {
         let before = self.handled;
         let stopped = loop {
-            if self.handled >= self.options.event_limit {
-                break StopReason::EventLimit;
+            if let Some(reason) = self.run_batch(horizon.as_nanos()) {
+                break reason;
             }
-            let Some(entry) = self.agenda.queue.pop_until(horizon.as_nanos()) else {
-                break if self.agenda.is_empty() { StopReason::Idle } else { StopReason::Horizon };
-            };
-            if self.read == 0 {
-                self.read_ahead();
-            }
-            self.read -= 1;
-            self.dispatch(entry);
         };
         if stopped == StopReason::Horizon {
             self.now = self.now.max(horizon);
@@ -156,19 +138,34 @@ impl<P: Process> Simulation<P> {
         RunReport { events: self.handled - before, end: self.now, stopped }
     }
 
-    /// Touches the payloads and processes of the next events.
+    /// Handles as many events as one look ahead covers; why the run stops, if it does.
+    fn run_batch(&mut self, horizon: u64) -> Option<StopReason> {
+        let left = self.options.event_limit - self.handled;
+        if left == 0 {
+            return Some(StopReason::EventLimit);
+        }
+        for _ in 0..left.min(self.read_ahead()) {
+            let Some(entry) = self.agenda.queue.pop_until(horizon) else {
+                return Some(if self.agenda.is_empty() { StopReason::Idle } else { StopReason::Horizon });
+            };
+            self.dispatch(entry);
+        }
+        None
+    }
+
+    /// Touches the payloads and processes of the next events; how many events, but at least one.
     ///
     /// With a million events pending each of these is a cache miss, and handling one event at a time waits for each
     /// of them in turn. A loop that does nothing but read has many misses under way at once.
-    fn read_ahead(&mut self) {
+    fn read_ahead(&self) -> u64 {
         let ahead = self.agenda.queue.upcoming();
         let ahead = &ahead[..ahead.len().min(READ_AHEAD)];
-        self.read = ahead.len() + 1;
         let touched = ahead.iter().map(|entry| {
             let seat = self.seats.get(entry.target.as_usize()).map_or(0, |seat| seat.account.tie.sequence());
             seat ^ u64::from(self.agenda.slab.generation(entry.slot))
         });
         black_box(touched.fold(0, |sum, word| sum ^ word));
+        ahead.len().max(1) as u64
     }
 
     /// Brings a due event to its process, unless it was cancelled.
@@ -204,10 +201,10 @@ impl<P: Process> Simulation<P> {
     /// Time never falls and no key comes twice: a queue that breaks this would publish false numbers.
     #[inline]
     fn check_order(&mut self, entry: Entry) {
-        let last = &self.last;
-        let same = (entry.time, entry.tie) == (last.time, last.tie);
-        assert!(entry.time >= last.time && !same, "event {entry:?} follows {last:?}");
-        self.last = entry;
+        let key = (entry.time, entry.tie);
+        let last = self.last;
+        assert!(key.0 >= last.0 && key != last, "{key:?} follows {last:?}");
+        self.last = key;
     }
 
     /// Where the clock stands.

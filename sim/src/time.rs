@@ -164,3 +164,58 @@ impl fmt::Display for SimDuration {
         write!(f, "{}.{:09}", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_add_up_in_every_unit() {
+        assert_eq!(SimDuration::from_secs(1), SimDuration::from_millis(1_000));
+        assert_eq!(SimDuration::from_millis(1), SimDuration::from_micros(1_000));
+        assert_eq!(SimDuration::from_micros(1), SimDuration::from_nanos(1_000));
+        let start = SimTime::from_nanos(5);
+        assert_eq!((start + SimDuration::from_nanos(7)).since(start), SimDuration::from_nanos(7));
+    }
+
+    #[test]
+    fn assigning_operators_agree_with_the_plain_ones() {
+        let (mut instant, mut span) = (SimTime::from_nanos(3), SimDuration::from_nanos(10));
+        instant += span;
+        span += SimDuration::from_nanos(5);
+        span -= SimDuration::from_nanos(1);
+        assert_eq!((instant.as_nanos(), span.as_nanos()), (13, 14));
+        assert_eq!(span - span, SimDuration::ZERO);
+    }
+
+    #[test]
+    fn checked_arithmetic_sees_the_end_of_time() {
+        let one = SimDuration::from_nanos(1);
+        assert_eq!(SimTime::MAX.checked_add(one), None);
+        assert_eq!(SimTime::ZERO.checked_add(SimDuration::MAX), Some(SimTime::MAX));
+        assert_eq!(SimDuration::MAX.checked_add(one), None);
+        assert_eq!(SimDuration::from_secs(u64::MAX / 1_000_000_000).checked_mul(2), None);
+        assert_eq!(one.checked_mul(9), Some(SimDuration::from_nanos(9)));
+    }
+
+    #[test]
+    fn unchecked_arithmetic_stops_the_run_instead_of_wrapping() {
+        let one = SimDuration::from_nanos(1);
+        assert!(std::panic::catch_unwind(|| SimTime::MAX + one).is_err());
+        assert!(std::panic::catch_unwind(|| SimDuration::ZERO - one).is_err());
+        assert!(std::panic::catch_unwind(|| SimTime::ZERO.since(SimTime::MAX)).is_err());
+    }
+
+    #[test]
+    fn the_protocol_cores_clock_converts_both_ways() {
+        let instant = SimTime::from_nanos(12_345_678_901);
+        assert_eq!(SimTime::from_duration(instant.to_duration()), Some(instant));
+        assert_eq!(SimTime::from_duration(Duration::MAX), None);
+    }
+
+    #[test]
+    fn times_print_as_exact_seconds() {
+        assert_eq!(SimTime::from_nanos(1_000_000_001).to_string(), "1.000000001");
+        assert_eq!(SimDuration::from_millis(20).to_string(), "0.020000000");
+    }
+}

@@ -27,6 +27,8 @@ pub use sweep::{SweepArgs, SweepOptions};
 pub use tools::{TopologyArgs, TopologyCommand, TopologyShowArgs, TopologyShowOptions};
 
 use crate::document::Report;
+use crate::results::ResultsError;
+use crate::run::RunError;
 
 /// A deterministic simulator of networks whose nodes speak real IKEv2 and ESP.
 #[derive(Debug, Parser)]
@@ -40,6 +42,12 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a scenario and write its results.
+    Run(RunArgs),
+    /// Run a scenario and show its messages: who sends what, when, and what was agreed.
+    Explain(ExplainArgs),
+    /// Look at topologies.
+    Topology(TopologyArgs),
     /// Check scenario and sweep files without running them.
     Check(CheckArgs),
     /// List the scenarios, studies and topologies that come with the program.
@@ -53,6 +61,8 @@ pub enum Command {
 const EXAMPLES: &str = "\
 Examples:
   ipseclab list                       what there is to try
+  ipseclab explain site-to-site       IKE, message by message
+  ipseclab run site-to-site           tables, ladder and summary in out/
   ipseclab check my-scenario.toml     is the file right?
   ipseclab schema scenario            for the editor
 
@@ -68,6 +78,12 @@ pub enum Failure {
     /// The result cannot be written.
     #[error("cannot write the result: {0}")]
     Output(#[from] std::io::Error),
+    /// The run has no result.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The results cannot be kept.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
 }
 
 impl Failure {
@@ -80,7 +96,7 @@ impl Failure {
     pub fn render(&self, colour: bool) -> String {
         match self {
             Self::Input(report) => report.render(colour),
-            Self::Output(_) => format!("error: {self}\n"),
+            Self::Output(_) | Self::Run(_) | Self::Results(_) => format!("error: {self}\n"),
         }
     }
 }
@@ -91,6 +107,9 @@ impl Failure {
 /// Everything wrong with the input, or a result that cannot be written.
 pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
     match &cli.command {
+        Command::Run(args) => run::execute(args, out),
+        Command::Explain(args) => run::explain(args, out),
+        Command::Topology(args) => tools::topology(args, out),
         Command::Check(args) => check::execute(args, out),
         Command::List(args) => list::execute(args, out),
         Command::Schema(args) => schema::execute(args, out),

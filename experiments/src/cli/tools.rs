@@ -1,8 +1,11 @@
 //! `topology show`: what surrounds runs.
 
-use clap::{Args, Subcommand};
-use ipseclab_topologies::Topology;
+use std::io::Write;
 
+use clap::{Args, Subcommand};
+use ipseclab_topologies::{Topology, check, describe};
+
+use super::Failure;
 use crate::document::{Finding, Location, Report, SourceText};
 use crate::scenario::{Duration, TextValue as _, read_topology};
 
@@ -44,6 +47,17 @@ pub struct TopologyShowOptions {
     pub topology: Topology,
 }
 
+/// Prints a topology.
+pub(super) fn topology(args: &TopologyArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let TopologyCommand::Show(args) = &args.command;
+    let topology = args.resolve()?.topology;
+    out.write_all(describe(&topology).as_bytes())?;
+    for finding in check(&topology) {
+        writeln!(out, "{finding}")?;
+    }
+    Ok(())
+}
+
 impl TopologyShowArgs {
     /// Reads the topology.
     ///
@@ -62,4 +76,40 @@ fn parse_delay(text: &str) -> Result<Duration, Report> {
         let finding = finding.at(Location::new(&source, 0..text.len()), mistake.message);
         Report::of(mistake.help.into_iter().fold(finding, Finding::help))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(topology: &str, default_delay: Option<&str>) -> Result<TopologyShowOptions, Report> {
+        let default_delay = default_delay.map(str::to_owned);
+        TopologyShowArgs { topology: topology.to_owned(), default_delay }.resolve()
+    }
+
+    #[test]
+    fn shipped_topologies_are_found_by_name() {
+        assert_eq!(show("abilene", None).unwrap().topology.node_count(), 11);
+    }
+
+    #[test]
+    fn typos_in_names_and_delays_are_answered() {
+        let report = show("abilen", None).unwrap_err();
+        assert_eq!(report.findings()[0].help[0], "did you mean `abilene`?");
+        let report = show("abilene", Some("1 minute")).unwrap_err();
+        assert_eq!(report.findings()[0].label, "`minute` is no such unit");
+    }
+
+    #[test]
+    fn a_graphml_file_without_coordinates_needs_the_default_delay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("two.graphml");
+        let graph = "<graph edgedefault=\"undirected\"><node id=\"a\"/><node id=\"b\"/>\
+                     <edge source=\"a\" target=\"b\"/></graph>";
+        std::fs::write(&path, format!("<graphml>{graph}</graphml>")).unwrap();
+        let name = path.to_str().unwrap();
+        assert!(show(name, None).is_err());
+        let topology = show(name, Some("7ms")).unwrap().topology;
+        assert_eq!(topology.links().next().unwrap().3.delay_ns, 7_000_000);
+    }
 }

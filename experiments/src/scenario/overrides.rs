@@ -4,17 +4,12 @@
 //! path is compared with the schema first: a key that no scenario can have is an error with the keys that exist at
 //! the step where it went wrong, and so is an entry of a map (a connection, a list element) that the file lacks.
 
-use std::sync::LazyLock;
-
 use serde_json::Value as Schema;
 use toml::Value;
 
-use super::file::ScenarioFile;
 use crate::document::{Document, Finding, KeyPath, Location, PathError, SourceText, list};
 use crate::schema;
 use crate::structure::{descend, keys};
-
-static SCHEMA: LazyLock<Schema> = LazyLock::new(schema::inlined::<ScenarioFile>);
 
 /// One value to set.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,15 +107,21 @@ impl Override {
         let mut path = KeyPath::root();
         for (position, step) in self.steps.iter().enumerate() {
             let (before, through) = (&self.steps[..position], &self.steps[..=position]);
-            let (Ok(parent), Ok(schema)) = (descend(&SCHEMA, before), descend(&SCHEMA, through)) else {
-                return Err(self.unknown(position, known_keys(&SCHEMA, before, document, &path)));
+            let (Ok(parent), Ok(schema)) =
+                (descend(schema::scenario_inlined(), before), descend(schema::scenario_inlined(), through))
+            else {
+                return Err(
+                    self.unknown(position, known_keys(schema::scenario_inlined(), before, document, &path))
+                );
             };
             let next = path.join_step(step, parent);
             if !parent["properties"][step].is_object()
                 && document.value(&next).is_none()
                 && !may_be_made(schema)
             {
-                return Err(self.unknown(position, known_keys(&SCHEMA, before, document, &path)));
+                return Err(
+                    self.unknown(position, known_keys(schema::scenario_inlined(), before, document, &path))
+                );
             }
             path = next;
         }
@@ -129,7 +130,8 @@ impl Override {
 
     /// The value in the type that the schema asks for: `psk=1234` is a text.
     fn fitting(&self) -> Value {
-        let wants_text = descend(&SCHEMA, &self.steps).is_ok_and(|schema| schema["type"] == "string");
+        let wants_text =
+            descend(schema::scenario_inlined(), &self.steps).is_ok_and(|schema| schema["type"] == "string");
         match &self.value {
             Value::Integer(_) | Value::Boolean(_) | Value::Datetime(_)
                 if wants_text && self.value_written.source.name == "--set" =>

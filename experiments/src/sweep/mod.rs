@@ -3,6 +3,7 @@
 //! A sweep file becomes a [`SweepPlan`], the complete and ordered list of runs. Running them, statistics and plots
 //! read the plan and are elsewhere.
 
+mod build;
 mod file;
 mod metric;
 mod plan;

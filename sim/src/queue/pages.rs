@@ -30,8 +30,7 @@ impl Bag {
 
 impl Pages {
     /// Adds `entry` to `bag`; true if that took a new page, as it does when the bag was empty.
-    #[expect(clippy::inline_always, reason = "measured, see the ladder")]
-    #[inline(always)]
+    #[inline]
     pub(super) fn append(&mut self, bag: &mut Bag, entry: Entry) -> bool {
         let next = bag.0.wrapping_add(1);
         // NONE + 1 is 0, so an empty bag and one with a full page both need a page.
@@ -71,9 +70,15 @@ impl Pages {
         *bag = Bag::EMPTY;
     }
 
+    /// How many entries there is room for.
+    #[cfg(test)]
+    pub(super) const fn capacity(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// A page chained behind the (full or no) page of `bag`; the place of its first entry.
     #[cold]
     #[inline(never)]
-    /// A page chained behind the (full or no) page of `bag`; the place of its first entry.
     fn page_after(&mut self, bag: Bag) -> u32 {
         let previous = if bag.0 == NONE { NONE } else { bag.0 / PAGE };
         let page = self.free.unwrap_or_else(|| self.grow());

@@ -243,7 +243,10 @@ impl Checker<'_> {
             let finding = Finding::new(format!("transport mode protects only `{name}` itself, {own}"))
                 .help("leave the selector out, or use mode = \"tunnel\"");
             self.blame(path, "other addresses", finding);
-        } else if !is_own && !side.node.networks.iter().any(|behind| behind.overlaps(network)) {
+        } else if self.networks_known
+            && !is_own
+            && !side.node.networks.iter().any(|behind| behind.overlaps(network))
+        {
             let behind: Vec<_> = side.node.networks.iter().map(ToString::to_string).collect();
             let behind = if behind.is_empty() { "no network".to_owned() } else { behind.join(", ") };
             let finding = Finding::new(format!("no traffic of `{name}` is in {network}"))

@@ -38,10 +38,10 @@ const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// # Errors
 /// Everything that is wrong with it.
 pub fn check(document: &Document, folder: Option<&Path>) -> Result<CheckedScenario, Report> {
-    let structure = Structure::new(document, &schema::inlined::<ScenarioFile>(), FORMATS).check();
+    let structure = Structure::new(document, schema::scenario_inlined(), FORMATS).check();
     structure.into_result(())?;
     let file = read(document)?;
-    let mut checker = Checker { document, file: &file, folder, report: Report::default(), texts: Vec::new() };
+    let mut checker = Checker::new(document, &file, folder);
     let scenario = checker.scenario();
     let Checker { report, .. } = checker;
     match scenario {
@@ -66,6 +66,8 @@ struct Checker<'a> {
     report: Report,
     /// Names and texts of the files that the scenario names.
     texts: Vec<(String, String)>,
+    /// Whether the networks of all nodes are known; if not, nobody is blamed for being outside them.
+    networks_known: bool,
 }
 
 /// The topology with what is asked of it again and again.
@@ -75,12 +77,18 @@ struct Ground {
     parts: Vec<usize>,
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
+    fn new(document: &'a Document, file: &'a ScenarioFile, folder: Option<&'a Path>) -> Self {
+        Self { document, file, folder, report: Report::default(), texts: Vec::new(), networks_known: true }
+    }
+
     fn scenario(&mut self) -> Option<CheckedScenario> {
         self.check_name("name", &self.file.name.clone(), &KeyPath::root().key("name"));
         let (duration, warm_up) = self.times();
         let ground = Ground::new(self.topology()?);
+        let before = self.report.findings().len();
         let nodes = self.nodes(&ground);
+        self.networks_known = self.report.findings().len() == before;
         let connections = self.connections(&ground, &nodes);
         let policies = self.policies(&ground, &nodes);
         let traffic = self.traffic(&ground, &nodes, &connections, duration);

@@ -37,8 +37,8 @@ impl Checker<'_> {
 
     fn generated(&mut self, kind: TopologyKind) -> Option<Topology> {
         let given = &self.file.topology;
-        self.needs(kind == TopologyKind::Chain, given.nodes.is_some(), "nodes", "a chain");
-        self.needs(kind == TopologyKind::HubAndSpoke, given.spokes.is_some(), "spokes", "hub-and-spoke");
+        let nodes = self.count(given.nodes, kind == TopologyKind::Chain, "nodes", "a chain");
+        let spokes = self.count(given.spokes, kind == TopologyKind::HubAndSpoke, "spokes", "hub-and-spoke");
         if given.default_delay.is_some() {
             self.useless("default_delay", "GraphML files");
         }
@@ -46,19 +46,20 @@ impl Checker<'_> {
         if given.link.delay.is_none() {
             let finding = Finding::new("`topology.link` lacks `delay`").help("such as delay = \"20ms\"");
             self.blame(&at().key("link"), "generated links have no other delay", finding);
+            return None;
         }
-        let link = link.filter(|_| self.report.is_empty())?;
+        let link = link?;
         let built = match kind {
             TopologyKind::Pair => topologies::pair(link),
-            TopologyKind::Chain => topologies::chain(given.nodes?.into(), link),
-            TopologyKind::HubAndSpoke => topologies::hub_and_spoke(given.spokes?.into(), link),
+            TopologyKind::Chain => topologies::chain(nodes?.into(), link),
+            TopologyKind::HubAndSpoke => topologies::hub_and_spoke(spokes?.into(), link),
         };
         self.or_blame(built, &at().key("kind"))
     }
 
     fn imported(&mut self, file: &str) -> Option<Topology> {
-        self.needs(false, self.file.topology.nodes.is_some(), "nodes", "a chain");
-        self.needs(false, self.file.topology.spokes.is_some(), "spokes", "hub-and-spoke");
+        self.count(self.file.topology.nodes, false, "nodes", "a chain");
+        self.count(self.file.topology.spokes, false, "spokes", "hub-and-spoke");
         let is_graphml = has_extension(file, "graphml");
         if self.file.topology.default_delay.is_some() && !is_graphml {
             self.useless("default_delay", "GraphML files");
@@ -115,16 +116,18 @@ impl Checker<'_> {
         }
     }
 
-    fn needs(&mut self, belongs: bool, given: bool, key: &str, owner: &str) {
+    /// A number that must be there exactly when it belongs to the generator.
+    fn count(&mut self, given: Option<u32>, belongs: bool, key: &str, owner: &str) -> Option<u32> {
         match (belongs, given) {
-            (true, false) => {
+            (true, None) => {
                 let finding =
                     Finding::new(format!("`topology` lacks `{key}`")).help(format!("such as {key} = 8"));
                 self.blame(&at(), format!("{owner} needs `{key}`"), finding);
             }
-            (false, true) => self.useless(key, owner),
-            (true, true) | (false, false) => {}
+            (false, Some(_)) => self.useless(key, owner),
+            (true, Some(_)) | (false, None) => {}
         }
+        given.filter(|_| belongs)
     }
 
     fn useless(&mut self, key: &str, owner: &str) {

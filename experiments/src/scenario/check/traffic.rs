@@ -208,6 +208,9 @@ impl Checker<'_> {
     ) -> Option<Ipv4Addr> {
         let name = &node.name;
         let Some(given) = given.map(Address::get) else { return self.default_end(node, hosts, end, path) };
+        if !self.networks_known {
+            return None;
+        }
         if given == own_address(node) || node.networks.iter().any(|network| network.contains(given)) {
             return Some(given);
         }
@@ -227,6 +230,7 @@ impl Checker<'_> {
         match node.networks.first() {
             Some(network) => Some(network.first_host()),
             None if hosts.contains(&node.node) => Some(own_address(node)),
+            None if !self.networks_known => None,
             None => {
                 let name = &node.name;
                 let finding = Finding::new(format!("`{name}` has no networks for `{path}`"))

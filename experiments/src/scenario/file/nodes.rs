@@ -57,8 +57,11 @@ pub struct NatFile {
 /// What a NAT's mapping or filter depends on (RFC 4787 §4.1 and §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(extend("x-not-built-yet" = ["endpoint-independent", "address-dependent"]))]
 pub enum NatBehaviour {
+    /// On nothing: the same for every remote endpoint.
+    EndpointIndependent,
+    /// On the remote address.
+    AddressDependent,
     /// On the remote address and port.
     AddressAndPortDependent,
 }

@@ -1,0 +1,310 @@
+//! One run: build the world, let time pass, and read the books.
+//!
+//! A run is a pure function of its scenario. What it found is a [`RunResult`]: the tables as rows, the records that
+//! captures and ladders are drawn from, and the fingerprint that says whether two runs were the same.
+
+use ipseclab_node::{Node, Observe, Outcome, Records};
+use ipseclab_output::table::ratio;
+use ipseclab_output::{DropRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow};
+use ipseclab_sim::{Fingerprint, ProcessId, SimDuration, SimTime, StopReason};
+
+use crate::scenario::{CheckedScenario, Flow, FlowKind};
+use crate::world::{BuildError, FlowApps, World, process};
+
+/// What a run found.
+#[derive(Debug)]
+pub struct RunResult {
+    /// Negotiations, by start time, then initiator.
+    pub negotiations: Vec<NegotiationRow>,
+    /// Flows, as written.
+    pub flows: Vec<FlowRow>,
+    /// Both directions of each link, in the order of the topology.
+    pub links: Vec<LinkRow>,
+    /// Nodes, then NATs.
+    pub nodes: Vec<NodeRow>,
+    /// Drops with a count above zero, by place and reason.
+    pub drops: Vec<DropRow>,
+    /// Events that the kernel handled.
+    pub events: u64,
+    /// The fingerprint of the run.
+    pub fingerprint: Fingerprint,
+    /// The nodes with their fingerprints, addresses and records.
+    pub observed: Vec<ObservedNode>,
+}
+
+/// A node after the run.
+#[derive(Debug)]
+pub struct ObservedNode {
+    /// The name in results.
+    pub name: String,
+    /// "host", "router" or "nat".
+    pub kind: &'static str,
+    /// The node's address.
+    pub address: std::net::Ipv4Addr,
+    /// The history of this node alone.
+    pub fingerprint: Fingerprint,
+    /// What it wrote down.
+    pub records: Records,
+}
+
+/// Why a run has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The world cannot be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The run did not end.
+    #[error("the run reached its limit of {limit} events after {at} s of simulated time (limits.events)")]
+    EventLimit {
+        /// The limit.
+        limit: u64,
+        /// When it was reached.
+        at: SimTime,
+    },
+    /// Packets appeared or vanished: a bug, and no figure of the run can be trusted.
+    #[error(
+        "the books do not balance: {entered} packets entered the links, {left} left them; please report this"
+    )]
+    Unbalanced {
+        /// Packets handed to links.
+        entered: u64,
+        /// Packets delivered or dropped by links.
+        left: u64,
+    },
+}
+
+/// Runs a scenario.
+///
+/// # Errors
+/// When the world cannot be built, the event limit is reached, or the books do not balance.
+pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, RunError> {
+    let mut world = World::build(scenario, observe)?;
+    let end = scenario.end();
+    let report = world.simulation.run_until(end);
+    if report.stopped == StopReason::EventLimit {
+        return Err(RunError::EventLimit { limit: scenario.limits.events, at: report.end });
+    }
+    let count = u32::try_from(world.simulation.processes().len()).expect("process numbers have 32 bits");
+    for id in (0..count).map(ProcessId::new) {
+        world.simulation.process_mut(id).finish(end);
+    }
+    let reader = Reader { scenario, world: &world, end };
+    let result = RunResult {
+        negotiations: reader.negotiations(),
+        flows: reader.flows(),
+        links: reader.links(),
+        nodes: world.simulation.processes().map(node_row).collect(),
+        drops: reader.drops(),
+        events: report.events,
+        fingerprint: world.simulation.fingerprint(),
+        observed: reader.observed(),
+    };
+    balance(&result.links)?;
+    Ok(result)
+}
+
+/// Every packet handed to a link is delivered or dropped (style A12).
+fn balance(links: &[LinkRow]) -> Result<(), RunError> {
+    let entered = links.iter().map(|link| link.offered_packets).sum();
+    let left = links.iter().map(|link| link.delivered_packets + link.dropped_packets).sum();
+    if entered == left { Ok(()) } else { Err(RunError::Unbalanced { entered, left }) }
+}
+
+/// Reads the books of a world that has run.
+struct Reader<'a> {
+    scenario: &'a CheckedScenario,
+    world: &'a World,
+    end: SimTime,
+}
+
+impl Reader<'_> {
+    fn negotiations(&self) -> Vec<NegotiationRow> {
+        let mut rows = Vec::new();
+        for settings in &self.scenario.nodes {
+            let node = self.world.simulation.process(process(settings.node));
+            let mut attempts = std::collections::BTreeMap::<_, u32>::new();
+            let mut records: Vec<_> = node.records().negotiations.iter().collect();
+            records.sort_by_key(|record| (record.started, record.ike_sa));
+            for record in records {
+                let attempt = attempts.entry(record.connection).or_default();
+                *attempt += 1;
+                let index = self.world.connection_at(settings.node, record.connection);
+                let index = index.expect("an endpoint negotiates the connections that it was given");
+                let connection = &self.scenario.connections[index.index()];
+                let peer =
+                    if connection.local == settings.node { connection.remote } else { connection.local };
+                let mut row = negotiation_row(record, *attempt);
+                row.connection = self.scenario.connection_label(index);
+                row.initiator.clone_from(&settings.name);
+                row.responder = self.scenario.node_name(peer).to_owned();
+                rows.push(row);
+            }
+        }
+        rows.sort_by(|a, b| {
+            (a.started_ns, &a.initiator, a.attempt).cmp(&(b.started_ns, &b.initiator, b.attempt))
+        });
+        rows
+    }
+
+    fn flows(&self) -> Vec<FlowRow> {
+        self.scenario
+            .traffic
+            .iter()
+            .zip(&self.world.flows)
+            .map(|(flow, apps)| self.flow(flow, *apps))
+            .collect()
+    }
+
+    fn flow(&self, flow: &Flow, apps: FlowApps) -> FlowRow {
+        let app = |(at, id)| {
+            let (app, times) =
+                self.world.simulation.process(at).app(id).expect("a flow's applications exist");
+            (app, times)
+        };
+        let (source, sent_at) = app(apps.source);
+        let (sink, received_at) = apps.sink.map_or((source, sent_at), app);
+        let record = ipseclab_net::FlowRecord::join(source.record(), sink.record());
+        let delay = record.delay;
+        let nanos = |time: Option<SimTime>| time.map(SimTime::as_nanos);
+        let span = |span: Option<SimDuration>| span.map(SimDuration::as_nanos);
+        let names = (self.scenario.node_name(flow.from), self.scenario.node_name(flow.to));
+        FlowRow {
+            flow: format!("{}:{}-{}", flow.entry, names.0, names.1),
+            kind: match flow.kind {
+                FlowKind::Ping => "ping".to_owned(),
+                FlowKind::Udp => "udp".to_owned(),
+            },
+            source: names.0.to_owned(),
+            destination: names.1.to_owned(),
+            sent_packets: record.sent.packets,
+            received_packets: record.received.packets,
+            lost_packets: record.lost(),
+            sent_bytes: record.sent.bytes,
+            received_bytes: record.received.bytes,
+            delay_min_ns: span(delay.min()),
+            delay_mean_ns: span(delay.mean()),
+            delay_max_ns: span(delay.max()),
+            first_sent_ns: nanos(sent_at.first_sent),
+            first_received_ns: nanos(received_at.first_received),
+            last_received_ns: nanos(received_at.last_received),
+        }
+    }
+
+    fn links(&self) -> Vec<LinkRow> {
+        let mut rows = Vec::new();
+        for (index, a, b, _) in self.scenario.topology.links() {
+            let name = self.scenario.topology.link_name(index).unwrap_or_default();
+            let ends = [(a, b), (b, a)];
+            for (wire, (from, to)) in self.world.wires[2 * index.index()..].iter().zip(ends) {
+                let port = &self.world.simulation.process(wire.process).ports()[wire.port.index()];
+                let counters = port.link.counters();
+                let busy = port.link.busy_until(self.end);
+                rows.push(LinkRow {
+                    link: name.clone(),
+                    from: self.scenario.node_name(from).to_owned(),
+                    to: self.scenario.node_name(to).to_owned(),
+                    offered_packets: counters.offered_packets,
+                    offered_bytes: counters.offered_bytes,
+                    delivered_packets: counters.delivered_packets,
+                    delivered_bytes: counters.delivered_bytes,
+                    dropped_packets: counters.dropped_packets(),
+                    busy_ns: busy.as_nanos(),
+                    utilisation: ratio(busy.as_nanos(), self.end.as_nanos()),
+                    queue_bytes_max: counters.queue_bytes_max,
+                });
+            }
+        }
+        rows
+    }
+
+    fn drops(&self) -> Vec<DropRow> {
+        let mut rows = Vec::new();
+        let mut push = |place: String, reason: ipseclab_net::DropReason, packets: u64| {
+            if packets > 0 {
+                rows.push(DropRow { where_: place, reason: reason.as_str().to_owned(), packets });
+            }
+        };
+        for node in self.world.simulation.processes() {
+            for (reason, packets) in node.drops().iter() {
+                push(node.name().to_owned(), reason, packets);
+            }
+        }
+        for (index, a, b, _) in self.scenario.topology.links() {
+            for (wire, (from, to)) in self.world.wires[2 * index.index()..].iter().zip([(a, b), (b, a)]) {
+                let port = &self.world.simulation.process(wire.process).ports()[wire.port.index()];
+                let place = format!("{} > {}", self.scenario.node_name(from), self.scenario.node_name(to));
+                for (reason, packets) in port.link.counters().drops() {
+                    push(place.clone(), reason, packets);
+                }
+            }
+        }
+        rows.sort();
+        rows
+    }
+
+    fn observed(&self) -> Vec<ObservedNode> {
+        let node = |(number, node): (u32, &Node)| ObservedNode {
+            name: node.name().to_owned(),
+            kind: node.kind(),
+            address: node.address(),
+            fingerprint: self.world.simulation.process_fingerprint(ProcessId::new(number)),
+            records: node.records().clone(),
+        };
+        (0..).zip(self.world.simulation.processes()).map(node).collect()
+    }
+}
+
+fn negotiation_row(record: &ipseclab_node::NegotiationRecord, attempt: u32) -> NegotiationRow {
+    let (result, failure_reason) = match record.outcome {
+        Outcome::Established => (NegotiationResult::Established, ""),
+        Outcome::Failed(reason) => (NegotiationResult::Failed, reason.as_str()),
+        Outcome::Unfinished => (NegotiationResult::Failed, "unfinished"),
+    };
+    let agreed = &record.agreed;
+    let spi_r = agreed.spi_r.unwrap_or(ipseclab_ike::wire::IkeSpi::ZERO);
+    NegotiationRow {
+        attempt,
+        started_ns: record.started.as_nanos(),
+        ended_ns: record.ended.as_nanos(),
+        latency_ns: record.ended.since(record.started).as_nanos(),
+        result,
+        failure_reason: failure_reason.to_owned(),
+        messages_sent: record.messages_sent.into(),
+        messages_received: record.messages_received.into(),
+        bytes_sent: record.bytes_sent,
+        bytes_received: record.bytes_received,
+        retransmissions: record.retransmissions.into(),
+        propagation_ns: record.delays.propagation.as_nanos(),
+        serialisation_queueing_ns: record.delays.serialisation_queueing.as_nanos(),
+        cpu_ns: record.delays.cpu.as_nanos(),
+        retransmission_wait_ns: record.delays.retransmission_wait.as_nanos(),
+        ike_spi_i: record.spi_i.to_string(),
+        ike_spi_r: spi_r.to_string(),
+        ike_proposal: agreed.ike_proposal.clone().unwrap_or_default(),
+        esp_proposal: agreed.esp_proposal.clone().unwrap_or_default(),
+        nat_detected: agreed.nat_detected,
+        ..NegotiationRow::default()
+    }
+}
+
+fn node_row(node: &Node) -> NodeRow {
+    let (cpu, host) = (node.cpu_counters(), node.host_counters());
+    NodeRow {
+        node: node.name().to_owned(),
+        kind: node.kind().to_owned(),
+        cores: node.cores().into(),
+        cpu_busy_ns: cpu.busy.as_nanos(),
+        jobs: cpu.jobs,
+        queue_max: cpu.queue_max as u64,
+        wait_max_ns: cpu.wait_max.as_nanos(),
+        ike_sas_established: host.ike_sas_established,
+        ike_sas_closed: host.ike_sas_closed,
+        child_sas_established: host.child_sas_established,
+        child_sas_closed: host.child_sas_closed,
+        esp_packets_in: host.esp.inbound.packets,
+        esp_packets_out: host.esp.outbound.packets,
+        esp_bytes_in: host.esp.inbound.octets,
+        esp_bytes_out: host.esp.outbound.octets,
+        dropped_packets: node.drops().total(),
+    }
+}

@@ -1,0 +1,167 @@
+//! Hosts: endpoint, policies and traps of one node.
+
+use ipseclab_crypto::Secret;
+use ipseclab_ike::config::{Child, Connection, EndpointConfig, Limits, Mode as IkeMode, RetransmitPolicy};
+use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
+use ipseclab_ike::{Identity, TrafficSelectors};
+use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector};
+use ipseclab_node::{HostConfig, Observe, convert};
+use ipseclab_topologies::NodeIndex;
+
+use super::Connections;
+use super::links::ipv4_net;
+use crate::scenario::{
+    self, CheckedScenario, ConnectionIndex, Mode, NodeSettings, PolicyMode, StartAction, TrafficSelector,
+};
+
+/// The host of a node, or `None` for one that only forwards: no connection, no network, no traffic.
+pub(super) fn config(
+    scenario: &CheckedScenario,
+    connections: &Connections,
+    settings: &NodeSettings,
+    observe: Observe,
+) -> Option<HostConfig> {
+    let node = settings.node;
+    let indices = connections.at(node);
+    let has_traffic = scenario.traffic.iter().any(|flow| flow.from == node || flow.to == node);
+    if indices.is_empty() && settings.networks.is_empty() && !has_traffic {
+        return None;
+    }
+    let sides: Vec<_> = indices.iter().map(|index| Side::of(scenario, *index, node)).collect();
+    let ike = EndpointConfig {
+        local_address: settings.nat.map_or(settings.address, |nat| nat.inside),
+        connections: sides.iter().map(Side::connection).collect(),
+        limits: Limits::default(),
+        trace: observe.steps,
+    };
+    Some(HostConfig {
+        networks: settings.networks.iter().copied().map(ipv4_net).collect(),
+        spd: policies(scenario, &sides, node),
+        ike,
+        acquire_queue: scenario.limits.acquire_queue,
+        traps: sides
+            .iter()
+            .map(|side| side.is_local && side.child.start_action == StartAction::Trap)
+            .collect(),
+        inactivity: sides.iter().map(|side| side.inactivity()).collect(),
+    })
+}
+
+/// A connection as one of its two nodes sees it.
+struct Side<'a> {
+    scenario: &'a CheckedScenario,
+    connection: &'a scenario::Connection,
+    child: &'a scenario::Child,
+    is_local: bool,
+}
+
+impl<'a> Side<'a> {
+    fn of(scenario: &'a CheckedScenario, index: ConnectionIndex, node: NodeIndex) -> Self {
+        let connection = &scenario.connections[index.index()];
+        let child = connection.children.first().expect("a checked connection has a child");
+        Self { scenario, connection, child, is_local: connection.local == node }
+    }
+
+    /// `(ours, theirs)` of a pair that is written from the local node's side.
+    fn turn<T>(&self, local: T, remote: T) -> (T, T) {
+        if self.is_local { (local, remote) } else { (remote, local) }
+    }
+
+    fn connection(&self) -> Connection {
+        let written = self.connection;
+        let (_, peer) = self.turn(written.local, written.remote);
+        let peer = &self.scenario.nodes[peer.index()];
+        let (local_id, remote_id) = self.turn(&written.local_id, &written.remote_id);
+        Connection {
+            name: written.name.clone(),
+            // Whoever is behind a NAT shows up with an address and port that nobody knows beforehand.
+            remote_address: peer.nat.is_none().then_some(peer.address.into()),
+            proposals: written.proposals.clone(),
+            local_id: identity(local_id),
+            remote_id: identity(remote_id),
+            psk: Secret::new(written.psk.as_slice()),
+            encap: written.encap,
+            retransmit: RetransmitPolicy {
+                timeout: written.retransmission.timeout.to_duration(),
+                base_permille: written.retransmission.base_thousandths,
+                tries: written.retransmission.tries,
+            },
+            dpd_delay: None,
+            child: self.child(),
+        }
+    }
+
+    fn child(&self) -> Child {
+        let (local_ts, remote_ts) = self.turn(&self.child.local_ts, &self.child.remote_ts);
+        Child {
+            name: self.child.name.clone(),
+            local_ts: ike_selectors(local_ts),
+            remote_ts: ike_selectors(remote_ts),
+            esp_proposals: self.child.esp_proposals.clone(),
+            mode: self.mode(),
+        }
+    }
+
+    fn mode(&self) -> IkeMode {
+        match self.child.mode {
+            Mode::Tunnel => IkeMode::Tunnel,
+            Mode::Transport => IkeMode::Transport,
+        }
+    }
+
+    /// The side that set the tunnel up takes it down; two timers would only cross.
+    fn inactivity(&self) -> Option<std::time::Duration> {
+        self.child.inactivity.filter(|_| self.is_local).map(ipseclab_sim::SimDuration::to_duration)
+    }
+
+    fn protect(&self, policy: PolicyId) -> SpdEntry {
+        let (local, remote) = self.turn(&self.child.local_ts, &self.child.remote_ts);
+        SpdEntry {
+            name: format!("{}/{}", self.connection.name, self.child.name),
+            local: ipsec_selectors(local),
+            remote: ipsec_selectors(remote),
+            action: SpdAction::Protect { policy, mode: convert::ipsec_mode(self.mode()) },
+        }
+    }
+}
+
+/// Written bypasses and discards first, then the tunnels; what matches nothing passes, as with strongSwan.
+fn policies(scenario: &CheckedScenario, sides: &[Side<'_>], node: NodeIndex) -> Spd {
+    let written = scenario.policies.iter().filter(|policy| policy.node == node);
+    let mut entries: Vec<_> = written
+        .map(|policy| SpdEntry {
+            name: "policy".to_owned(),
+            local: ipsec_selectors(&policy.local_ts),
+            remote: ipsec_selectors(&policy.remote_ts),
+            action: match policy.mode {
+                PolicyMode::Pass => SpdAction::Bypass,
+                PolicyMode::Drop => SpdAction::Discard,
+            },
+        })
+        .collect();
+    entries.extend((0..).zip(sides).map(|(number, side)| side.protect(PolicyId(number))));
+    Spd::new(entries, DefaultAction::Bypass)
+}
+
+fn identity(identity: &scenario::Identity) -> Identity {
+    match identity {
+        scenario::Identity::Address(address) => Identity::Address((*address).into()),
+        scenario::Identity::Fqdn(name) => Identity::Fqdn(name.clone()),
+        scenario::Identity::Email(address) => Identity::Email(address.clone()),
+    }
+}
+
+fn ike_selectors(selectors: &[TrafficSelector]) -> TrafficSelectors {
+    TrafficSelectors::new(selectors.iter().map(ike_selector).collect())
+}
+
+fn ike_selector(selector: &TrafficSelector) -> IkeSelector {
+    let (start_port, end_port) = selector.ports.unwrap_or((0, u16::MAX));
+    let network = selector.network;
+    let addresses = AddressRange::V4 { start: network.first(), end: network.last() };
+    IkeSelector { protocol: selector.protocol.unwrap_or(0), start_port, end_port, addresses }
+}
+
+fn ipsec_selectors(selectors: &[TrafficSelector]) -> Vec<IpsecSelector> {
+    convert::ipsec_selectors(&ike_selectors(selectors))
+}

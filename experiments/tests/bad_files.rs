@@ -1,0 +1,345 @@
+//! Bad files and the exact words that answer them.
+//!
+//! Each case is the good scenario below with one change, so that the table shows nothing but the mistake; the answers
+//! are `tests/bad_files/<name>.txt`, complete as a user sees them. `UPDATE_BAD_FILES=1` writes them anew; a change of
+//! wording is then read in the diff.
+
+use std::path::{Path, PathBuf};
+
+use ipseclab_experiments::document::{Document, Report, SourceText};
+use ipseclab_experiments::scenario::check;
+use ipseclab_experiments::sweep::SweepPlan;
+use proptest::prelude::*;
+
+const GOOD: &str = r#"name = "good"
+duration = "30s"
+
+[topology]
+kind = "pair"
+link = { rate = "100Mbps", delay = "20ms", loss = 0.01 }
+
+[nodes.left]
+networks = ["10.1.0.0/16"]
+
+[nodes.right]
+networks = ["10.2.0.0/16"]
+
+[connections.office]
+local = "left"
+remote = "right"
+proposals = ["aes256gcm16-prfsha256-x25519"]
+auth = { psk = "secret" }
+
+[connections.office.children.lan]
+local_ts = ["10.1.0.0/16"]
+esp_proposals = ["aes128gcm16"]
+
+[[traffic]]
+kind = "ping"
+from = "left"
+to = "right"
+
+[[faults]]
+at = "10s"
+kind = "link-down"
+link = "left--right"
+for = "1s"
+
+[[actions]]
+at = "20s"
+action = "terminate"
+connection = "office"
+"#;
+
+const GOOD_SWEEP: &str = r#"name = "good"
+scenario = "site-to-site"
+replications = 3
+
+[vary]
+"topology.link.delay" = ["5ms", "20ms"]
+"topology.link.loss" = [0.0, 0.05]
+
+[[plots]]
+kind = "line"
+x = "topology.link.loss"
+y = "negotiation.latency.p50"
+series = "topology.link.delay"
+"#;
+
+/// Name of the case, what is replaced, and what replaces it; an empty pattern adds to the end.
+type Case = (&'static str, &'static str, &'static str);
+
+const CASES: &[Case] = &[
+    ("not-toml", "name = \"good\"", "name = good"),
+    ("duplicate-key", "duration = \"30s\"", "duration = \"30s\"\nduration = \"40s\""),
+    ("duplicate-table", "", "[nodes.left]\ncores = 2\n"),
+    ("wrong-unit", "\"20ms\"", "\"20 lightyears\""),
+    ("unit-missing", "\"20ms\"", "20"),
+    ("too-fine", "\"20ms\"", "\"0.5ns\""),
+    ("negative-loss", "loss = 0.01", "loss = -0.01"),
+    ("loss-above-one", "loss = 0.01", "loss = 1.01"),
+    ("loss-not-a-number", "loss = 0.01", "loss = nan"),
+    ("zero-rate", "100Mbps", "0Mbps"),
+    ("zero-queue", "loss = 0.01", "queue = \"0B\""),
+    ("long-delay", "\"20ms\"", "\"2d\""),
+    ("small-mtu", "loss = 0.01", "mtu = 67"),
+    ("unknown-key", "rate =", "rte ="),
+    ("unknown-section", "[[traffic]]", "[[trafic]]"),
+    ("not-built-key", "auth =", "rekey_time = \"4h\"\nauth ="),
+    ("not-built-value", "duration =", "crypto = \"modelled\"\nduration ="),
+    ("not-built-version", "local = \"left\"", "version = 1\nlocal = \"left\""),
+    ("psk-missing", "{ psk = \"secret\" }", "{}"),
+    ("psk-empty", "\"secret\"", "\"\""),
+    ("auth-missing", "auth = { psk = \"secret\" }\n", ""),
+    ("proposal-typo", "prfsha256", "prfsha257"),
+    ("proposal-without-key-exchange", "-x25519", ""),
+    ("esp-proposal-typo", "aes128gcm16", "aes129gcm16"),
+    ("no-proposals", "[\"aes256gcm16-prfsha256-x25519\"]", "[]"),
+    ("duration-zero", "\"30s\"", "\"0s\""),
+    ("warm-up-too-long", "duration =", "warm_up = \"30s\"\nduration ="),
+    ("bad-name", "name = \"good\"", "name = \"../good\""),
+    ("bad-topology-kind", "\"pair\"", "\"pear\""),
+    ("no-topology-kind", "kind = \"pair\"\nlink", "link"),
+    ("kind-and-file", "kind = \"pair\"", "kind = \"pair\"\nfile = \"abilene\""),
+    ("zero-nodes", "kind = \"pair\"", "kind = \"hub-and-spoke\"\nspokes = 0"),
+    ("a-billion-nodes", "kind = \"pair\"", "kind = \"hub-and-spoke\"\nspokes = 1000000000"),
+    ("spokes-missing", "kind = \"pair\"", "kind = \"hub-and-spoke\""),
+    ("spokes-of-a-pair", "kind = \"pair\"", "kind = \"pair\"\nspokes = 3"),
+    ("delay-missing", "delay = \"20ms\", ", ""),
+    ("unknown-topology", "kind = \"pair\"", "file = \"abilen\""),
+    ("missing-topology-file", "kind = \"pair\"", "file = \"nowhere.graphml\""),
+    ("bad-topology-file", "kind = \"pair\"", "file = \"bad.toml\""),
+    ("missing-node-in-connection", "remote = \"right\"", "remote = \"rihgt\""),
+    ("missing-node-in-traffic", "to = \"right\"", "to = \"rite\""),
+    ("missing-node-in-nodes", "[nodes.right]", "[nodes.roght]"),
+    ("missing-link-in-fault", "\"left--right\"", "\"left--rihgt\""),
+    ("wildcard-without-match", "[nodes.left]", "[nodes.\"spoke-*\"]"),
+    ("invalid-wildcard", "[nodes.left]", "[nodes.\"l**t\"]"),
+    ("ambiguous-wildcards", "", "[nodes.\"l*\"]\ncores = 2\n[nodes.\"*t\"]\ncores = 4\n"),
+    ("address-clash", "networks = [\"10.2.0.0/16\"]", "networks = [\"10.1.128.0/17\"]"),
+    ("outer-address-clash", "[nodes.right]", "[nodes.right]\naddress = \"10.1.0.1\""),
+    ("host-bits", "networks = [\"10.2.0.0/16\"]", "networks = [\"10.2.0.1/16\"]"),
+    ("networks-and-pool", "[nodes.right]", "[nodes.right]\npool = { from = \"10.0.0.0/8\", prefix = 16 }"),
+    ("pool-too-small", "networks = [\"10.2.0.0/16\"]", "pool = { from = \"10.2.0.0/24\", prefix = 16 }"),
+    ("unknown-cost-profile", "[nodes.right]", "[nodes.right]\ncost_profile = \"referense\""),
+    ("nat-without-timeout", "[nodes.right]", "[nodes.right]\nnat = { timeout = \"0s\" }"),
+    ("selector-elsewhere", "local_ts = [\"10.1.0.0/16\"]", "local_ts = [\"10.9.0.0/16\"]"),
+    ("selector-in-transport-mode", "esp_proposals =", "mode = \"transport\"\nesp_proposals ="),
+    ("selector-malformed", "local_ts = [\"10.1.0.0/16\"]", "local_ts = [\"10.1.0.0/16[gre/5]\"]"),
+    (
+        "no-children",
+        "[connections.office.children.lan]\nlocal_ts = [\"10.1.0.0/16\"]\nesp_proposals = [\"aes128gcm16\"]\n",
+        "",
+    ),
+    ("twin-children", "", "[connections.office.children.wan]\n"),
+    (
+        "second-connection",
+        "",
+        "[connections.other]\nlocal = \"right\"\nremote = \"left\"\nauth.psk = \"x\"\nchildren.a = {}\n",
+    ),
+    ("self-connection", "remote = \"right\"", "remote = \"left\""),
+    ("endless-retransmission", "auth =", "retransmit_tries = 32\nretransmit_base = 9\nauth ="),
+    ("traffic-to-itself", "to = \"right\"", "to = \"left\""),
+    ("traffic-from-elsewhere", "to = \"right\"", "to = \"right\"\nsource = \"10.2.0.1\""),
+    ("traffic-after-the-end", "to = \"right\"", "to = \"right\"\nstart = \"30s\""),
+    ("ping-with-rate", "to = \"right\"", "to = \"right\"\nrate = \"1Mbps\""),
+    ("udp-without-rate", "kind = \"ping\"", "kind = \"udp\""),
+    ("too-large-packet", "to = \"right\"", "to = \"right\"\nsize = \"64KiB\""),
+    ("fault-after-the-end", "at = \"10s\"", "at = \"31s\""),
+    ("fault-of-no-length", "for = \"1s\"", "for = \"0s\""),
+    ("action-on-no-connection", "connection = \"office\"", "connection = \"offise\""),
+    ("action-on-no-child", "connection = \"office\"", "connection = \"office\"\nchild = \"lam\""),
+];
+
+const SWEEP_CASES: &[Case] = &[
+    ("sweep-unknown-scenario", "\"site-to-site\"", "\"site-to-sight\""),
+    ("sweep-unknown-path", "\"topology.link.delay\" = [\"5ms\"", "\"topology.link.dealy\" = [\"5ms\""),
+    ("sweep-bad-value", "[\"5ms\", ", "[\"5 ells\", "),
+    ("sweep-no-values", "[0.0, 0.05]", "[]"),
+    ("sweep-same-value-twice", "[0.0, 0.05]", "[0.05, 0.05]"),
+    ("sweep-overlapping-paths", "[vary]", "[vary]\n\"topology.link\" = [{ delay = \"1ms\" }]"),
+    ("sweep-of-seeds", "[vary]", "[vary]\nseed = [1, 2]"),
+    (
+        "sweep-too-many-runs",
+        "replications = 3\n\n[vary]\n\"topology.link.delay\" = [\"5ms\", \"20ms\"]",
+        "replications = 100000\n\n[vary]\n\"topology.link.delay\" = [\"1ms\", \"2ms\", \"3ms\", \"4ms\", \"5ms\", \"6ms\"]",
+    ),
+    ("sweep-no-replication", "replications = 3", "replications = 0"),
+    ("sweep-unknown-metric", "negotiation.latency.p50", "negotiation.latency.p95"),
+    ("sweep-unknown-axis", "x = \"topology.link.loss\"", "x = \"topology.link.mtu\""),
+    ("sweep-mixing-plot", "series = \"topology.link.delay\"\n", ""),
+    ("sweep-plot-without-y", "y = \"negotiation.latency.p50\"\n", ""),
+    (
+        "sweep-label-count",
+        "[[plots]]",
+        "[labels]\n\"topology.link.loss\" = { values = [\"none\"] }\n[[plots]]",
+    ),
+    (
+        "sweep-label-of-nothing",
+        "[[plots]]",
+        "[labels]\n\"topology.link.mtu\" = { name = \"MTU\" }\n[[plots]]",
+    ),
+];
+
+fn changed(good: &str, (name, from, to): Case) -> String {
+    if from.is_empty() {
+        return format!("{good}\n{to}");
+    }
+    assert!(good.contains(from), "{name}: the good file has no {from:?}");
+    good.replacen(from, to, 1)
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad_files")
+}
+
+fn scenario_report(text: &str) -> Option<Report> {
+    let document = Document::parse(&SourceText::new("scenario.toml", text));
+    // Relative, so that no message holds a path of this machine.
+    document.and_then(|document| check(&document, Some(Path::new("tests/bad_files")))).err()
+}
+
+fn sweep_report(text: &str) -> Option<Report> {
+    let document = Document::parse(&SourceText::new("sweep.toml", text));
+    document.and_then(|document| SweepPlan::build(&document, Some(Path::new("")), &[])).err()
+}
+
+/// Compares the answer to a case with the one on file; gives the difference.
+fn compare(name: &str, report: Option<Report>) -> Option<String> {
+    let Some(report) = report else { return Some(format!("{name}: nothing was found wrong\n")) };
+    let rendered = report.render(false);
+    let file = folder().join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_BAD_FILES").is_some() {
+        std::fs::write(&file, &rendered).expect("the folder is writable");
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    (rendered != expected).then(|| format!("{name}: expected\n{expected}\nfound\n{rendered}\n"))
+}
+
+#[test]
+fn the_good_files_are_good() {
+    assert!(scenario_report(GOOD).is_none(), "{}", scenario_report(GOOD).unwrap());
+    assert!(sweep_report(GOOD_SWEEP).is_none(), "{}", sweep_report(GOOD_SWEEP).unwrap());
+}
+
+#[test]
+fn every_mistake_in_a_scenario_gets_its_answer() {
+    let differences = CASES.iter().filter_map(|case| compare(case.0, scenario_report(&changed(GOOD, *case))));
+    let differences: Vec<_> = differences.collect();
+    assert!(differences.is_empty(), "{}", differences.concat());
+}
+
+#[test]
+fn traffic_needs_somebody_behind_its_nodes() {
+    let text = GOOD
+        .replace("kind = \"pair\"", "kind = \"chain\"\nnodes = 3")
+        .replace("left--right", "left--router-1");
+    let text = text.replace("to = \"right\"", "to = \"router-1\"");
+    let difference = compare("traffic-without-networks", scenario_report(&text));
+    assert!(difference.is_none(), "{}", difference.unwrap());
+}
+
+#[test]
+fn every_mistake_in_a_sweep_gets_its_answer() {
+    let differences =
+        SWEEP_CASES.iter().filter_map(|case| compare(case.0, sweep_report(&changed(GOOD_SWEEP, *case))));
+    let differences: Vec<_> = differences.collect();
+    assert!(differences.is_empty(), "{}", differences.concat());
+}
+
+#[test]
+fn every_answer_on_file_belongs_to_a_case() {
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let known = CASES.iter().chain(SWEEP_CASES).any(|case| case.0 == name);
+        let known = known || name == "traffic-without-networks";
+        assert!(known || path.extension().is_some_and(|end| end == "toml"), "{name} is left over");
+    }
+}
+
+#[test]
+fn every_finding_has_a_place() {
+    for case in CASES {
+        let report = scenario_report(&changed(GOOD, *case)).unwrap();
+        for finding in report.findings() {
+            let location = finding.location.as_ref().unwrap_or_else(|| panic!("{}: {report}", case.0));
+            assert!(
+                !finding.message.is_empty() && location.span.end <= location.source.text.len(),
+                "{}",
+                case.0
+            );
+        }
+    }
+}
+
+#[test]
+fn mistakes_of_one_pass_are_reported_together() {
+    let three = GOOD.replace("\"30s\"", "\"30\"").replace("100Mbps", "fast").replace("psk =", "psq =");
+    let report = scenario_report(&three).unwrap();
+    // `psq` is unknown and `psk` is missing.
+    assert_eq!(report.findings().len(), 4, "{report}");
+    let three = GOOD
+        .replace("remote = \"right\"", "remote = \"r\"")
+        .replace("link = \"left--right\"", "link = \"x\"")
+        .replace("name = \"good\"", "name = \"no good\"");
+    assert_eq!(scenario_report(&three).unwrap().findings().len(), 3);
+}
+
+#[test]
+fn a_peer_in_another_part_of_the_network_is_unreachable() {
+    let text = GOOD.replace("kind = \"pair\"", "file = \"parts.toml\"");
+    let report = scenario_report(&text).unwrap();
+    let messages: Vec<_> = report.findings().iter().map(|finding| finding.message.as_str()).collect();
+    assert!(messages.contains(&"`left` cannot reach `right`"), "{report}");
+}
+
+#[test]
+fn a_pattern_over_very_many_nodes_gives_a_short_report() {
+    let text = GOOD
+        .replace("kind = \"pair\"", "kind = \"hub-and-spoke\"\nspokes = 20000")
+        .replace("[nodes.left]", "[nodes.\"spoke-*\"]")
+        .replace("[nodes.right]", "[nodes.hub]");
+    let rendered = scenario_report(&text).unwrap().render(false);
+    assert!(rendered.contains("more that are not shown"), "{}", rendered.len());
+    assert!(rendered.len() < 100_000);
+}
+
+/// A mutation of a text: cut, repeat or overwrite a stretch of it.
+fn mutate(text: &str, start: usize, len: usize, replacement: &str) -> String {
+    let start = text.floor_char_boundary(start % (text.len() + 1));
+    let end = text.ceil_char_boundary((start + len).min(text.len()));
+    format!("{}{replacement}{}", &text[..start], &text[end..])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_mutation_of_a_scenario_panics(
+        start in 0_usize..2000,
+        len in 0_usize..40,
+        replacement in prop_oneof![
+            Just(String::new()),
+            "[a-z0-9\"=.\\[\\]{}*# \n-]{0,12}",
+            "\\PC{0,6}",
+            Just("99999999999999999999".to_owned()),
+            Just("-1".to_owned()),
+            Just("\"*\"".to_owned()),
+            Just("nan".to_owned()),
+            Just("1979-05-27".to_owned()),
+        ],
+    ) {
+        if let Some(report) = scenario_report(&mutate(GOOD, start, len, &replacement)) {
+            prop_assert!(!report.is_empty());
+            prop_assert!(report.render(true).contains("error"));
+        }
+    }
+
+    #[test]
+    fn no_mutation_of_a_sweep_panics(start in 0_usize..600, len in 0_usize..30, replacement in "[a-z0-9\"=.\\[\\]{}, \n-]{0,10}") {
+        if let Some(report) = sweep_report(&mutate(GOOD_SWEEP, start, len, &replacement)) {
+            prop_assert!(!report.render(false).is_empty());
+        }
+    }
+}
