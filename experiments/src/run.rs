@@ -62,7 +62,9 @@ pub enum RunError {
         at: SimTime,
     },
     /// Packets appeared or vanished: a bug, and no figure of the run can be trusted.
-    #[error("the books of {place} do not balance, so a packet is unaccounted for; please report this scenario")]
+    #[error(
+        "the books of {place} do not balance, so a packet is unaccounted for; please report this scenario"
+    )]
     Unbalanced {
         /// The node or link.
         place: String,
