@@ -12,6 +12,10 @@ use crate::scenario::{Duration, TextValue as _, read_topology};
 /// Look at topologies.
 #[derive(Clone, Debug, Args)]
 #[command(arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  ipseclab topology show abilene
+  ipseclab topology show my-network.graphml --default-delay 5ms")]
 pub struct TopologyArgs {
     /// What to do.
     #[command(subcommand)]
