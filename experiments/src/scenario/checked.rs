@@ -122,8 +122,10 @@ pub struct Connection {
     pub remote: NodeIndex,
     /// IKE proposals, best first; at least one.
     pub proposals: Vec<IkeProposal>,
-    /// The shared key.
+    /// The shared key, as `local` has it.
     pub psk: Vec<u8>,
+    /// The shared key, as `remote` has it.
+    pub remote_psk: Vec<u8>,
     /// Identity of `local`.
     pub local_id: Identity,
     /// Identity of `remote`.

@@ -71,6 +71,7 @@ impl<'a> Side<'a> {
         let (_, peer) = self.turn(written.local, written.remote);
         let peer = &self.scenario.nodes[peer.index()];
         let (local_id, remote_id) = self.turn(&written.local_id, &written.remote_id);
+        let (psk, _) = self.turn(&written.psk, &written.remote_psk);
         Connection {
             name: written.name.clone(),
             // Whoever is behind a NAT shows up with an address and port that nobody knows beforehand.
@@ -78,7 +79,7 @@ impl<'a> Side<'a> {
             proposals: written.proposals.clone(),
             local_id: identity(local_id),
             remote_id: identity(remote_id),
-            psk: Secret::new(written.psk.as_slice()),
+            psk: Secret::new(psk.as_slice()),
             encap: written.encap,
             retransmit: RetransmitPolicy {
                 timeout: written.retransmission.timeout.to_duration(),

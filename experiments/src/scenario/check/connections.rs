@@ -188,6 +188,7 @@ impl Checker<'_> {
             remote: remote.node,
             proposals: proposals.map_or_else(proposal::IkeProposal::default_set, Iterator::collect),
             psk: file.auth.psk.octets().to_vec(),
+            remote_psk: file.auth.remote_psk.as_ref().unwrap_or(&file.auth.psk).octets().to_vec(),
             local_id: identity(file.local_id.as_deref(), local),
             remote_id: identity(file.remote_id.as_deref(), remote),
             encap: file.encap.unwrap_or(false),

@@ -68,6 +68,8 @@ pub struct IkeVersion;
 pub struct AuthFile {
     /// A key that both know: any text, or octets in hexadecimal behind 0x.
     pub psk: Psk,
+    /// The key that the remote node has in its place, to watch authentication fail. Default: the same key.
+    pub remote_psk: Option<Psk>,
 }
 
 /// A tunnel inside a connection.
