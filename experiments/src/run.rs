@@ -75,6 +75,9 @@ pub enum RunError {
 ///
 /// # Errors
 /// When the world cannot be built, the event limit is reached, or the books do not balance.
+///
+/// # Panics
+/// When the parts of a latency do not add up to it: a bug.
 pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, RunError> {
     let mut world = World::build(scenario, observe)?;
     let end = scenario.end();
@@ -138,7 +141,7 @@ impl Reader<'_> {
                 let mut row = negotiation_row(record, *attempt);
                 row.connection = self.scenario.connection_label(index);
                 row.initiator.clone_from(&settings.name);
-                row.responder = self.scenario.node_name(peer).to_owned();
+                self.scenario.node_name(peer).clone_into(&mut row.responder);
                 rows.push(row);
             }
         }
