@@ -80,6 +80,9 @@ pub enum RunError {
 ///
 /// # Errors
 /// When the world cannot be built, the event limit is reached, or the books do not balance.
+///
+/// # Panics
+/// When the parts of a latency do not add up to it: a bug.
 pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, RunError> {
     let mut world = World::build(scenario, observe)?;
     let end = scenario.end();

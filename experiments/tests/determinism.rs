@@ -4,6 +4,8 @@
 //! built with, `.ci/run` compares them with the release binary. `UPDATE_GOLDEN=1` rewrites them; such a change is
 //! explained in its commit and in the changelog under Results.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,7 +82,7 @@ fn another_seed_gives_other_spis_nonces_and_losses() {
     assert_ne!(nonce(&one), nonce(&two));
 }
 
-/// The nonce of the first IKE_SA_INIT request: what follows SA and KE in the first packet of the capture.
+/// The nonce of the first `IKE_SA_INIT` request: what follows SA and KE in the first packet of the capture.
 fn nonce(files: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
     let capture = &files["capture/left.pcapng"];
     // Nonce payload: next payload Notify (41), no flags, length 36.

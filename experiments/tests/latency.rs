@@ -1,5 +1,7 @@
 //! Set-up latency against arithmetic that the simulator has no part in.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use ipseclab_experiments::run::run;
 use ipseclab_experiments::scenario::{Override, load};
 use ipseclab_node::Observe;

@@ -1,5 +1,7 @@
 //! What the simulator puts on the wire, in the eyes of tshark.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -11,11 +11,13 @@ use crate::scenario::{Duration, TextValue as _, read_topology};
 
 /// Look at topologies.
 #[derive(Clone, Debug, Args)]
-#[command(arg_required_else_help = true)]
-#[command(after_help = "\
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
 Examples:
   ipseclab topology show abilene
-  ipseclab topology show my-network.graphml --default-delay 5ms")]
+  ipseclab topology show Cogentco.graphml --default-delay 1ms"
+)]
 pub struct TopologyArgs {
     /// What to do.
     #[command(subcommand)]

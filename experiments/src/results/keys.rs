@@ -65,7 +65,7 @@ fn encryption(algorithm: Encryption) -> Option<wireshark::Encryption> {
     wireshark::Encryption::from_iana(algorithm.transform_id(), algorithm.key_length_attribute())
 }
 
-/// 0 is AUTH_NONE, which stands beside AEADs.
+/// 0 is `AUTH_NONE`, which stands beside AEADs.
 fn integrity(algorithm: Option<Integrity>) -> Option<wireshark::Integrity> {
     wireshark::Integrity::from_iana(algorithm.map_or(0, Integrity::transform_id))
 }

@@ -52,6 +52,7 @@ pub struct Negotiations {
 }
 
 /// Quantiles of set-up latency, in nanoseconds.
+#[expect(clippy::struct_field_names, reason = "the unit is part of each name in the file")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Latency {
     /// The shortest.
@@ -67,6 +68,7 @@ pub struct Latency {
 }
 
 /// Packets of all flows.
+#[expect(clippy::struct_field_names, reason = "the unit is part of each name in the file")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Traffic {
     /// Sent.
