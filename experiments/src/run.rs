@@ -62,14 +62,10 @@ pub enum RunError {
         at: SimTime,
     },
     /// Packets appeared or vanished: a bug, and no figure of the run can be trusted.
-    #[error(
-        "the books do not balance: {entered} packets entered the links, {left} left them; please report this"
-    )]
+    #[error("the books of {place} do not balance, so a packet is unaccounted for; please report this scenario")]
     Unbalanced {
-        /// Packets handed to links.
-        entered: u64,
-        /// Packets delivered or dropped by links.
-        left: u64,
+        /// The node or link.
+        place: String,
     },
 }
 
@@ -99,15 +95,19 @@ pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, Ru
         fingerprint: world.simulation.fingerprint(),
         observed: reader.observed(),
     };
-    balance(&result.links)?;
+    balance(&result.links, world.simulation.processes())?;
     Ok(result)
 }
 
-/// Every packet handed to a link is delivered or dropped (style A12).
-fn balance(links: &[LinkRow]) -> Result<(), RunError> {
-    let entered = links.iter().map(|link| link.offered_packets).sum();
-    let left = links.iter().map(|link| link.delivered_packets + link.dropped_packets).sum();
-    if entered == left { Ok(()) } else { Err(RunError::Unbalanced { entered, left }) }
+/// Every packet that entered a link or node has left it, ended under a reason, or is known to be inside.
+fn balance<'a>(links: &[LinkRow], mut nodes: impl Iterator<Item = &'a Node>) -> Result<(), RunError> {
+    let link =
+        links.iter().find(|link| link.offered_packets != link.delivered_packets + link.dropped_packets);
+    let node = nodes.find(|node| node.is_balanced() == Some(false));
+    match link.map(|link| link.link.clone()).or_else(|| node.map(|node| node.name().to_owned())) {
+        Some(place) => Err(RunError::Unbalanced { place }),
+        None => Ok(()),
+    }
 }
 
 /// Reads the books of a world that has run.

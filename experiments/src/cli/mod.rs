@@ -4,6 +4,7 @@
 //! settings parsed. Commands write results to the writer that they are given and return a [`Failure`]; only `main`
 //! knows terminals and exit codes: 0 for success, 1 for an error in the input or a run, 2 for wrong usage.
 
+mod calibrate;
 mod check;
 mod common;
 mod list;
@@ -16,13 +17,14 @@ use std::io::Write;
 
 use clap::{Parser, Subcommand};
 
+pub use calibrate::{CalibrateArgs, CalibrateOptions};
 pub use check::CheckArgs;
 pub use common::{OutputArgs, OutputOptions, SettingArgs};
 pub use list::{ListArgs, ListKind};
 pub use run::{ExplainArgs, ExplainOptions, RunArgs, RunOptions};
 pub use schema::{SchemaArgs, SchemaKind};
 pub use sweep::{SweepArgs, SweepOptions};
-pub use tools::{CalibrateArgs, TopologyArgs, TopologyCommand, TopologyShowArgs, TopologyShowOptions};
+pub use tools::{TopologyArgs, TopologyCommand, TopologyShowArgs, TopologyShowOptions};
 
 use crate::document::Report;
 use crate::results::ResultsError;
@@ -52,6 +54,8 @@ pub enum Command {
     List(ListArgs),
     /// Print the JSON Schema of a kind of file, for completion and checks in editors.
     Schema(SchemaArgs),
+    /// Measure what cryptography and packets cost on this machine and print a cost profile.
+    Calibrate(CalibrateArgs),
 }
 
 const EXAMPLES: &str = "\
@@ -109,6 +113,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Check(args) => check::execute(args, out),
         Command::List(args) => list::execute(args, out),
         Command::Schema(args) => schema::execute(args, out),
+        Command::Calibrate(args) => calibrate::execute(args, out),
     }
 }
 

@@ -1,7 +1,6 @@
-//! `topology show` and `calibrate`: what surrounds runs.
+//! `topology show`: what surrounds runs.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use ipseclab_topologies::{Topology, check, describe};
@@ -46,23 +45,6 @@ pub struct TopologyShowArgs {
 pub struct TopologyShowOptions {
     /// The topology.
     pub topology: Topology,
-}
-
-/// Measure what cryptography costs on this machine and print a cost profile.
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Examples:
-  ipseclab calibrate --out my-machine.toml")]
-pub struct CalibrateArgs {
-    /// Write the profile to this file instead of standard output.
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Replace the file if there is one.
-    #[arg(long)]
-    pub force: bool,
-    /// Say nothing but errors.
-    #[arg(long, short)]
-    pub quiet: bool,
 }
 
 /// Prints a topology.

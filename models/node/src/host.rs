@@ -104,6 +104,10 @@ pub(crate) enum Output {
     Step(Box<Step>),
     /// A packet ended here.
     Drop(DropReason),
+    /// The IKE endpoint took a packet.
+    Absorbed,
+    /// The IKE endpoint could do nothing with what it took.
+    IkeRejected,
 }
 
 /// The effects of a job.
@@ -195,7 +199,9 @@ impl Host {
                 if let Some(spi) = spi {
                     self.note_alive(run.now, spi);
                     run.push(Output::Local(packet));
-                } else if !self.receive_ike(run, &packet) {
+                } else if self.receive_ike(run, &packet) {
+                    run.push(Output::Absorbed);
+                } else {
                     run.push(Output::Local(packet));
                 }
             }
@@ -262,7 +268,7 @@ impl Host {
             let mut idle = true;
             while let Some(event) = self.engine.poll_event() {
                 idle = false;
-                self.handle_engine_event(run, event);
+                self.handle_engine_event(run, &event);
             }
             while let Some(event) = self.endpoint.poll_event() {
                 idle = false;
@@ -278,8 +284,8 @@ impl Host {
         }
     }
 
-    fn handle_engine_event(&mut self, run: &mut Run<'_>, event: EngineEvent) {
-        match event {
+    fn handle_engine_event(&mut self, run: &mut Run<'_>, event: &EngineEvent) {
+        match *event {
             EngineEvent::Acquire { policy, selectors, .. } => {
                 let connection = ConnectionId(policy.0);
                 run.push(Output::Step(Box::new(Step::Acquire { connection, packet: selectors })));
@@ -339,7 +345,7 @@ impl Host {
             }
             Event::Dropped(_) => {
                 self.counters.ike_datagrams_dropped += 1;
-                run.push(Output::Drop(DropReason::IkeRejected));
+                run.push(Output::IkeRejected);
             }
         }
         run.push(Output::Step(Box::new(Step::Ike(event))));

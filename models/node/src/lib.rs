@@ -5,18 +5,22 @@
 //! [`Simulation`](ipseclab_sim::Simulation), and reads their [`Records`].
 
 mod app;
+mod books;
 pub mod convert;
 pub mod cost_profile;
 mod cpu;
 mod event;
 mod host;
+mod lane;
 mod negotiation;
 mod node;
 mod port;
+mod process;
 mod random;
 mod record;
 
 pub use app::{App, AppTimes};
+pub use books::PacketBooks;
 pub use cost_profile::{Cost, CostEntry, CostProfile, CostProfileError, CostProfileFile};
 pub use cpu::{CoreId, CpuCounters};
 pub use event::{AppId, Command, NodeEvent};
