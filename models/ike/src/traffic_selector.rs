@@ -35,6 +35,7 @@ impl TrafficSelectors {
     }
 
     /// This offer cut down to what `policy` allows; empty when they have nothing in common.
+    #[must_use = "the offer itself stays as it is"]
     pub fn narrow_to(&self, policy: &Self) -> Self {
         let mut narrowed: Vec<TrafficSelector> = Vec::new();
         for offered in &self.0 {
@@ -53,6 +54,7 @@ impl TrafficSelectors {
     }
 
     /// The offer for a packet: its own selector first, then the policy's (RFC 7296 §2.9).
+    #[must_use = "the policy itself stays as it is"]
     pub fn preceded_by(&self, packet: TrafficSelector) -> Self {
         let mut selectors = vec![packet];
         selectors.extend_from_slice(&self.0);
@@ -213,7 +215,7 @@ mod tests {
     fn the_packets_own_selector_survives_where_the_policy_allows_no_more() {
         let packet = ts(17, (53, 53), [10, 1, 0, 7], [10, 1, 0, 7]);
         let dns = ts(17, (53, 53), [10, 1, 0, 0], [10, 1, 0, 255]);
-        check_narrowing(&[packet, net(0)], &[dns.clone()], &[dns]);
+        check_narrowing(&[packet, net(0)], core::slice::from_ref(&dns), core::slice::from_ref(&dns));
     }
 
     #[test]
@@ -221,7 +223,7 @@ mod tests {
         check_narrowing(&[net(1)], &[net(2)], &[]);
         let udp = ts(17, (0, 65535), [10, 1, 0, 0], [10, 1, 0, 255]);
         let tcp = ts(6, (0, 65535), [10, 1, 0, 0], [10, 1, 0, 255]);
-        check_narrowing(&[udp.clone()], &[tcp], &[]);
+        check_narrowing(core::slice::from_ref(&udp), &[tcp], &[]);
         let low = ts(17, (0, 1023), [10, 1, 0, 0], [10, 1, 0, 255]);
         let high = ts(17, (1024, 65535), [10, 1, 0, 0], [10, 1, 0, 255]);
         check_narrowing(&[low], &[high], &[]);

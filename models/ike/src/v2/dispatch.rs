@@ -15,7 +15,7 @@ use crate::wire::{ExchangeType, Header, Message, MessageHeader, NotifyPayload, N
 
 impl IkeSa {
     /// Whether the SPIs and the Initiator flag of a message are this IKE SA's. The responder's SPI is unknown to an
-    /// initiator until IKE_SA_INIT is answered.
+    /// initiator until `IKE_SA_INIT` is answered.
     pub(crate) fn fits(&self, header: &Header) -> bool {
         let head = &self.head;
         let from_peer = header.flags.initiator == (head.role == Role::Responder);

@@ -404,7 +404,7 @@ pub(crate) fn error_notification(error: &DecodeError) -> NotifyPayload {
             NotifyPayload::new(NotifyType::UnsupportedCriticalPayload, vec![*kind])
         }
         DecodeError::UnsupportedVersion { .. } => NotifyPayload::new(NotifyType::InvalidMajorVersion, vec![]),
-        _ => NotifyPayload::new(NotifyType::InvalidSyntax, vec![]),
+        DecodeError::Malformed { .. } => NotifyPayload::new(NotifyType::InvalidSyntax, vec![]),
     }
 }
 

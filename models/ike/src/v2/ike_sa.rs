@@ -75,11 +75,11 @@ pub(crate) struct IkeSa {
 /// The life of an IKE SA; each state owns what is valid in it.
 #[derive(Debug)]
 pub(crate) enum State {
-    /// Initiator: IKE_SA_INIT is sent.
+    /// Initiator: `IKE_SA_INIT` is sent.
     SaInitSent(Box<sa_init::Sent>),
-    /// Responder: IKE_SA_INIT is answered, IKE_AUTH is awaited.
+    /// Responder: `IKE_SA_INIT` is answered, `IKE_AUTH` is awaited.
     HalfOpen(Box<sa_init::HalfOpen>),
-    /// Initiator: IKE_AUTH is sent.
+    /// Initiator: `IKE_AUTH` is sent.
     AuthSent(Box<auth::Sent>),
     /// Both sides are authenticated.
     Established(Box<Established>),

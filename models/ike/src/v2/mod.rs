@@ -27,6 +27,7 @@ pub enum Role {
 
 impl Role {
     /// The peer's role.
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::Initiator => Self::Responder,

@@ -74,7 +74,7 @@ pub(crate) fn detect(
     Some(NatStatus { local, remote })
 }
 
-/// SHA-1(SPIi | SPIr | address | port).
+/// `SHA-1(SPIi | SPIr | address | port)`.
 fn address_hash(crypto: &mut Crypto, spis: (IkeSpi, IkeSpi), address: SocketAddr) -> Vec<u8> {
     let spi_i = spis.0.as_u64().to_be_bytes();
     let spi_r = spis.1.as_u64().to_be_bytes();

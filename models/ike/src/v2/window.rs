@@ -106,7 +106,7 @@ impl Window {
         self.next_request = self.next_request.saturating_add(1);
     }
 
-    /// The outstanding request is answered by a wish to see it again under the same Message ID (IKE_SA_INIT).
+    /// The outstanding request is answered by a wish to see it again under the same Message ID (`IKE_SA_INIT`).
     pub(crate) fn retry(&mut self) {
         self.outstanding = None;
     }

@@ -62,8 +62,11 @@ pub(crate) struct Pair {
     pub(crate) log: Vec<(Duration, Transmit)>,
     pub(crate) nat: Option<Nat>,
     in_flight: BTreeMap<(Duration, usize), Flight>,
-    script: Box<dyn FnMut(usize, &Transmit) -> Verdict>,
+    script: Script,
 }
+
+/// Judges each datagram by its number on the wire.
+type Script = Box<dyn FnMut(usize, &Transmit) -> Verdict>;
 
 struct Flight {
     from: SocketAddr,
@@ -260,7 +263,7 @@ impl Pair {
         spis(&self.a)
     }
 
-    /// Titles of the messages sent, such as "IKE_AUTH 1 request".
+    /// Titles of the messages sent, such as `IKE_AUTH 1 request`.
     pub(crate) fn titles(&self) -> Vec<String> {
         let title = |transmit: &Transmit| {
             let kind = if transmit.message.response { "response" } else { "request" };

@@ -1,4 +1,4 @@
-//! IKE_AUTH with shared keys (RFC 7296 §1.2, §2.15): identities, AUTH, and the first Child SA.
+//! `IKE_AUTH` with shared keys (RFC 7296 §1.2, §2.15): identities, AUTH, and the first Child SA.
 //!
 //! ```text
 //! initiator                                                                     responder
@@ -36,7 +36,7 @@ pub(crate) struct Sent {
     spi_in: u32,
 }
 
-/// The payloads of an IKE_AUTH message, by kind.
+/// The payloads of an `IKE_AUTH` message, by kind.
 #[derive(Default)]
 struct Parts<'a> {
     id_i: Option<&'a IdPayload>,
@@ -221,8 +221,8 @@ impl SaInit {
             Role::Initiator => (&self.request, &self.nonce_r),
             Role::Responder => (&self.response, &self.nonce_i),
         };
-        let signed = SignedOctets { message, nonce, id };
-        self.channel.keys.psk_auth(env.crypto, &self.channel.chosen, signer, signed, psk)
+        let octets = SignedOctets { message, nonce, id };
+        self.channel.keys.psk_auth(env.crypto, self.channel.chosen, signer, octets, psk)
     }
 }
 
@@ -327,7 +327,7 @@ fn install(
     };
     let channel = &init.channel;
     let keys =
-        channel.keys.child_keys(env.crypto, &channel.chosen, &agreed.chosen, &init.nonce_i, &init.nonce_r);
+        channel.keys.child_keys(env.crypto, channel.chosen, &agreed.chosen, &init.nonce_i, &init.nonce_r);
     let (keys_in, keys_out) = match head.role {
         Role::Initiator => (keys.from_responder, keys.from_initiator),
         Role::Responder => (keys.from_initiator, keys.from_responder),
@@ -359,7 +359,7 @@ fn announce(head: &Head, env: &mut Env<'_>, connection: ConnectionId, channel: &
         role: head.role,
         spi_i: head.spi_i,
         spi_r: head.spi_r,
-        proposal: channel.chosen.clone(),
+        proposal: channel.chosen,
         peer_id,
         local: head.path.local,
         remote: head.path.remote,
@@ -374,7 +374,7 @@ impl Established {
     }
 }
 
-/// IKE_AUTH carries no key exchange for its Child SA (RFC 7296 §1.2).
+/// `IKE_AUTH` carries no key exchange for its Child SA (RFC 7296 §1.2).
 fn without_pfs(child: &Child) -> Vec<EspProposal> {
     child.esp_proposals.iter().map(EspProposal::without_key_exchange).collect()
 }

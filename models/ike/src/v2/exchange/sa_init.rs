@@ -1,4 +1,4 @@
-//! IKE_SA_INIT (RFC 7296 §1.2): proposals, key exchange, nonces, NAT detection.
+//! `IKE_SA_INIT` (RFC 7296 §1.2): proposals, key exchange, nonces, NAT detection.
 //!
 //! ```text
 //! initiator                                             responder
@@ -31,7 +31,7 @@ use crate::wire::{
 /// Octets of our nonces: at least half the key size of the PRF (RFC 7296 §2.10); strongSwan sends 32.
 const NONCE_LEN: usize = 32;
 
-/// The traffic that an initiator will offer in IKE_AUTH.
+/// The traffic that an initiator will offer in `IKE_AUTH`.
 #[derive(Clone, Debug)]
 pub(crate) struct Offer {
     pub(crate) ts_local: TrafficSelectors,
@@ -54,7 +54,7 @@ pub(crate) struct Sent {
     retries: u32,
 }
 
-/// What IKE_SA_INIT leaves for IKE_AUTH, on either side.
+/// What `IKE_SA_INIT` leaves for `IKE_AUTH`, on either side.
 #[derive(Debug)]
 pub(crate) struct SaInit {
     pub(crate) channel: Channel,
@@ -74,7 +74,7 @@ pub(crate) struct HalfOpen {
     pub(crate) expires: core::time::Duration,
 }
 
-/// The three payloads that every IKE_SA_INIT message must have.
+/// The three payloads that every `IKE_SA_INIT` message must have.
 struct Essentials<'a> {
     sa: &'a SaPayload,
     ke: &'a KePayload,
@@ -211,7 +211,7 @@ impl Sent {
         };
         head.spi_r = message.header.spi_r;
         let nonce_r = essentials.nonce.as_bytes().to_vec();
-        let channel = derive(head, env, &chosen, &secret, (&self.nonce, &nonce_r));
+        let channel = derive(head, env, chosen, &secret, (&self.nonce, &nonce_r));
         self.detect_nat(head, env, message, path);
         let init =
             SaInit { channel, nonce_i: self.nonce, nonce_r, request: self.request, response: bytes.to_vec() };
@@ -268,10 +268,10 @@ pub(crate) fn answer(
     };
     let nonce_i = essentials.nonce.as_bytes().to_vec();
     let nonce_r = env.draw(Purpose::Nonce, NONCE_LEN);
-    let channel = derive(head, env, &chosen, &secret, (&nonce_i, &nonce_r));
+    let channel = derive(head, env, chosen, &secret, (&nonce_i, &nonce_r));
     let spis_seen = (head.spi_i, IkeSpi::ZERO);
     let nat = nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local);
-    let response = respond(head, env, message, &chosen, public_value, &nonce_r, (nat.is_some(), encap));
+    let response = respond(head, env, message, chosen, public_value, &nonce_r, (nat.is_some(), encap));
     let init = SaInit { channel, nonce_i, nonce_r, request: bytes.to_vec(), response };
     let expires = env.now + env.config.limits.half_open_timeout;
     let mut nat = nat.unwrap_or_default();
@@ -284,7 +284,7 @@ fn respond(
     head: &mut Head,
     env: &mut Env<'_>,
     request: &Message,
-    chosen: &ChosenIke,
+    chosen: ChosenIke,
     public_value: Vec<u8>,
     nonce: &[u8],
     (nat_t, encap): (bool, bool),
@@ -304,7 +304,7 @@ fn respond(
     bytes
 }
 
-/// The stateless refusal of a first request: SPIr is zero.
+/// The stateless refusal of a first request: `SPIr` is zero.
 pub(crate) fn refusal(env: &Env<'_>, request: &Header, notify: NotifyPayload) -> Outgoing {
     let flags = Flags::response(false);
     let (spi_i, spi_r, exchange) = (request.spi_i, request.spi_r, request.exchange);
@@ -334,7 +334,7 @@ fn exchange_payloads(method: KeyExchangeMethod, public_value: Vec<u8>, nonce: &[
 fn derive(
     head: &Head,
     env: &mut Env<'_>,
-    chosen: &ChosenIke,
+    chosen: ChosenIke,
     secret: &Secret,
     (nonce_i, nonce_r): (&[u8], &[u8]),
 ) -> Channel {
@@ -344,10 +344,10 @@ fn derive(
         ike_sa: head.id,
         spi_i: head.spi_i,
         spi_r: head.spi_r,
-        proposal: chosen.clone(),
+        proposal: chosen,
         keys: keys.clone(),
     })));
-    Channel::new(env.crypto, env.random, head.role, chosen.clone(), keys)
+    Channel::new(env.crypto, env.random, head.role, chosen, keys)
 }
 
 /// The three payloads, each exactly once.
