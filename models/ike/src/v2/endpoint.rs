@@ -5,19 +5,20 @@
 //! owner's streams give.
 
 use core::net::SocketAddr;
+use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ipseclab_crypto::{Crypto, Purpose, RandomSource, Work};
 
-use crate::config::{Connection, ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT, RetransmitPolicy};
+use crate::config::{ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT, RetransmitPolicy};
 use crate::event::{DropReason, Event, IkeSaId, Transmit};
 use crate::v2::Role;
 use crate::v2::exchange::informational::Request;
 use crate::v2::exchange::sa_init::{self, Answer, Offer};
-use crate::v2::ike_sa::{Env, Head, IkeSa, State};
+use crate::v2::ike_sa::{Env, Head, IkeSa, Received, State};
 use crate::v2::nat::NatStatus;
-use crate::v2::window::{Path, Window, transmit};
+use crate::v2::window::{Outgoing, Path, Tail, Window, transmit};
 use crate::wire::{
     DecodeError, ExchangeType, Header, IkeSpi, Message, NotifyPayload, NotifyType, TrafficSelector, Version,
 };
@@ -41,6 +42,7 @@ struct Table {
     by_request: BTreeMap<(SocketAddr, IkeSpi), IkeSaId>,
     by_connection: BTreeSet<(ConnectionId, IkeSaId)>,
     timers: BTreeSet<(Duration, IkeSaId)>,
+    child_spis: BTreeSet<u32>,
     half_open: usize,
 }
 
@@ -115,6 +117,10 @@ impl Endpoint {
         if let Some(outcome) = self.table.outcome_for(connection) {
             return outcome;
         }
+        for useless in self.table.childless(connection) {
+            // It is ending already when this fails.
+            let _ending = self.terminate(now, useless);
+        }
         let child = &self.config.connections[connection.0 as usize].child;
         let offer = Offer {
             ts_local: child.local_ts.preceded_by(local),
@@ -132,7 +138,7 @@ impl Endpoint {
             local: SocketAddr::from((self.config.local_address, IKE_PORT)),
             remote: SocketAddr::from((remote, IKE_PORT)),
         };
-        let mut head = self.new_head(Role::Initiator, path);
+        let mut head = self.new_head(Role::Initiator, Received { path, tail: Tail::of(&[]) });
         head.spi_i = self.draw_ike_spi();
         head.retransmit = self.config.connections[connection.0 as usize].retransmit;
         let id = head.id;
@@ -192,6 +198,8 @@ impl Endpoint {
 
     fn dispatch(&mut self, now: Duration, path: Path, payload: &[u8]) -> Result<(), DropReason> {
         let bytes = match path.local.port() {
+            // A NAT keepalive has done its work by arriving (RFC 3948 §2.3).
+            NAT_T_PORT if payload == [0xff] => return Ok(()),
             NAT_T_PORT => payload.strip_prefix(&[0; 4]).ok_or(DropReason::Malformed)?,
             _ => payload,
         };
@@ -241,7 +249,7 @@ impl Endpoint {
         }
         if let Some(id) = self.table.by_request.get(&(path.remote, header.spi_i)) {
             let again = self.table.repeated_first_response(*id, bytes)?;
-            self.transmits.push_back(again);
+            self.transmits.push_back(transmit(Some(*id), path, again));
             return Ok(());
         }
         let message = match Message::decode(bytes) {
@@ -266,23 +274,13 @@ impl Endpoint {
         if self.table.half_open >= limits.half_open || self.table.sas.len() >= limits.ike_sas {
             return Err(DropReason::Limit);
         }
-        let mut head = self.new_head(Role::Responder, path);
-        head.spi_i = header.spi_i;
-        head.spi_r = self.draw_ike_spi();
-        let mut env = env_of(
-            now,
-            &self.config,
-            &mut self.crypto,
-            self.random.as_mut(),
-            &mut self.transmits,
-            &mut self.events,
-        );
-        let fits = |connection: &&Connection| connection.accepts(path.remote.ip());
-        let connections: Vec<_> = self.config.connections.iter().filter(fits).collect();
-        if connections.is_empty() {
+        if !self.config.connections.iter().any(|connection| connection.accepts(path.remote.ip())) {
             return Err(DropReason::NoConnection);
         }
-        match sa_init::answer(&mut head, &mut env, &connections, message, bytes) {
+        let mut head = self.new_head(Role::Responder, Received { path, tail: Tail::of(bytes) });
+        head.spi_i = header.spi_i;
+        head.spi_r = self.draw_ike_spi();
+        match sa_init::answer(&mut head, &mut self.env(now), message, bytes) {
             Answer::Accept(half_open, nat) => {
                 head.nat = nat;
                 self.table.insert(&self.config, IkeSa { head, state: State::HalfOpen(half_open) });
@@ -343,21 +341,20 @@ impl Endpoint {
         self.table.sas.len()
     }
 
-    fn new_head(&mut self, role: Role, path: Path) -> Head {
+    fn new_head(&mut self, role: Role, received: Received) -> Head {
         let id = IkeSaId(self.next_id);
         self.next_id += 1;
-        let (spi_i, spi_r) = (IkeSpi::ZERO, IkeSpi::ZERO);
-        let (first_remote, retransmit) = (path.remote, RetransmitPolicy::default());
         Head {
             id,
             role,
-            spi_i,
-            spi_r,
-            path,
-            first_remote,
+            spi_i: IkeSpi::ZERO,
+            spi_r: IkeSpi::ZERO,
+            path: received.path,
+            received,
+            first_remote: received.path.remote,
             nat: NatStatus::default(),
             window: Window::default(),
-            retransmit,
+            retransmit: RetransmitPolicy::default(),
         }
     }
 
@@ -373,28 +370,18 @@ impl Endpoint {
         }
     }
 
+    /// What exchanges work with.
     fn env(&mut self, now: Duration) -> Env<'_> {
-        env_of(
+        Env {
             now,
-            &self.config,
-            &mut self.crypto,
-            self.random.as_mut(),
-            &mut self.transmits,
-            &mut self.events,
-        )
+            config: &self.config,
+            crypto: &mut self.crypto,
+            random: self.random.as_mut(),
+            transmits: &mut self.transmits,
+            events: &mut self.events,
+            child_spis: &self.table.child_spis,
+        }
     }
-}
-
-/// Borrows the parts of an endpoint that exchanges work with, leaving the table free.
-fn env_of<'a>(
-    now: Duration,
-    config: &'a EndpointConfig,
-    crypto: &'a mut Crypto,
-    random: &'a mut dyn RandomSource,
-    transmits: &'a mut VecDeque<Transmit>,
-    events: &'a mut VecDeque<Event>,
-) -> Env<'a> {
-    Env { now, config, crypto, random, transmits, events }
 }
 
 /// The one place that turns malformed input into a notification (style A10).
@@ -422,6 +409,9 @@ impl Table {
         if let Some(deadline) = keys.deadline {
             self.timers.remove(&(deadline, id));
         }
+        for spi in sa.child_spis() {
+            self.child_spis.remove(&spi);
+        }
         self.half_open -= usize::from(keys.half_open);
         Some(sa)
     }
@@ -443,6 +433,7 @@ impl Table {
         if let Some(deadline) = keys.deadline {
             self.timers.insert((deadline, id));
         }
+        self.child_spis.extend(sa.child_spis());
         self.half_open += usize::from(keys.half_open);
         self.sas.insert(id, (sa, keys));
     }
@@ -454,10 +445,15 @@ impl Table {
         }
     }
 
+    /// The established IKE SAs of `connection` whose Child SA is gone; no other can follow in them.
+    fn childless(&self, connection: ConnectionId) -> Vec<IkeSaId> {
+        let ids = self.by_connection.range(range_of(connection)).map(|(_, id)| *id);
+        ids.filter(|id| self.established(*id).is_ok_and(|sa| sa.children.is_empty())).collect()
+    }
+
     /// What an acquire finds when the connection has an IKE SA already.
     fn outcome_for(&self, connection: ConnectionId) -> Option<Acquired> {
-        let range = (connection, IkeSaId(0))..=(connection, IkeSaId(u32::MAX));
-        let mut outcomes = self.by_connection.range(range).filter_map(|(_, id)| {
+        let mut outcomes = self.by_connection.range(range_of(connection)).filter_map(|(_, id)| {
             let (sa, _) = self.sas.get(id)?;
             sa.outcome_for_acquire()
                 .map(|refused| if refused { Acquired::Refused(*id) } else { Acquired::InProgress(*id) })
@@ -466,7 +462,7 @@ impl Table {
     }
 
     /// The stored answer to a first request that arrives again.
-    fn repeated_first_response(&self, id: IkeSaId, bytes: &[u8]) -> Result<Transmit, DropReason> {
+    fn repeated_first_response(&self, id: IkeSaId, bytes: &[u8]) -> Result<Outgoing, DropReason> {
         match self.sas.get(&id) {
             Some((IkeSa { head, state: State::HalfOpen(half_open) }, _))
                 if half_open.init.request == bytes =>
@@ -478,7 +474,23 @@ impl Table {
     }
 }
 
+/// The places of a connection's IKE SAs in `by_connection`.
+fn range_of(connection: ConnectionId) -> RangeInclusive<(ConnectionId, IkeSaId)> {
+    (connection, IkeSaId(0))..=(connection, IkeSaId(u32::MAX))
+}
+
 impl IkeSa {
+    /// The inbound SPIs of its Child SAs, of the one under negotiation too.
+    fn child_spis(&self) -> Vec<u32> {
+        match &self.state {
+            State::AuthSent(sent) => vec![sent.spi_in()],
+            State::Established(established) => {
+                established.children.iter().map(|child| child.spi_in).collect()
+            }
+            _ => vec![],
+        }
+    }
+
     fn keys(&self, config: &EndpointConfig) -> Keys {
         let head = &self.head;
         Keys {
@@ -486,7 +498,7 @@ impl IkeSa {
             request: (head.role == Role::Responder).then_some((head.first_remote, head.spi_i)),
             connection: self.connection(),
             deadline: self.deadline(config),
-            half_open: matches!(self.state, State::HalfOpen(_)),
+            half_open: matches!(self.state, State::HalfOpen(_) | State::Refused(_)),
         }
     }
 }

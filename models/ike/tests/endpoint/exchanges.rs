@@ -1,9 +1,5 @@
 //! Exchange scripts: two endpoints in a loop (style T), each test one claim about RFC 7296.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
-
-mod support;
-
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -13,7 +9,7 @@ use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{Acquired, CloseReason, Event, FailureReason, Identity};
 
-use support::{A, B, Nat, OFFICE, Pair, Side, Verdict, net};
+use crate::support::{A, B, Nat, OFFICE, Pair, Side, Verdict, net};
 
 const FOUR_MESSAGES: [&str; 4] =
     ["IKE_SA_INIT 0 request", "IKE_SA_INIT 0 response", "IKE_AUTH 1 request", "IKE_AUTH 1 response"];

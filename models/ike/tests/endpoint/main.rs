@@ -1,0 +1,8 @@
+//! Two endpoints in a loop (style T): set-up and deletion, arrival orders, moving paths, and hostile input.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
+
+mod exchanges;
+mod hostile;
+mod paths;
+mod support;
