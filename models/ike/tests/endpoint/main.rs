@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
 
+mod auth;
 mod exchanges;
-mod hostile;
+mod informational;
 mod paths;
+mod sa_init;
+mod schedules;
 mod support;

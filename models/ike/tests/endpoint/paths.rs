@@ -30,7 +30,7 @@ fn an_answer_goes_where_the_request_came_from() {
     let (id, _) = pair.a.established();
     pair.a.endpoint.terminate(pair.now, id).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     assert_eq!(pair.log[5].1.to, (OUTSIDE, 34_500).into());
     assert_eq!((pair.log.len(), pair.a.endpoint.ike_sa_count()), (6, 0));
 }
@@ -44,7 +44,7 @@ fn a_repeated_answer_goes_where_the_repeated_request_came_from() {
     pair.flush();
     pair.run_for(Duration::from_secs(1));
     pair.nat = Some(REBOUND);
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     assert_eq!(pair.titles()[6..], ["INFORMATIONAL 2 request again", "INFORMATIONAL 2 response again"]);
     assert_eq!(pair.log[7].1.to, (OUTSIDE, 34_500).into());
     assert_eq!(pair.a.endpoint.ike_sa_count(), 0);
@@ -61,7 +61,7 @@ fn the_open_side_follows_its_peer_even_with_a_request_under_way() {
     let alive = Crafter::new(&pair.a, Role::Initiator).request(ExchangeType::Informational, 2, &[]);
     let marked = [&[0; 4], alive.as_slice()].concat();
     pair.b.receive(pair.now, (OUTSIDE, 34_500), 4500, &marked);
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     assert_eq!(pair.titles()[5..], ["INFORMATIONAL 0 request again", "INFORMATIONAL 0 response"]);
     assert_eq!(pair.log[5].1.to, (OUTSIDE, 34_500).into());
     assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
