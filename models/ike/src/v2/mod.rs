@@ -4,6 +4,8 @@
 //! [`exchange`] hold one exchange each with both roles, [`ike_sa`] is the state that they work on, and [`endpoint`]
 //! finds the IKE SA for a datagram or a timer.
 
+#[cfg(test)]
+mod captured;
 mod channel;
 mod dispatch;
 mod endpoint;

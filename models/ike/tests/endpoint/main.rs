@@ -5,6 +5,7 @@
 mod auth;
 mod exchanges;
 mod informational;
+mod mutations;
 mod paths;
 mod sa_init;
 mod schedules;

@@ -4,6 +4,7 @@
 //! function that judges each datagram by its number on the wire.
 
 pub(crate) mod craft;
+pub(crate) mod stage;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
