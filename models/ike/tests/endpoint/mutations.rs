@@ -8,6 +8,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use ipseclab_ike::wire::{DeletePayload, ExchangeType, Message, NotifyType, Payload};
 
+use crate::support::arena;
 use crate::support::craft::notify;
 use crate::support::stage::{HALF_OPEN, Stage, Staged};
 use crate::support::{Pair, net};
@@ -169,4 +170,15 @@ fn payloads_in_any_order_under_the_right_keys_let_nobody_in_without_the_secret()
             assert_eq!(staged.counts().0, staged.counts().1, "{stage:?}: nothing half-built remains");
         });
     }
+}
+
+#[test]
+fn the_corpus_of_the_fuzz_target_plays() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/endpoint");
+    let mut played = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        arena::play(&std::fs::read(entry.unwrap().path()).unwrap());
+        played += 1;
+    }
+    assert!(played >= 9, "{played} files");
 }

@@ -3,6 +3,7 @@
 //! The clock moves from event to event; every datagram takes 10 ms unless the script says otherwise. A script is a
 //! function that judges each datagram by its number on the wire.
 
+pub(crate) mod arena;
 pub(crate) mod craft;
 pub(crate) mod stage;
 
