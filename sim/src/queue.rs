@@ -4,7 +4,7 @@
 //! executor sees the same order. A source is represented by its rank, which is its index or, to shake out models
 //! that lean on the order of ties, a seeded permutation of it (see [`TieBreak`](crate::TieBreak)).
 //!
-//! The ladder was chosen by `benches/phold.rs` over `std`'s binary heap behind the same interface; that heap stays as
+//! The ladder was chosen by `benches/phold` over `std`'s binary heap behind the same interface; that heap stays as
 //! the oracle of the tests.
 
 mod ladder;
