@@ -68,11 +68,7 @@ impl<E> Context<'_, E> {
     ///
     /// # Panics
     /// When there is no process `to`, when the time overflows, or when 2³¹ events are pending.
-    #[expect(
-        clippy::inline_always,
-        reason = "what its caller knows of delay and target saves a tenth of an event's cost"
-    )]
-    #[inline(always)]
+    #[inline]
     pub fn send(&mut self, to: ProcessId, delay: SimDuration, event: E) {
         if to.as_usize() >= self.processes {
             no_such_process(self.me, to);
@@ -120,8 +116,7 @@ impl<E> Agenda<E> {
         Self { queue: Ladder::new(), slab: Slab::new(), channels: Vec::new() }
     }
 
-    #[expect(clippy::inline_always, reason = "a call costs as much as the work, see `Context::send`")]
-    #[inline(always)]
+    #[inline]
     pub(crate) fn insert(
         &mut self,
         source: &mut Account,

@@ -4,8 +4,8 @@
 //!   now ─► near heap + window │ 2048 slots of 16 µs │ 256 of 34 ms │ 256 of 8.6 s │ 256 of 37 min │ … to 584 years
 //! ```
 //!
-//! Pushing an entry appends it to the slot of its time, which the highest bit tells in which its time differs from
-//! `base`. When the window is used up, the next slot with something in it is sorted and becomes the window. If
+//! Pushing an entry puts it into a small buffer, and a full buffer is appended to the slots: each entry to the slot of
+//! its time, which the highest bit tells in which its time differs from `base`. When the window is used up, the next slot with something in it is sorted and becomes the window. If
 //! all fine slots are empty, the next coarse slot is dealt out again around its earliest entry. So an entry is
 //! moved at most once a level, however far away it is, and a long timer rests in a coarse slot until its hour comes.
 //!
@@ -34,74 +34,105 @@ const COARSE_SLOTS: usize = 1 << COARSE_BITS;
 const SLOTS: usize = FINE_SLOTS + COARSE_LEVELS as usize * COARSE_SLOTS;
 const WORDS: usize = SLOTS / 64;
 
+/// So many entries are gathered before they go to their slots. The handler of an event then waits for none of the
+/// scattered memory of slots, and a loop that does nothing but append has many cache misses under way at once.
+const STAGED: usize = 128;
+
 pub(crate) struct Ladder {
     near: BinaryHeap<Reverse<Entry>>,
     window: Window,
-    /// A slot of the finest level spans 2^`width_bits` ns.
-    width_bits: u32,
-    pace: Pace,
     /// Everything before this multiple of the finest slots' width is in the window or near it. Counted in slots, since
     /// in nanoseconds the end of the last one is beyond 2^64.
     window_end: u64,
+    /// The first `staged_count` have not been appended to their slots yet.
+    staged: Box<[Entry; STAGED]>,
+    staged_count: usize,
+    slots: Slots,
+    pace: Pace,
+    /// Room for dealing out a slot.
+    dealt: Vec<Entry>,
+}
+
+/// All slots of all levels.
+struct Slots {
+    /// A slot of the finest level spans 2^`width_bits` ns.
+    width_bits: u32,
     /// No entry in a slot is before this time. Slots are laid out around it.
     base: u64,
     bags: Box<[Bag; SLOTS]>,
     /// One bit for each slot with something in it.
     occupied: [u64; WORDS],
     pages: Pages,
-    /// How many entries are in slots.
+    /// How many entries there are.
     waiting: usize,
-    /// Room for dealing out a slot.
-    dealt: Vec<Entry>,
+}
+
+impl Slots {
+    fn append_all(&mut self, content: impl Iterator<Item = Entry>) {
+        for entry in content {
+            let slot = slot_of(entry.time, self.base, self.width_bits);
+            let bag = &mut self.bags[slot];
+            if bag.needs_page() {
+                self.pages.add_page(bag);
+                self.occupied[slot / 64] |= 1 << (slot % 64);
+            }
+            self.pages.append(bag, entry);
+            self.waiting += 1;
+        }
+    }
+
+    /// Adds the content of a slot to `content`, newest page first, and empties it.
+    fn drain(&mut self, slot: usize, content: &mut Vec<Entry>) {
+        let before = content.len();
+        self.pages.for_each_page(self.bags[slot], |page| content.extend_from_slice(page));
+        self.waiting -= content.len() - before;
+        self.empty(slot);
+    }
+
+    fn empty(&mut self, slot: usize) {
+        self.pages.release(&mut self.bags[slot]);
+        self.occupied[slot / 64] &= !(1 << (slot % 64));
+    }
 }
 
 impl Ladder {
     pub(crate) fn new() -> Self {
-        Self {
-            near: BinaryHeap::new(),
-            window: Window::default(),
+        let slots = Slots {
             width_bits: WIDTH_BITS_START,
-            pace: Pace::default(),
-            window_end: 0,
             base: 0,
             bags: Box::new([Bag::EMPTY; SLOTS]),
             occupied: [0; WORDS],
             pages: Pages::default(),
             waiting: 0,
+        };
+        Self {
+            near: BinaryHeap::new(),
+            window: Window::default(),
+            window_end: 0,
+            staged: Box::new([Entry::FIRST; STAGED]),
+            staged_count: 0,
+            slots,
+            pace: Pace::default(),
             dealt: Vec::new(),
         }
     }
 
-    #[inline]
-    fn append(&mut self, entry: Entry) {
-        self.waiting += 1;
-        let slot = slot_of(entry.time, self.base, self.width_bits);
-        if self.bags[slot].needs_page() {
-            self.add_page(slot);
-        }
-        self.pages.append(&mut self.bags[slot], entry);
-    }
-
-    #[cold]
+    /// Brings what was gathered to its slots.
     #[inline(never)]
-    fn add_page(&mut self, slot: usize) {
-        self.pages.add_page(&mut self.bags[slot]);
-        self.occupied[slot / 64] |= 1 << (slot % 64);
-    }
-
-    /// Appends what `content` yields; for the rare occasions.
-    fn append_all(&mut self, content: impl Iterator<Item = Entry>) {
-        content.for_each(|entry| self.append(entry));
+    fn settle_staged(&mut self) {
+        let count = core::mem::take(&mut self.staged_count).min(STAGED);
+        self.slots.append_all(self.staged[..count].iter().copied());
     }
 
     /// Makes the next slot that begins by `horizon` the window; false if there is none.
     fn open(&mut self, horizon: u64) -> bool {
+        self.settle_staged();
         loop {
-            let fine = masked_index(self.base >> self.width_bits, FINE_SLOTS as u64 - 1);
-            if let Some(slot) = next_set(&self.occupied[..FINE_SLOTS / 64], fine) {
+            let fine = masked_index(self.slots.base >> self.slots.width_bits, FINE_SLOTS as u64 - 1);
+            if let Some(slot) = next_set(&self.slots.occupied[..FINE_SLOTS / 64], fine) {
                 return self.open_fine(slot, horizon);
             }
-            let Some(slot) = next_set(&self.occupied, FINE_SLOTS) else { return false };
+            let Some(slot) = next_set(&self.slots.occupied, FINE_SLOTS) else { return false };
             if !self.deal(slot, horizon) {
                 return false;
             }
@@ -109,70 +140,54 @@ impl Ladder {
     }
 
     fn open_fine(&mut self, slot: usize, horizon: u64) -> bool {
-        let span_bits = self.width_bits + FINE_BITS;
-        let start = (self.base >> span_bits << span_bits) | ((slot as u64) << self.width_bits);
+        let span_bits = self.slots.width_bits + FINE_BITS;
+        let start = (self.slots.base >> span_bits << span_bits) | ((slot as u64) << self.slots.width_bits);
         if start > horizon {
             return false;
         }
-        self.base = start;
-        self.window_end = (start >> self.width_bits) + 1;
-        self.window.fill(&self.pages, self.bags[slot], self.width_bits);
-        self.waiting -= self.window.len();
+        self.slots.base = start;
+        self.window_end = (start >> self.slots.width_bits) + 1;
+        self.window.fill(&self.slots.pages, self.slots.bags[slot], self.slots.width_bits);
+        self.slots.waiting -= self.window.len();
         self.pace.windows += 1;
         self.pace.sorted += self.window.len() as u64;
-        self.empty(slot);
+        self.slots.empty(slot);
         true
     }
 
     /// Moves `base` to the earliest entry of a coarse slot and its entries to the finer slots around that.
     fn deal(&mut self, slot: usize, horizon: u64) -> bool {
         let mut earliest = u64::MAX;
-        self.pages.for_each_page(self.bags[slot], |page| {
+        self.slots.pages.for_each_page(self.slots.bags[slot], |page| {
             earliest = page.iter().map(|entry| entry.time).fold(earliest, u64::min);
         });
         if earliest > horizon {
             return false;
         }
-        self.base = earliest;
-        let mut dealt = self.drain(slot);
-        self.pace.dealt += dealt.len() as u64;
-        self.append_all(dealt.drain(..));
-        self.dealt = dealt;
+        self.slots.base = earliest;
+        self.slots.drain(slot, &mut self.dealt);
+        self.pace.dealt += self.dealt.len() as u64;
+        self.slots.append_all(self.dealt.drain(..));
         true
     }
 
     /// Gives the finest slots another width and lays everything out anew from the earliest entry.
     fn lay_out(&mut self, width_bits: u32) {
+        self.settle_staged();
         let mut content = Vec::with_capacity(self.len());
         content.extend_from_slice(self.window.rest());
         self.window.clear();
         content.extend(self.near.drain().map(|Reverse(entry)| entry));
         let mut from = 0;
-        while let Some(slot) = next_set(&self.occupied, from) {
-            self.pages.for_each_page(self.bags[slot], |page| content.extend_from_slice(page));
-            self.empty(slot);
+        while let Some(slot) = next_set(&self.slots.occupied, from) {
+            self.slots.drain(slot, &mut content);
             from = slot + 1;
         }
-        self.waiting = 0;
         let earliest = content.iter().map(|entry| entry.time).min().unwrap_or(0);
-        self.width_bits = width_bits;
+        self.slots.width_bits = width_bits;
         self.window_end = earliest >> width_bits;
-        self.base = self.window_end << width_bits;
-        self.append_all(content.into_iter());
-    }
-
-    /// The content of a slot, oldest page last, in the common scratch vector.
-    fn drain(&mut self, slot: usize) -> Vec<Entry> {
-        let mut content = core::mem::take(&mut self.dealt);
-        self.pages.for_each_page(self.bags[slot], |page| content.extend_from_slice(page));
-        self.waiting -= content.len();
-        self.empty(slot);
-        content
-    }
-
-    fn empty(&mut self, slot: usize) {
-        self.pages.release(&mut self.bags[slot]);
-        self.occupied[slot / 64] &= !(1 << (slot % 64));
+        self.slots.base = self.window_end << width_bits;
+        self.slots.append_all(content.into_iter());
     }
 
     // Kept out of the common path, which is small without it. The entry comes in pieces: passed whole it would be
@@ -188,7 +203,7 @@ impl Ladder {
     #[cold]
     #[inline(never)]
     fn pop_rarely(&mut self, horizon: u64) -> Option<Entry> {
-        if let Some(width_bits) = self.pace.verdict(self.width_bits, self.len()) {
+        if let Some(width_bits) = self.pace.verdict(self.slots.width_bits, self.len()) {
             self.lay_out(width_bits);
         }
         let Some(Reverse(near)) = self.near.peek() else {
@@ -205,10 +220,14 @@ impl Ladder {
 impl EventQueue for Ladder {
     #[inline]
     fn push(&mut self, entry: Entry) {
-        if entry.time >> self.width_bits < self.window_end {
+        if entry.time >> self.slots.width_bits < self.window_end {
             self.push_near(entry.time, entry.tie, entry.target, entry.slot);
-        } else {
-            self.append(entry);
+            return;
+        }
+        self.staged[self.staged_count % STAGED] = entry;
+        self.staged_count += 1;
+        if self.staged_count == STAGED {
+            self.settle_staged();
         }
     }
 
@@ -227,17 +246,17 @@ impl EventQueue for Ladder {
     }
 
     fn len(&self) -> usize {
-        self.waiting + self.window.len() + self.near.len()
+        self.slots.waiting + self.staged_count + self.window.len() + self.near.len()
     }
 
     fn retain(&mut self, mut keep: impl FnMut(&Entry) -> bool) {
+        self.settle_staged();
         self.window.retain(&mut keep);
         self.near.retain(|Reverse(entry)| keep(entry));
         let mut from = 0;
-        while let Some(slot) = next_set(&self.occupied, from) {
-            let mut content = self.drain(slot);
-            self.append_all(content.drain(..).filter(&mut keep));
-            self.dealt = content;
+        while let Some(slot) = next_set(&self.slots.occupied, from) {
+            self.slots.drain(slot, &mut self.dealt);
+            self.slots.append_all(self.dealt.drain(..).filter(&mut keep));
             from = slot + 1;
         }
     }

@@ -211,10 +211,10 @@ fn the_arena_does_not_grow_while_the_load_is_steady() {
         pair.pop(u64::MAX);
         pair.push(0, 100_000 + round * 7_919 % 4_000_000);
         if round == 20_000 {
-            settled = pair.ladder.pages.capacity();
+            settled = pair.ladder.slots.pages.capacity();
         }
     }
-    assert_eq!(pair.ladder.pages.capacity(), settled);
+    assert_eq!(pair.ladder.slots.pages.capacity(), settled);
 }
 
 /// Holds 2000 entries whose delays are 1 to 2·`mean` ns and says what the last 3000 events of 100 000 cost.

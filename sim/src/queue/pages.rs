@@ -51,6 +51,8 @@ impl Pages {
     }
 
     /// Chains a page behind the (full or no) page of `bag`. An append must follow.
+    #[cold]
+    #[inline(never)]
     pub(super) fn add_page(&mut self, bag: &mut Bag) {
         let previous = bag.newest().map_or(NONE, |(page, _)| page);
         let page = self.free.unwrap_or_else(|| self.grow());
