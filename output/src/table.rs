@@ -384,15 +384,16 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_negotiation_has_an_empty_latency_and_a_reason() {
+    fn a_failed_negotiation_has_the_time_to_its_failure_and_a_reason() {
         let row = NegotiationRow {
             connection: "office, \"main\"".into(),
             ended_ns: u64::MAX,
+            latency_ns: u64::MAX,
             failure_reason: "no proposal chosen".into(),
             ..NegotiationRow::default()
         };
-        let expected = "\"office, \"\"main\"\"\",,,0,0,18446744073709551615,,failed,no proposal chosen,0,0,0,0,0,0,0,0,\
-                        0,0,,,,,false";
+        let expected = "\"office, \"\"main\"\"\",,,0,0,18446744073709551615,18446744073709551615,failed,no proposal chosen,\
+                        0,0,0,0,0,0,0,0,0,,,,,false";
         assert_eq!(text(&[row]).lines().nth(1), Some(expected));
     }
 
