@@ -25,6 +25,7 @@ pub use sweep::{SweepArgs, SweepOptions};
 pub use tools::{CalibrateArgs, TopologyArgs, TopologyCommand, TopologyShowArgs, TopologyShowOptions};
 
 use crate::document::Report;
+use crate::sweep::SweepError;
 
 /// A deterministic simulator of networks whose nodes speak real IKEv2 and ESP.
 #[derive(Debug, Parser)]
@@ -44,6 +45,8 @@ pub enum Command {
     List(ListArgs),
     /// Print the JSON Schema of a kind of file, for completion and checks in editors.
     Schema(SchemaArgs),
+    /// Run every combination of a sweep and write tables and plots.
+    Sweep(SweepArgs),
 }
 
 const EXAMPLES: &str = "\
@@ -64,6 +67,9 @@ pub enum Failure {
     /// The result cannot be written.
     #[error("cannot write the result: {0}")]
     Output(#[from] std::io::Error),
+    /// A sweep has no complete results.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
 }
 
 impl Failure {
@@ -75,8 +81,8 @@ impl Failure {
     /// The text for standard error, complete with line ends.
     pub fn render(&self, colour: bool) -> String {
         match self {
-            Self::Input(report) => report.render(colour),
-            Self::Output(_) => format!("error: {self}\n"),
+            Self::Input(report) | Self::Sweep(SweepError::Scenario(report)) => report.render(colour),
+            Self::Output(_) | Self::Sweep(_) => format!("error: {self}\n"),
         }
     }
 }
@@ -90,6 +96,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Check(args) => check::execute(args, out),
         Command::List(args) => list::execute(args, out),
         Command::Schema(args) => schema::execute(args, out),
+        Command::Sweep(args) => sweep::execute(args, out),
     }
 }
 

@@ -1,0 +1,137 @@
+//! What a handful of values says about all: mean, its confidence interval, quantiles.
+//!
+//! The interval is Student's, for a mean over independent replications with unknown variance; it is exact for normal
+//! values and an approximation for others, so studies with skewed values want many replications.
+
+use ipseclab_sim::stats::{Summary, quantile};
+use statrs::distribution::{ContinuousCDF as _, StudentsT};
+
+use super::metric::Statistic;
+
+/// Figures over the replications of a combination, in the unit of the values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// How many values there are; at least 1.
+    pub count: u64,
+    /// The arithmetic mean.
+    pub mean: f64,
+    /// The sample standard deviation; `None` for a single value.
+    pub standard_deviation: Option<f64>,
+    /// Half the width of the 95 % confidence interval of the mean; `None` for a single value.
+    pub half_width: Option<f64>,
+    /// The least value.
+    pub min: f64,
+    /// The median, by nearest rank, as the other quantiles: always one of the values.
+    pub p50: f64,
+    /// The 90th percentile.
+    pub p90: f64,
+    /// The 99th percentile.
+    pub p99: f64,
+    /// The greatest value.
+    pub max: f64,
+}
+
+impl Estimate {
+    /// The figures of finite values, in the order in which they are summed; `None` without values.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let summary: Summary = values.iter().copied().collect();
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let standard_deviation = summary.standard_deviation();
+        let half_width = standard_deviation
+            .zip(student_t_975(summary.count()))
+            .map(|(deviation, t)| t * deviation / libm::sqrt(to_f64(summary.count())));
+        Some(Self {
+            count: summary.count(),
+            mean: summary.mean()?,
+            standard_deviation,
+            half_width,
+            min: summary.min()?,
+            p50: quantile(&sorted, 500_000)?,
+            p90: quantile(&sorted, 900_000)?,
+            p99: quantile(&sorted, 990_000)?,
+            max: summary.max()?,
+        })
+    }
+
+    /// The 95 % confidence interval of the mean.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        self.half_width.map(|half| (self.mean - half, self.mean + half))
+    }
+
+    /// One of the figures.
+    pub fn statistic(&self, statistic: Statistic) -> f64 {
+        match statistic {
+            Statistic::Mean => self.mean,
+            Statistic::P50 => self.p50,
+            Statistic::P90 => self.p90,
+            Statistic::P99 => self.p99,
+            Statistic::Min => self.min,
+            Statistic::Max => self.max,
+        }
+    }
+}
+
+/// The 97.5 % quantile of Student's t for `count` values, which is half a 95 % interval in standard errors.
+///
+/// Rounded to nine decimals: the library computes with the mathematics of the platform, whose last bits differ.
+pub fn student_t_975(count: u64) -> Option<f64> {
+    let freedom = count.checked_sub(1).filter(|freedom| *freedom > 0)?;
+    let distribution = StudentsT::new(0.0, 1.0, to_f64(freedom)).ok()?;
+    Some(libm::round(distribution.inverse_cdf(0.975) * 1e9) / 1e9)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 values")]
+fn to_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_close(found: f64, expected: f64) {
+        assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{found} instead of {expected}");
+    }
+
+    #[test]
+    fn students_t_has_the_values_of_the_tables() {
+        // NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, with more digits from the closed forms.
+        for (count, expected) in [(3, 4.302_653), (10, 2.262_157), (30, 2.045_230), (100, 1.984_217)] {
+            let found = student_t_975(count).unwrap();
+            assert!((found - expected).abs() < 5e-7, "{count}: {found} instead of {expected}");
+        }
+        // Two values: t with one degree of freedom is Cauchy, tan(0.475 π).
+        check_close(student_t_975(2).unwrap(), 12.706_204_736);
+        assert_eq!((student_t_975(0), student_t_975(1)), (None, None));
+        check_close((student_t_975(1_000_000).unwrap() * 1e4).round(), 19_600.0);
+    }
+
+    #[test]
+    fn figures_are_those_computed_by_hand() {
+        // Deviations from 5: −3 −1 −1 −1 0 0 2 4, squares 32; 32/7 under the root; t(7) = 2.364624252.
+        let figures = Estimate::of(&[9.0, 2.0, 4.0, 5.0, 4.0, 7.0, 4.0, 5.0]).unwrap();
+        assert_eq!(figures.count, 8);
+        check_close(figures.mean, 5.0);
+        check_close(figures.standard_deviation.unwrap(), 2.138_089_935_299_395);
+        check_close(figures.half_width.unwrap(), 2.364_624_252 * 2.138_089_935_299_395 / 8.0_f64.sqrt());
+        let (low, high) = figures.interval().unwrap();
+        check_close(low + high, 10.0);
+        assert_eq!(
+            [figures.min, figures.p50, figures.p90, figures.p99, figures.max],
+            [2.0, 4.0, 9.0, 9.0, 9.0]
+        );
+    }
+
+    #[test]
+    fn one_value_has_no_interval_and_none_has_nothing() {
+        let figures = Estimate::of(&[3.0]).unwrap();
+        assert_eq!((figures.mean, figures.standard_deviation, figures.interval()), (3.0, None, None));
+        assert_eq!(Estimate::of(&[]), None);
+    }
+
+    #[test]
+    fn equal_values_have_an_interval_without_width() {
+        assert_eq!(Estimate::of(&[0.1; 30]).unwrap().interval(), Some((0.1, 0.1)));
+    }
+}
