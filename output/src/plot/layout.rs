@@ -178,7 +178,7 @@ impl<'a> Layout<'a> {
         let number_of = |label: &str| self.legend.number(label);
         match self.figure.kind {
             Kind::Line => lines::draw(canvas, &frame, panel, number_of, self.legend.len()),
-            Kind::Cdf => lines::draw_cdf(canvas, &frame, panel, number_of),
+            Kind::Cdf => lines::draw_cdf(canvas, &frame, panel, number_of, self.legend.len()),
             Kind::Box => boxes::draw(canvas, &frame, panel, number_of, self.legend.len()),
             Kind::Heatmap => {
                 heatmap::draw(canvas, &frame, panel, &self.colors);
@@ -210,8 +210,8 @@ fn panel_height(figure: &Figure, columns: usize) -> f64 {
         Scale::Categories(names) => Some(index(names.len()) * LANE_HEIGHT),
         Scale::Linear | Scale::Log => None,
     };
-    // The scale of a heat map's colours needs some height, whatever the number of rows.
-    let least = if figure.kind == Kind::Heatmap { 230.0 } else { 2.0 * LANE_HEIGHT };
+    // The scale of a heat map's colours needs some height for its name, whatever the number of rows.
+    let least = if figure.kind == Kind::Heatmap { 300.0 } else { 2.0 * LANE_HEIGHT };
     let usual = match columns {
         // Panels below each other together need a page that is not too long.
         1 if figure.panels.len() > 1 => 240.0,
