@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write};
 use std::num::NonZeroUsize;
 
 use clap::Args;
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Failure;
 use super::common::{OutputArgs, OutputOptions, SettingArgs};
@@ -105,11 +105,11 @@ fn summarise(plan: &SweepPlan, report: &SweepReport, bar: &Bar, out: &mut dyn Wr
         kept => format!(", {kept} of them there already"),
     };
     let combinations = plan.point_count();
-    let time = HumanDuration(bar.0.elapsed());
+    let seconds = bar.0.elapsed().as_secs_f64();
     let SweepReport { folder, runs, failed, .. } = report;
     writeln!(
         out,
-        "{}: {runs} runs of {combinations} combinations{kept}, {failed} failed, in {time:#}",
+        "{}: {runs} runs of {combinations} combinations{kept}, {failed} failed, in {seconds:.1} s",
         plan.name
     )?;
     let plots = report.plots.iter().map(|plot| format!("{plot}.svg"));

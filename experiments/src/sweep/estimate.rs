@@ -72,6 +72,24 @@ impl Estimate {
     }
 }
 
+/// The 95 % score interval of the share of ones, if every value is 0 or 1 (E. B. Wilson, JASA 22(158), 1927).
+///
+/// Student's interval has no width when all values are equal; a hundred successes in a hundred tries say that at least
+/// 96 % succeed, and not that all do.
+pub(super) fn wilson_interval(values: &[f64]) -> Option<(f64, f64)> {
+    /// The 97.5 % quantile of the normal distribution.
+    const Z: f64 = 1.959_963_984_540_054;
+    let is = |value: f64| move |other: &&f64| other.total_cmp(&value).is_eq();
+    let (ones, zeros) = (values.iter().filter(is(1.0)).count(), values.iter().filter(is(0.0)).count());
+    if values.is_empty() || ones + zeros < values.len() {
+        return None;
+    }
+    let (count, ones) = (to_f64(values.len() as u64), to_f64(ones as u64));
+    let middle = ones + Z * Z / 2.0;
+    let half = Z * libm::sqrt(ones * (count - ones) / count + Z * Z / 4.0);
+    Some(((middle - half) / (count + Z * Z), (middle + half) / (count + Z * Z)))
+}
+
 /// The 97.5 % quantile of Student's t for `count` values, which is half a 95 % interval in standard errors.
 ///
 /// Rounded to nine decimals: the library computes with the mathematics of the platform, whose last bits differ.
@@ -117,10 +135,25 @@ mod tests {
         check_close(figures.half_width.unwrap(), 2.364_624_252 * 2.138_089_935_299_395 / 8.0_f64.sqrt());
         let (low, high) = figures.interval().unwrap();
         check_close(low + high, 10.0);
-        assert_eq!(
-            [figures.min, figures.p50, figures.p90, figures.p99, figures.max],
-            [2.0, 4.0, 9.0, 9.0, 9.0]
-        );
+        let ranks = [figures.min, figures.p50, figures.p90, figures.p99, figures.max];
+        ranks
+            .into_iter()
+            .zip([2.0, 4.0, 9.0, 9.0, 9.0])
+            .for_each(|(found, expected)| check_close(found, expected));
+    }
+
+    #[test]
+    fn the_interval_of_a_share_does_not_vanish_at_its_ends() {
+        let values = |ones: usize, zeros: usize| [vec![1.0; ones], vec![0.0; zeros]].concat();
+        let check = |ones, zeros, low: f64, high: f64| {
+            let found = wilson_interval(&values(ones, zeros)).unwrap();
+            assert!((found.0 - low).abs() < 5e-5 && (found.1 - high).abs() < 5e-5, "{found:?}");
+        };
+        // With z² = 3.8415: 100/103.8415; 1.9600² / 103.8415; (89.9207 ± 1.9600 √11.5204) / 103.8415.
+        check(100, 0, 0.9630, 1.0);
+        check(0, 100, 0.0, 0.0370);
+        check(88, 12, 0.8019, 0.9300);
+        assert_eq!((wilson_interval(&[0.5, 1.0]), wilson_interval(&[])), (None, None));
     }
 
     #[test]

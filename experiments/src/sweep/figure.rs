@@ -6,8 +6,8 @@
 
 use ipseclab_output::{Axis as PlotAxis, Figure, Kind, Panel, Point, Series};
 
-use super::estimate::Estimate;
-use super::file::{PlotFile, PlotKind, Scale};
+use super::estimate::{Estimate, wilson_interval};
+use super::file::{PlotFile, PlotKind, Scale, XScale};
 use super::label::{heading, positions, slug, split_unit, with_unit};
 use super::metric::{Metric, PlotMetric, Statistic, Unit};
 use super::plan::{Axis, Plot, Shown, SweepPlan};
@@ -27,7 +27,8 @@ pub(super) fn drawings(plan: &SweepPlan, observations: &Observations<'_>) -> Vec
     let draw = |(index, plot): (usize, &Plot)| {
         let mut artist = Artist { plan, observations, outside: 0, missing: 0 };
         let figure = artist.figure(plot);
-        let name = format!("{:02}-{}", index + 1, slug(&figure.title));
+        // What stands behind a comma explains, and would make long names.
+        let name = format!("{:02}-{}", index + 1, slug(figure.title.split(',').next().unwrap_or_default()));
         Drawing { name: name.trim_end_matches('-').to_owned(), figure, note: artist.note() }
     };
     plan.plots.iter().enumerate().map(draw).collect()
@@ -94,7 +95,7 @@ impl Artist<'_> {
                 let groups = Groups { series: *series, facet: *facet, shown };
                 match file.kind {
                     PlotKind::Box => self.boxes(file, *x, y.metric, groups),
-                    PlotKind::Line | PlotKind::Cdf | PlotKind::Heatmap => self.lines(file, *x, *y, groups),
+                    _ => self.lines(file, *x, *y, groups),
                 }
             }
             Plot::Cdf { file, x, series, facet, shown } => {
@@ -102,6 +103,9 @@ impl Artist<'_> {
             }
             Plot::Heatmap { file, x, y, value, facet, shown } => {
                 self.heatmap(file, *x, *y, *value, Groups { series: None, facet: *facet, shown })
+            }
+            Plot::Stack { file, x, facet, shown } => {
+                self.stack(file, *x, Groups { series: None, facet: *facet, shown })
             }
         }
     }
@@ -116,25 +120,26 @@ impl Artist<'_> {
 
     fn lines(&mut self, file: &PlotFile, x: usize, y: PlotMetric, groups: Groups<'_>) -> Figure {
         let axis = &self.plan.axes[x];
-        let numbers = positions(axis, &groups.shown[x]);
+        let by_name = file.x_scale == Some(XScale::Names);
+        let numbers = positions(axis, &groups.shown[x]).filter(|_| !by_name);
         let log = file.y_scale == Some(Scale::Log);
         let panels = self.panels(groups, |artist, choice| {
             let mut points = Vec::new();
             for (place, &value) in groups.shown[x].iter().enumerate() {
                 let at = numbers.as_ref().map_or(index(place), |(numbers, _)| numbers[place]);
                 let values = artist.values(&with(choice, x, value), y.metric);
-                points.extend(Estimate::of(&values).map(|estimate| point(at, &estimate, y)));
+                points.extend(Estimate::of(&values).map(|estimate| point(at, &estimate, &values, y)));
             }
             points.sort_by(|a, b| a.x.total_cmp(&b.x));
             artist.retain(&mut points, log, |point| point.y);
             points
         });
         let display = Display::new(y.metric, file.y_label.as_deref(), greatest(&panels, |point| point.high));
-        let y_axis = quantity_axis(file.y_label.as_deref(), &words(y), display, file.y_scale);
+        let y_axis = quantity_axis(file.y_label.as_deref(), &words(y), display, log);
         let label = file.x_label.as_ref().unwrap_or(&axis.label);
         let x_axis = match &numbers {
-            Some((_, unit)) => numeric(&with_unit(label, unit), file.x_scale),
-            None => PlotAxis::categories(label, names(axis, &groups.shown[x])),
+            Some((_, unit)) => numeric(&with_unit(label, unit), file.x_scale == Some(XScale::Log)),
+            None => categories(axis, label, &groups.shown[x]),
         };
         let title = title(file, || format!("{} by {}", words(y), split_unit(&axis.label).0));
         self.assemble((&title, Kind::Line), (x_axis, y_axis), scaled(panels, display, scale_height), groups)
@@ -153,15 +158,15 @@ impl Artist<'_> {
             points
         });
         let display = Display::new(metric, file.y_label.as_deref(), greatest(&panels, |point| point.y));
-        let y_axis = quantity_axis(file.y_label.as_deref(), metric.words(), display, file.y_scale);
+        let y_axis = quantity_axis(file.y_label.as_deref(), metric.words(), display, log);
         let label = file.x_label.as_ref().unwrap_or(&axis.label);
-        let x_axis = PlotAxis::categories(label, names(axis, &groups.shown[x]));
+        let x_axis = categories(axis, label, &groups.shown[x]);
         let title = title(file, || format!("{} by {}", metric.words(), split_unit(&axis.label).0));
         self.assemble((&title, Kind::Box), (x_axis, y_axis), scaled(panels, display, scale_height), groups)
     }
 
     fn cdf(&mut self, file: &PlotFile, metric: Metric, groups: Groups<'_>) -> Figure {
-        let log = file.x_scale == Some(Scale::Log);
+        let log = file.x_scale == Some(XScale::Log);
         let panels = self.panels(groups, |artist, choice| {
             let values = artist.values(choice, metric);
             let mut points: Vec<_> = values.into_iter().map(Point::sample).collect();
@@ -169,7 +174,7 @@ impl Artist<'_> {
             points
         });
         let display = Display::new(metric, file.x_label.as_deref(), greatest(&panels, |point| point.x));
-        let x_axis = quantity_axis(file.x_label.as_deref(), metric.words(), display, file.x_scale);
+        let x_axis = quantity_axis(file.x_label.as_deref(), metric.words(), display, log);
         let y_axis = PlotAxis::linear(file.y_label.as_deref().unwrap_or("share of runs"));
         let title = title(file, || format!("distribution of {}", metric.words()));
         let panels = scaled(panels, display, |point, factor| Point::sample(point.x * factor));
@@ -202,18 +207,48 @@ impl Artist<'_> {
             points
         });
         let display = Display::new(value.metric, None, greatest(&panels, |point| point.low));
-        let axis = |label: &Option<String>, axis: &Axis, position: usize| {
-            PlotAxis::categories(label.as_ref().unwrap_or(&axis.label), names(axis, &groups.shown[position]))
-        };
-        let axes = (axis(&file.x_label, across, x), axis(&file.y_label, up, y));
+        let label = |own: &Option<String>, axis: &Axis| own.as_ref().unwrap_or(&axis.label).clone();
+        let x_axis = categories(across, &label(&file.x_label, across), &groups.shown[x]);
+        let y_axis = categories(up, &label(&file.y_label, up), &groups.shown[y]);
         let title = title(file, || words(value));
         let panels = scaled(panels, display, |point, factor| Point {
             low: point.low * factor,
             high: point.low * factor,
             ..point
         });
-        let color = quantity_axis(None, &words(value), display, file.y_scale);
-        Figure { color, ..self.assemble((&title, Kind::Heatmap), axes, panels, groups) }
+        let color = quantity_axis(None, &words(value), display, log);
+        Figure { color, ..self.assemble((&title, Kind::Heatmap), (x_axis, y_axis), panels, groups) }
+    }
+
+    fn stack(&mut self, file: &PlotFile, x: usize, groups: Groups<'_>) -> Figure {
+        let axis = &self.plan.axes[x];
+        let mut panels = Vec::new();
+        for facet in groups.steps(groups.facet) {
+            let choice = choose(&groups.base(), groups.facet, facet);
+            let mut series: Vec<_> =
+                file.parts.iter().map(|part| Series::new(part.words(), Vec::new())).collect();
+            for (place, &value) in groups.shown[x].iter().enumerate() {
+                let heights = self.means(&with(&choice, x, value), &file.parts);
+                for (series, (bottom, top)) in series.iter_mut().zip(shares(&heights)) {
+                    series.points.push(Point::part(place, bottom * 100.0, top * 100.0));
+                }
+            }
+            panels.push(Panel { title: self.name(groups.facet, facet, heading), series });
+        }
+        let x_axis = categories(axis, file.x_label.as_ref().unwrap_or(&axis.label), &groups.shown[x]);
+        let y_axis = numeric(&with_unit(file.y_label.as_deref().unwrap_or("share of their sum"), "%"), false);
+        let title = title(file, || format!("parts by {}", split_unit(&axis.label).0));
+        self.assemble((&title, Kind::Stack), (x_axis, y_axis), panels, groups)
+    }
+
+    /// The mean of each metric; nothing where one has no value.
+    fn means(&mut self, choice: &[usize], metrics: &[Metric]) -> Vec<f64> {
+        let before = self.missing;
+        let means = metrics.iter().map(|metric| Some(Estimate::of(&self.values(choice, *metric))?.mean));
+        let means = means.collect::<Option<_>>().unwrap_or_default();
+        // A run that lacks one part usually lacks them all, and is one run.
+        self.missing = before + (self.missing - before) / metrics.len().max(1);
+        means
     }
 
     /// A panel for each facet, a series for each value in it; `points` gets the combination without its x.
@@ -278,9 +313,10 @@ fn choose(choice: &[usize], axis: Option<usize>, value: Option<usize>) -> Vec<us
 }
 
 /// A point of a line; means have their confidence interval, as far as the metric can reach.
-fn point(x: f64, estimate: &Estimate, y: PlotMetric) -> Point {
+fn point(x: f64, estimate: &Estimate, values: &[f64], y: PlotMetric) -> Point {
     let value = estimate.statistic(y.statistic);
-    let interval = estimate.interval().filter(|_| y.statistic == Statistic::Mean);
+    let share = wilson_interval(values).filter(|_| y.metric.unit() == Unit::Share);
+    let interval = share.or(estimate.interval()).filter(|_| y.statistic == Statistic::Mean);
     let greatest = if y.metric.unit() == Unit::Share { 1.0 } else { f64::INFINITY };
     let (low, high) = interval.unwrap_or((value, value));
     Point::with_interval(x, value, low.max(0.0).min(value), high.min(greatest).max(value))
@@ -299,6 +335,21 @@ fn scaled(mut panels: Vec<Panel>, display: Display, scale: fn(Point, f64) -> Poi
 fn greatest(panels: &[Panel], value: fn(&Point) -> f64) -> f64 {
     let points = panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points);
     points.map(value).fold(0.0, f64::max)
+}
+
+/// Where each part of a whole begins and ends, from 0 to 1; nothing when the whole is zero.
+fn shares(parts: &[f64]) -> Vec<(f64, f64)> {
+    let whole: f64 = parts.iter().sum();
+    if whole <= 0.0 {
+        return Vec::new();
+    }
+    let mut below = 0.0;
+    let share = |part: &f64| {
+        let bottom = below;
+        below += part;
+        (bottom / whole, below / whole)
+    };
+    parts.iter().map(share).collect()
 }
 
 /// What a metric and a statistic are together, such as `median set-up latency`.
@@ -325,19 +376,19 @@ fn capitalised(text: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-fn quantity_axis(label: Option<&str>, words: &str, display: Display, scale: Option<Scale>) -> PlotAxis {
-    numeric(&with_unit(label.unwrap_or(words), display.unit), scale)
+fn quantity_axis(label: Option<&str>, words: &str, display: Display, log: bool) -> PlotAxis {
+    numeric(&with_unit(label.unwrap_or(words), display.unit), log)
 }
 
-fn numeric(label: &str, scale: Option<Scale>) -> PlotAxis {
-    match scale {
-        Some(Scale::Log) => PlotAxis::log(label),
-        Some(Scale::Linear) | None => PlotAxis::linear(label),
-    }
+fn numeric(label: &str, log: bool) -> PlotAxis {
+    if log { PlotAxis::log(label) } else { PlotAxis::linear(label) }
 }
 
-fn names(axis: &Axis, shown: &[usize]) -> Vec<String> {
-    shown.iter().map(|&value| axis.values[value].label.clone()).collect()
+/// The names of values; a unit that all of them share moves to the axis.
+fn categories(axis: &Axis, label: &str, shown: &[usize]) -> PlotAxis {
+    let unit = positions(axis, shown).map_or("", |(_, unit)| unit);
+    let name = |&value: &usize| axis.values[value].label.trim_end_matches(unit).trim_end().to_owned();
+    PlotAxis::categories(&with_unit(label, unit), shown.iter().map(name))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "values of an axis are few")]

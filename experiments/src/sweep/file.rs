@@ -79,11 +79,14 @@ pub struct PlotFile {
     pub title: Option<String>,
     /// The varied key along the horizontal axis; for a cdf, the metric whose distribution over the runs is drawn.
     pub x: String,
-    /// The quantity along the vertical axis: a metric and a statistic, "negotiation.latency.p50". Not for a cdf; for a
-    /// heatmap, the varied key along the vertical axis.
+    /// The quantity along the vertical axis: a metric and a statistic, "negotiation.latency.p50". Not for a cdf or a
+    /// stack; for a heatmap, the varied key along the vertical axis.
     pub y: Option<String>,
     /// For a heatmap: the quantity that the colour shows.
     pub value: Option<PlotMetric>,
+    /// For a stack: the metrics that are parts of a whole, the lowest first.
+    #[serde(default)]
+    pub parts: Vec<Metric>,
     /// The varied key that has a line, or a box, for each of its values.
     pub series: Option<String>,
     /// The varied key that has a panel for each of its values.
@@ -92,8 +95,8 @@ pub struct PlotFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Names>")]
     pub only: BTreeMap<String, Vec<String>>,
-    /// Scale of the horizontal axis of a line or cdf. Default: linear.
-    pub x_scale: Option<Scale>,
+    /// Scale of the horizontal axis of a line or cdf. Default: linear, or names where values are no numbers.
+    pub x_scale: Option<XScale>,
     /// Scale of the vertical axis of a line or box; for a heatmap, of its colours. Default: linear.
     pub y_scale: Option<Scale>,
     /// Words along the horizontal axis. Default: the label of the key; for a cdf, the name of the metric. Where
@@ -109,7 +112,8 @@ pub struct PlotFile {
 #[serde(rename_all = "lowercase")]
 #[schemars(extend("x-not-built-yet" = ["timeline", "scatter", "violin", "histogram"]))]
 pub enum PlotKind {
-    /// Lines; those of means with 95 % confidence intervals.
+    /// Lines; those of means with 95 % confidence intervals: Student's, as in the table, and Wilson's for the share of
+    /// runs that are a success or not, since Student's vanishes where all are.
     Line,
     /// Share of the runs up to each value.
     Cdf,
@@ -117,6 +121,21 @@ pub enum PlotKind {
     Box,
     /// A coloured field for each combination of two keys.
     Heatmap,
+    /// Bars of the means of some metrics, as shares of their sum.
+    Stack,
+}
+
+/// How the values of a horizontal axis become positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum XScale {
+    /// Equal steps.
+    Linear,
+    /// Equal factors; values must be above zero.
+    Log,
+    /// A place for each value, whatever its size; lines stand a little beside each other, so that their intervals can
+    /// be told apart. Not for a cdf.
+    Names,
 }
 
 /// How values become positions.

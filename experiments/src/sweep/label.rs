@@ -50,12 +50,15 @@ pub(super) fn heading(axis: &Axis, value: usize) -> String {
     }
 }
 
-/// A name for a file: letters, digits and hyphens, at most 60 of them.
+/// A name for a file: whole words of letters and digits with hyphens between them, about forty octets.
 pub(super) fn slug(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
     let words: String = text.chars().map(plain).collect();
-    let joined = words.split_whitespace().collect::<Vec<_>>().join("-");
-    joined[..joined.len().min(60)].trim_end_matches('-').to_owned()
+    words.split_whitespace().fold(String::new(), |name, word| match name.len() {
+        0 => word.chars().take(40).collect(),
+        length if length + word.len() < 40 => format!("{name}-{word}"),
+        _ => name,
+    })
 }
 
 #[cfg(test)]
@@ -91,6 +94,6 @@ mod tests {
     fn file_names_are_plain() {
         assert_eq!(slug("Mean set-up latency (95 % CI), µs"), "mean-set-up-latency-95-ci-s");
         assert_eq!(slug("…"), "");
-        assert!(slug(&"word ".repeat(50)).len() <= 60);
+        assert!(slug(&"word ".repeat(50)).len() <= 40 && slug(&"w".repeat(90)).len() == 40);
     }
 }

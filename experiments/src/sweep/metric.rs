@@ -5,7 +5,7 @@
 //! and a table speak of the same thing.
 //!
 //! A negotiation that failed has no set-up latency and no parts of one: those means are over the tunnels that came up,
-//! and a run without any has no value. The share of successes, messages, octets and retransmissions are over all
+//! and a run without any has no value. The shares of successes and first tries, messages, octets and retransmissions are over all
 //! negotiations. What started during the warm-up is left out of all of them.
 
 use std::borrow::Cow;
@@ -39,6 +39,8 @@ pub enum Metric {
     Retransmissions,
     /// 1 for a tunnel that came up, else 0; its mean is the share of successes.
     Success,
+    /// 1 for a tunnel that came up without a request being sent again, else 0.
+    FirstTry,
 }
 
 /// What the values of a metric count, and how tables write them.
@@ -91,7 +93,7 @@ pub enum MetricError {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Latency,
         Self::Propagation,
         Self::Queueing,
@@ -101,6 +103,7 @@ impl Metric {
         Self::Octets,
         Self::Retransmissions,
         Self::Success,
+        Self::FirstTry,
     ];
 
     /// The name in files.
@@ -115,6 +118,7 @@ impl Metric {
             Self::Octets => "negotiation.octets",
             Self::Retransmissions => "negotiation.retransmissions",
             Self::Success => "negotiation.success",
+            Self::FirstTry => "negotiation.first_try",
         }
     }
 
@@ -130,6 +134,7 @@ impl Metric {
             Self::Octets => "octets",
             Self::Retransmissions => "retransmissions",
             Self::Success => "successful set-ups",
+            Self::FirstTry => "set-ups without retransmission",
         }
     }
 
@@ -140,7 +145,7 @@ impl Metric {
                 Unit::Seconds
             }
             Self::Messages | Self::Octets | Self::Retransmissions => Unit::Count,
-            Self::Success => Unit::Share,
+            Self::Success | Self::FirstTry => Unit::Share,
         }
     }
 
@@ -162,6 +167,7 @@ impl Metric {
             Self::Octets => Some(negotiation.octets),
             Self::Retransmissions => Some(negotiation.retransmissions),
             Self::Success => Some(negotiation.established.into()),
+            Self::FirstTry => Some((negotiation.established && negotiation.retransmissions == 0).into()),
         }
     }
 
@@ -346,6 +352,7 @@ mod tests {
         assert_eq!(Metric::Latency.value(&run), Some(0.050_000_000_5));
         assert_eq!(Metric::Retransmissions.value(&run), Some(2.0));
         assert_eq!(Metric::Success.value(&run), Some(2.0 / 3.0));
+        assert_eq!(Metric::FirstTry.value(&run), Some(1.0 / 3.0));
         assert_eq!((Metric::Latency.value(&run[1..2]), Metric::Success.value(&run[1..2])), (None, Some(0.0)));
         assert_eq!((Metric::Success.value(&[]), Metric::Messages.value(&[])), (None, None));
     }

@@ -21,7 +21,7 @@ mod table;
 pub use error::SweepError;
 pub use estimate::{Estimate, student_t_975};
 pub use execute::Progress;
-pub use file::{LabelFile, PlotFile, PlotKind, Scale, SweepFile};
+pub use file::{LabelFile, PlotFile, PlotKind, Scale, SweepFile, XScale};
 pub use metric::{Metric, MetricError, PlotMetric, Statistic, Unit};
 pub use plan::{Axis, AxisValue, MAX_RUNS, PlannedRun, Plot, RunId, Shown, SweepPlan, replication_seed};
 pub use record::{FinishedRun, Negotiation, RunOutcome, RunRecord};

@@ -130,6 +130,17 @@ pub enum Plot {
         /// The values of each axis that are drawn.
         shown: Shown,
     },
+    /// Stacked bars.
+    Stack {
+        /// The file's entry; its `parts` are at least one.
+        file: PlotFile,
+        /// Along the horizontal axis.
+        x: usize,
+        /// A panel for each value.
+        facet: Option<usize>,
+        /// The values of each axis that are drawn.
+        shown: Shown,
+    },
 }
 
 /// For each axis of a plan, the positions of the values that a plot draws; at least one, in the order of the axis.

@@ -108,12 +108,11 @@ impl SweepFolder {
         if force {
             clear(&path)?;
         }
-        let lock = match (held, found) {
-            (Some(held), Found::SameSweep) => held,
-            _ => {
-                replace(&path, IDENTITY_FILE, identity)?;
-                lock(&path, &own)?
-            }
+        let lock = if let (Some(held), Found::SameSweep) = (held, found) {
+            held
+        } else {
+            replace(&path, IDENTITY_FILE, identity)?;
+            lock(&path, &own)?
         };
         remove_matching(&path, is_partial)?;
         for folder in [RUNS, PLOTS] {
