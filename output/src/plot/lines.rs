@@ -12,7 +12,7 @@ const CAP: f64 = 4.0;
 /// With more points than this, markers would hide the line.
 const MARKERS_MAX: usize = 60;
 /// Markers of a cumulative line.
-const CDF_MARKS: u8 = 5;
+const CDF_MARKS: u8 = 3;
 
 /// All series of a panel; bars first, so that no bar covers another series' marker.
 pub(super) fn draw(
