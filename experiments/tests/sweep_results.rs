@@ -244,10 +244,10 @@ fn aggregates_are_figures_of_the_rows() {
     );
 }
 
-/// What every set-up needs: IKE_SA_INIT and IKE_AUTH, request and response, all four on their first try.
+/// What every set-up needs: `IKE_SA_INIT` and `IKE_AUTH`, request and response, all four on their first try.
 #[test]
 fn the_share_of_set_ups_without_retransmission_is_that_of_four_messages_that_come_through() {
-    const RUNS: u64 = 1500;
+    const RUNS: u32 = 1500;
     let root = TempDir::new().unwrap();
     let folder = root.path().join("out");
     let text = SWEEP
@@ -261,10 +261,10 @@ fn the_share_of_set_ups_without_retransmission_is_that_of_four_messages_that_com
     let first_tries = aggregates.iter().filter(|row| row["metric"] == "negotiation.first_try");
     let mut checked = 0;
     for (row, loss) in first_tries.zip([0.05_f64, 0.1, 0.2]) {
-        let expected = Binomial::new((1.0 - loss).powi(4), RUNS).unwrap();
+        let expected = Binomial::new((1.0 - loss).powi(4), RUNS.into()).unwrap();
         let mean: f64 = row["mean"].parse().unwrap();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, rounded")]
-        let found = (mean * RUNS as f64).round() as u64;
+        let found = (mean * f64::from(RUNS)).round() as u64;
         let interval = expected.inverse_cdf(0.005)..=expected.inverse_cdf(0.995);
         assert!(interval.contains(&found), "{found} of {RUNS} at {loss}, expected {interval:?}");
         checked += 1;

@@ -4,7 +4,7 @@
 //! values and an approximation for others, so studies with skewed values want many replications.
 
 use ipseclab_sim::stats::{Summary, quantile};
-use statrs::distribution::{ContinuousCDF as _, StudentsT};
+use statrs::distribution::{Continuous as _, ContinuousCDF as _, StudentsT};
 
 use super::metric::Statistic;
 
@@ -92,11 +92,14 @@ pub(super) fn wilson_interval(values: &[f64]) -> Option<(f64, f64)> {
 
 /// The 97.5 % quantile of Student's t for `count` values, which is half a 95 % interval in standard errors.
 ///
-/// Rounded to nine decimals: the library computes with the mathematics of the platform, whose last bits differ.
+/// The library's inverse is off by 10⁻⁵ from 10⁵ values on, which Newton's method mends. Rounded to nine decimals: the
+/// library computes with the mathematics of the platform, whose last bits differ.
 pub fn student_t_975(count: u64) -> Option<f64> {
     let freedom = count.checked_sub(1).filter(|freedom| *freedom > 0)?;
     let distribution = StudentsT::new(0.0, 1.0, to_f64(freedom)).ok()?;
-    Some(libm::round(distribution.inverse_cdf(0.975) * 1e9) / 1e9)
+    let start = distribution.inverse_cdf(0.975);
+    let t = (0..3).fold(start, |t, _| t - (distribution.cdf(t) - 0.975) / distribution.pdf(t));
+    Some(libm::round(t * 1e9) / 1e9)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 values")]
@@ -122,7 +125,8 @@ mod tests {
         // Two values: t with one degree of freedom is Cauchy, tan(0.475 π).
         check_close(student_t_975(2).unwrap(), 12.706_204_736);
         assert_eq!((student_t_975(0), student_t_975(1)), (None, None));
-        check_close((student_t_975(1_000_000).unwrap() * 1e4).round(), 19_600.0);
+        // The expansion around the normal quantile z, z + (z³ + z) / 4n + …, for a million.
+        check_close(student_t_975(1_000_000).unwrap(), 1.959_966_357);
     }
 
     #[test]
