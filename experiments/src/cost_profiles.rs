@@ -1,4 +1,5 @@
-//! The cost profiles of a scenario's nodes, read once each.
+//! The cost profiles that come with the program, as files anybody can read, copy and change; and those of a scenario's
+//! nodes, read once each.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,10 +7,31 @@ use std::sync::Arc;
 
 use ipseclab_node::{CostProfile, CostProfileError};
 
+use crate::scenario::library::Shipped;
 use crate::scenario::{self, CheckedScenario, NodeSettings};
 
+/// The profile in which everything is free.
+const FREE: &str = include_str!("../data/cost_profiles/free.toml");
 /// The shipped measurements.
-const REFERENCE: &str = include_str!("../data/cost_profiles/reference.toml");
+pub(crate) const REFERENCE: &str = include_str!("../data/cost_profiles/reference.toml");
+
+/// The shipped cost profiles by their names.
+pub const SHIPPED: &[Shipped] =
+    &[Shipped { name: "free", text: FREE }, Shipped { name: "reference", text: REFERENCE }];
+
+/// The shipped profile `name`, or `None` when there is none.
+pub fn shipped(name: &str) -> Option<CostProfile> {
+    text(name).map(parse_shipped)
+}
+
+/// The file of the shipped profile `name`.
+pub fn text(name: &str) -> Option<&'static str> {
+    SHIPPED.iter().find(|profile| profile.name == name).map(|profile| profile.text)
+}
+
+fn parse_shipped(text: &str) -> CostProfile {
+    CostProfile::parse(text).expect("shipped profiles are complete: a test reads every one")
+}
 
 /// The profiles that a scenario's nodes use.
 #[derive(Debug)]
@@ -45,9 +67,8 @@ impl CostProfiles {
                 files.insert(path.clone(), Arc::new(profile));
             }
         }
-        let reference =
-            CostProfile::parse(REFERENCE).expect("the shipped profile is complete: a test reads it");
-        Ok(Self { free: Arc::new(CostProfile::free()), reference: Arc::new(reference), files })
+        let [free, reference] = [FREE, REFERENCE].map(|text| Arc::new(parse_shipped(text)));
+        Ok(Self { free, reference, files })
     }
 
     /// The profile in which everything is free.

@@ -8,7 +8,7 @@
 //!
 //! - No result depends on anything but scenario or sweep text, the files that they name, seed and version.
 //! - No input panics: every mistake is a [`document::Finding`] with its place.
-//! - Only this crate reads files.
+//! - Only this crate reads files, and only its command `calibrate` looks at a clock.
 //!
 //! ```
 //! use ipseclab_experiments::scenario;
@@ -18,9 +18,11 @@
 //! # Ok::<(), ipseclab_experiments::document::Report>(())
 //! ```
 
+pub mod calibrate;
 pub mod cli;
 pub mod cost_profiles;
 pub mod document;
+pub mod results;
 pub mod run;
 pub mod scenario;
 pub mod schema;

@@ -3,12 +3,15 @@
 //! A run is a pure function of its scenario. What it found is a [`RunResult`]: the tables as rows, the records that
 //! captures and ladders are drawn from, and the fingerprint that says whether two runs were the same.
 
-use ipseclab_node::{Node, Observe, Outcome, Records};
+use ipseclab_ike::config::ConnectionId;
+use ipseclab_node::{ClosedSa, Node, Observe, Outcome, Records};
 use ipseclab_output::table::ratio;
-use ipseclab_output::{DropRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow};
+use ipseclab_output::{
+    ClosureRow, DropRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow, SaKind,
+};
 use ipseclab_sim::{Fingerprint, ProcessId, SimDuration, SimTime, StopReason};
 
-use crate::scenario::{CheckedScenario, Flow, FlowKind};
+use crate::scenario::{CheckedScenario, Flow, FlowKind, NodeSettings};
 use crate::world::{BuildError, FlowApps, World, process};
 
 /// What a run found.
@@ -16,6 +19,8 @@ use crate::world::{BuildError, FlowApps, World, process};
 pub struct RunResult {
     /// Negotiations, by start time, then initiator.
     pub negotiations: Vec<NegotiationRow>,
+    /// Ends of SAs at each of their nodes, by time, then in the order of nodes.
+    pub closures: Vec<ClosureRow>,
     /// Flows, as written.
     pub flows: Vec<FlowRow>,
     /// Both directions of each link, in the order of the topology.
@@ -63,13 +68,11 @@ pub enum RunError {
     },
     /// Packets appeared or vanished: a bug, and no figure of the run can be trusted.
     #[error(
-        "the books do not balance: {entered} packets entered the links, {left} left them; please report this"
+        "the books of {place} do not balance, so a packet is unaccounted for; please report this scenario"
     )]
     Unbalanced {
-        /// Packets handed to links.
-        entered: u64,
-        /// Packets delivered or dropped by links.
-        left: u64,
+        /// The node or link.
+        place: String,
     },
 }
 
@@ -77,6 +80,9 @@ pub enum RunError {
 ///
 /// # Errors
 /// When the world cannot be built, the event limit is reached, or the books do not balance.
+///
+/// # Panics
+/// When the parts of a latency do not add up to it: a bug.
 pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, RunError> {
     let mut world = World::build(scenario, observe)?;
     let end = scenario.end();
@@ -91,6 +97,7 @@ pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, Ru
     let reader = Reader { scenario, world: &world, end };
     let result = RunResult {
         negotiations: reader.negotiations(),
+        closures: reader.closures(),
         flows: reader.flows(),
         links: reader.links(),
         nodes: world.simulation.processes().map(node_row).collect(),
@@ -99,15 +106,19 @@ pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, Ru
         fingerprint: world.simulation.fingerprint(),
         observed: reader.observed(),
     };
-    balance(&result.links)?;
+    balance(&result.links, world.simulation.processes())?;
     Ok(result)
 }
 
-/// Every packet handed to a link is delivered or dropped (style A12).
-fn balance(links: &[LinkRow]) -> Result<(), RunError> {
-    let entered = links.iter().map(|link| link.offered_packets).sum();
-    let left = links.iter().map(|link| link.delivered_packets + link.dropped_packets).sum();
-    if entered == left { Ok(()) } else { Err(RunError::Unbalanced { entered, left }) }
+/// Every packet that entered a link or node has left it, ended under a reason, or is known to be inside.
+fn balance<'a>(links: &[LinkRow], mut nodes: impl Iterator<Item = &'a Node>) -> Result<(), RunError> {
+    let link =
+        links.iter().find(|link| link.offered_packets != link.delivered_packets + link.dropped_packets);
+    let node = nodes.find(|node| node.is_balanced() == Some(false));
+    match link.map(|link| link.link.clone()).or_else(|| node.map(|node| node.name().to_owned())) {
+        Some(place) => Err(RunError::Unbalanced { place }),
+        None => Ok(()),
+    }
 }
 
 /// Reads the books of a world that has run.
@@ -128,21 +139,40 @@ impl Reader<'_> {
             for record in records {
                 let attempt = attempts.entry(record.connection).or_default();
                 *attempt += 1;
-                let index = self.world.connection_at(settings.node, record.connection);
-                let index = index.expect("an endpoint negotiates the connections that it was given");
-                let connection = &self.scenario.connections[index.index()];
-                let peer =
-                    if connection.local == settings.node { connection.remote } else { connection.local };
                 let mut row = negotiation_row(record, *attempt);
-                row.connection = self.scenario.connection_label(index);
                 row.initiator.clone_from(&settings.name);
-                row.responder = self.scenario.node_name(peer).to_owned();
+                (row.connection, row.responder) = self.names(settings, record.connection);
                 rows.push(row);
             }
         }
         rows.sort_by(|a, b| {
             (a.started_ns, &a.initiator, a.attempt).cmp(&(b.started_ns, &b.initiator, b.attempt))
         });
+        rows
+    }
+
+    /// The label of a node's connection and the name of its peer there.
+    fn names(&self, at: &NodeSettings, connection: ConnectionId) -> (String, String) {
+        let index = self.world.connection_at(at.node, connection);
+        let index = index.expect("an endpoint negotiates the connections that it was given");
+        let connection = &self.scenario.connections[index.index()];
+        let peer = if connection.local == at.node { connection.remote } else { connection.local };
+        (self.scenario.connection_label(index), self.scenario.node_name(peer).to_owned())
+    }
+
+    fn closures(&self) -> Vec<ClosureRow> {
+        let mut rows = Vec::new();
+        for settings in &self.scenario.nodes {
+            let node = self.world.simulation.process(process(settings.node));
+            for record in &node.records().closures {
+                let mut row = closure_row(record);
+                row.node.clone_from(&settings.name);
+                (row.connection, row.peer) = self.names(settings, record.closure.connection);
+                rows.push(row);
+            }
+        }
+        // Stable: what a node closed at one time stays in its order, Child SAs before their IKE SA.
+        rows.sort_by_key(|row| row.time_ns);
         rows
     }
 
@@ -284,6 +314,24 @@ fn negotiation_row(record: &ipseclab_node::NegotiationRecord, attempt: u32) -> N
         esp_proposal: agreed.esp_proposal.clone().unwrap_or_default(),
         nat_detected: agreed.nat_detected,
         ..NegotiationRow::default()
+    }
+}
+
+fn closure_row(record: &ipseclab_node::ClosureRecord) -> ClosureRow {
+    let closure = &record.closure;
+    let (sa, carried) = match closure.sa {
+        ClosedSa::Ike => (SaKind::Ike, None),
+        ClosedSa::Child(carried) => (SaKind::Child, Some(carried)),
+    };
+    ClosureRow {
+        time_ns: record.time.as_nanos(),
+        sa,
+        reason: closure.reason.as_str().to_owned(),
+        esp_packets_in: carried.map(|carried| carried.inbound.packets),
+        esp_packets_out: carried.map(|carried| carried.outbound.packets),
+        esp_bytes_in: carried.map(|carried| carried.inbound.octets),
+        esp_bytes_out: carried.map(|carried| carried.outbound.octets),
+        ..ClosureRow::default()
     }
 }
 

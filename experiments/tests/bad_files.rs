@@ -122,7 +122,7 @@ const CASES: &[Case] = &[
     ("networks-and-pool", "[nodes.right]", "[nodes.right]\npool = { from = \"10.0.0.0/8\", prefix = 16 }"),
     ("pool-too-small", "networks = [\"10.2.0.0/16\"]", "pool = { from = \"10.2.0.0/24\", prefix = 16 }"),
     ("unknown-cost-profile", "[nodes.right]", "[nodes.right]\ncost_profile = \"referense\""),
-    ("nat-without-timeout", "[nodes.right]", "[nodes.right]\nnat = { timeout = \"0s\" }"),
+    ("nat-without-timeout", "[nodes.left]", "[nodes.left]\nnat = { timeout = \"0s\" }"),
     ("selector-elsewhere", "local_ts = [\"10.1.0.0/16\"]", "local_ts = [\"10.9.0.0/16\"]"),
     ("selector-in-transport-mode", "esp_proposals =", "mode = \"transport\"\nesp_proposals ="),
     ("selector-malformed", "local_ts = [\"10.1.0.0/16\"]", "local_ts = [\"10.1.0.0/16[gre/5]\"]"),
@@ -131,7 +131,24 @@ const CASES: &[Case] = &[
         "[connections.office.children.lan]\nlocal_ts = [\"10.1.0.0/16\"]\nesp_proposals = [\"aes128gcm16\"]\n",
         "",
     ),
-    ("twin-children", "", "[connections.office.children.wan]\n"),
+    ("several-children", "", "[connections.office.children.wan]\n"),
+    ("extended-sequence-numbers", "aes128gcm16\"]", "aes128gcm16-x25519-esn-noesn\"]"),
+    ("dpd-delay-without-unit", "auth =", "dpd_delay = 30\nauth ="),
+    ("peer-behind-nat", "[nodes.right]", "[nodes.right]\nnat = {}"),
+    (
+        "both-behind-nats",
+        "[nodes.right]\n",
+        "[nodes.right]\nnat = {}\n[nodes.\"*\"]\nnat = {}\n[nodes.\"r*\"]\n",
+    ),
+    ("cost-profile-no-profile", "[nodes.right]", "[nodes.right]\ncost_profile = \"cost-no-profile.toml\""),
+    ("cost-profile-incomplete", "[nodes.right]", "[nodes.right]\ncost_profile = \"cost-incomplete.toml\""),
+    ("cost-profile-unknown", "[nodes.right]", "[nodes.right]\ncost_profile = \"cost-unknown.toml\""),
+    (
+        "cost-profile-out-of-range",
+        "[nodes.right]",
+        "[nodes.right]\ncost_profile = \"cost-out-of-range.toml\"",
+    ),
+    ("cost-profile-missing", "[nodes.right]", "[nodes.right]\ncost_profile = \"nowhere.toml\""),
     (
         "second-connection",
         "",
@@ -150,6 +167,48 @@ const CASES: &[Case] = &[
     ("action-on-no-connection", "connection = \"office\"", "connection = \"offise\""),
     ("action-on-no-child", "connection = \"office\"", "connection = \"office\"\nchild = \"lam\""),
 ];
+
+/// Mistakes that need several changes.
+const COMBINED_CASES: &[(&str, &[(&str, &str)])] = &[
+    ("traffic-without-networks", &[CHAIN, CHAIN_LINK, ("to = \"right\"", "to = \"router-1\"")]),
+    (
+        "nat-on-two-links",
+        &[CHAIN, CHAIN_LINK, ("[nodes.right]", "[nodes.router-1]\nnat = {}\n[nodes.right]")],
+    ),
+    (
+        "policy-of-a-router",
+        &[
+            CHAIN,
+            CHAIN_LINK,
+            (
+                "[[traffic]]",
+                "[[policies]]\nnode = \"router-*\"\nlocal_ts = [\"0.0.0.0/0\"]\nremote_ts = [\"0.0.0.0/0\"]\n\
+                 mode = \"drop\"\n[[traffic]]",
+            ),
+        ],
+    ),
+    ("too-many-routers", &[("kind = \"pair\"", "kind = \"chain\"\nnodes = 5000"), CHAIN_LINK]),
+    (
+        "initiate-towards-a-nat",
+        &[
+            ("[nodes.right]", "[nodes.right]\nnat = {}"),
+            ("esp_proposals =", "start_action = \"none\"\nesp_proposals ="),
+            ("action = \"terminate\"", "action = \"initiate\""),
+        ],
+    ),
+    (
+        "transport-through-a-nat",
+        &[
+            ("networks = [\"10.1.0.0/16\"]", "nat = {}"),
+            ("networks = [\"10.2.0.0/16\"]\n", ""),
+            ("local_ts = [\"10.1.0.0/16\"]", "mode = \"transport\""),
+        ],
+    ),
+];
+
+/// Makes a chain of the pair, and names its first link.
+const CHAIN: (&str, &str) = ("kind = \"pair\"", "kind = \"chain\"\nnodes = 3");
+const CHAIN_LINK: (&str, &str) = ("left--right", "left--router-1");
 
 const SWEEP_CASES: &[Case] = &[
     ("sweep-unknown-scenario", "\"site-to-site\"", "\"site-to-sight\""),
@@ -230,13 +289,32 @@ fn every_mistake_in_a_scenario_gets_its_answer() {
 }
 
 #[test]
-fn traffic_needs_somebody_behind_its_nodes() {
-    let text = GOOD
-        .replace("kind = \"pair\"", "kind = \"chain\"\nnodes = 3")
-        .replace("left--right", "left--router-1");
-    let text = text.replace("to = \"right\"", "to = \"router-1\"");
-    let difference = compare("traffic-without-networks", scenario_report(&text));
-    assert!(difference.is_none(), "{}", difference.unwrap());
+fn every_combined_mistake_gets_its_answer() {
+    let answers = COMBINED_CASES.iter().map(|(name, changes)| {
+        let text = changes.iter().fold(GOOD.to_owned(), |text, (from, to)| changed(&text, (name, from, to)));
+        (name, scenario_report(&text))
+    });
+    let differences: Vec<_> = answers.filter_map(|(name, report)| compare(name, report)).collect();
+    assert!(differences.is_empty(), "{}", differences.concat());
+}
+
+#[test]
+fn what_is_like_a_mistake_and_none_is_accepted() {
+    let fine = [
+        // The side behind the NAT may begin, whatever its behaviour.
+        (
+            "[nodes.left]",
+            "[nodes.left]\nnat = { mapping = \"endpoint-independent\", filtering = \"address-dependent\" }",
+        ),
+        // swanctl turns liveness checks off by 0s.
+        ("auth =", "dpd_delay = \"0s\"\nauth ="),
+        ("aes128gcm16\"]", "aes128gcm16-x25519-noesn\"]"),
+        ("esp_proposals =", "remote_ts = [\"10.2.0.0/24\", \"10.2.1.0/24\"]\nesp_proposals ="),
+    ];
+    for (from, to) in fine {
+        let report = scenario_report(&changed(GOOD, ("fine", from, to)));
+        assert!(report.is_none(), "{to}: {}", report.unwrap());
+    }
 }
 
 #[test]
@@ -253,7 +331,7 @@ fn every_answer_on_file_belongs_to_a_case() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let known = CASES.iter().chain(SWEEP_CASES).any(|case| case.0 == name);
-        let known = known || name == "traffic-without-networks";
+        let known = known || COMBINED_CASES.iter().any(|case| case.0 == name);
         assert!(known || path.extension().is_some_and(|end| end == "toml"), "{name} is left over");
     }
 }

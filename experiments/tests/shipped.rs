@@ -104,7 +104,7 @@ fn abilene_has_eleven_sites_and_ten_tunnels_over_links_from_distances() {
     assert!(scenario.topology.links().all(|(.., link)| link.rate_bps == Some(1_000_000_000)));
     assert!(scenario.topology.links().all(|(.., link)| link.loss_ppb == 100_000));
     let [Fault::LinkDown { link, at, until }] = scenario.faults[..] else { panic!("one fault") };
-    assert_eq!(scenario.topology.link_name(link).as_deref(), Some("Kansas City--Indianapolis"));
+    assert_eq!(scenario.topology.link_name(link).as_deref(), Some("Kansas-City--Indianapolis"));
     assert_eq!((at, until), (SimTime::from_nanos(5_000_000_000), SimTime::from_nanos(8_000_000_000)));
 }
 

@@ -84,6 +84,8 @@ pub fn short_hash(bytes: &[u8]) -> String {
 pub struct RunDirectory {
     target: PathBuf,
     staging: PathBuf,
+    /// Folders made for the staging folder to stand in, innermost first.
+    made: Vec<PathBuf>,
     previous: Option<Manifest>,
     files: BTreeMap<String, String>,
 }
@@ -98,10 +100,14 @@ impl RunDirectory {
         let target = path.as_ref().to_path_buf();
         let previous = inspect(&target, force)?;
         let staging = sibling(&target, "partial")?;
-        let parent = staging.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(parent).map_err(io_error("create", parent))?;
-        fs::create_dir(&staging).map_err(io_error("create", &staging))?;
-        Ok(Self { target, staging, previous, files: BTreeMap::new() })
+        let missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let made: Vec<_> =
+            parent_of(&staging).ancestors().take_while(missing).map(Path::to_path_buf).collect();
+        if let Err(error) = make(&staging) {
+            remove_empty(&made);
+            return Err(error);
+        }
+        Ok(Self { target, staging, made, previous, files: BTreeMap::new() })
     }
 
     /// Where the files will be after [`commit`](Self::commit).
@@ -187,8 +193,9 @@ impl RunDirectory {
 
 impl Drop for RunDirectory {
     fn drop(&mut self) {
-        // After a commit the folder is gone; a failure to tidy up must not hide the error that led here.
+        // After a commit the staging folder is gone; a failure to tidy up must not hide the error that led here.
         let _ = fs::remove_dir_all(&self.staging);
+        remove_empty(&self.made);
     }
 }
 
@@ -227,6 +234,24 @@ fn sibling(target: &Path, purpose: &str) -> Result<PathBuf, OutputError> {
         target.file_name().ok_or_else(|| OutputError::BadName { name: target.display().to_string() })?;
     let hidden = format!(".{}.{purpose}-{}", name.to_string_lossy(), std::process::id());
     Ok(target.with_file_name(hidden))
+}
+
+/// Makes the staging folder and those that it stands in.
+fn make(staging: &Path) -> Result<(), OutputError> {
+    let parent = parent_of(staging);
+    fs::create_dir_all(parent).map_err(io_error("create", parent))?;
+    fs::create_dir(staging).map_err(io_error("create", staging))
+}
+
+/// Removes folders that are empty; one that holds results, or anything of somebody else, refuses to go.
+fn remove_empty(folders: &[PathBuf]) {
+    for folder in folders {
+        let _ = fs::remove_dir(folder);
+    }
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
 }
 
 fn check_name(name: &str) -> Result<(), OutputError> {
@@ -334,10 +359,22 @@ mod tests {
     #[test]
     fn an_abandoned_run_leaves_nothing() {
         let root = TempDir::new().unwrap();
-        let mut directory = RunDirectory::create(root.path().join("out"), false).unwrap();
-        directory.write_file("a", b"1").unwrap();
+        for target in ["out", "deep/er/out"] {
+            let mut directory = RunDirectory::create(root.path().join(target), false).unwrap();
+            directory.write_file("a", b"1").unwrap();
+            drop(directory);
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0, "{target}");
+        }
+    }
+
+    #[test]
+    fn an_abandoned_run_leaves_the_folders_that_others_use() {
+        let root = TempDir::new().unwrap();
+        let directory = RunDirectory::create(root.path().join("deep/er/out"), false).unwrap();
+        fs::write(root.path().join("deep/notes"), "mine").unwrap();
         drop(directory);
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        assert_eq!(names(root.path()), ["deep/notes"]);
+        assert!(!root.path().join("deep/er").exists());
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use pcapng::{Direction, PcapngError, PcapngWriter};
 pub use plot::{Axis, Figure, Kind, Panel, PlotError, Point, Scale, Series};
 pub use summary::{SummaryError, summary_json};
 pub use table::{
-    DropRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow, TableError, write_csv,
-    write_records,
+    ClosureRow, DropRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow, SaKind, TableError,
+    write_csv, write_records,
 };
 pub use wireshark::{Encryption, EspKeyRow, IkeKeyRow, Integrity, KeyTables};

@@ -193,12 +193,50 @@ pub struct NodeRow {
     pub esp_packets_in: u64,
     /// ESP packets sent.
     pub esp_packets_out: u64,
-    /// Octets of `esp_packets_in`, outer IP header included.
+    /// Octets of the packets inside `esp_packets_in`, their own IP headers included.
     pub esp_bytes_in: u64,
-    /// Octets of `esp_packets_out`, outer IP header included.
+    /// Octets of the packets inside `esp_packets_out`, their own IP headers included.
     pub esp_bytes_out: u64,
     /// Packets that this node dropped.
     pub dropped_packets: u64,
+}
+
+/// Which kind of SA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SaKind {
+    /// An IKE SA.
+    #[default]
+    Ike,
+    /// A Child SA: a pair of ESP SAs.
+    Child,
+}
+
+/// The end of one SA at one of its two nodes (`closures.csv`); what lives when the run ends has no row.
+///
+/// What a Child SA carried is counted at this node; the cells are empty for an IKE SA.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ClosureRow {
+    /// When.
+    pub time_ns: u64,
+    /// The node that this is about.
+    pub node: String,
+    /// The node at the other end.
+    pub peer: String,
+    /// Name of the connection.
+    pub connection: String,
+    /// What ended.
+    pub sa: SaKind,
+    /// `local` (this node ended it), `remote` (the peer did) or `peer_dead` (the peer no longer answers).
+    pub reason: String,
+    /// Packets received through it.
+    pub esp_packets_in: Option<u64>,
+    /// Packets sent through it.
+    pub esp_packets_out: Option<u64>,
+    /// Octets of the packets inside `esp_packets_in`, their own IP headers included.
+    pub esp_bytes_in: Option<u64>,
+    /// Octets of the packets inside `esp_packets_out`, their own IP headers included.
+    pub esp_bytes_out: Option<u64>,
 }
 
 /// Packets dropped at one place for one reason (`drops.csv`).
@@ -320,6 +358,23 @@ mod tests {
             "node,kind,cores,cpu_busy_ns,jobs,queue_max,wait_max_ns,ike_sas_established,ike_sas_closed,\
              child_sas_established,child_sas_closed,esp_packets_in,esp_packets_out,esp_bytes_in,esp_bytes_out,\
              dropped_packets",
+        );
+    }
+
+    #[test]
+    fn the_columns_of_closures_are_stable() {
+        check_header::<ClosureRow>(
+            "time_ns,node,peer,connection,sa,reason,esp_packets_in,esp_packets_out,esp_bytes_in,esp_bytes_out",
+        );
+    }
+
+    #[test]
+    fn only_a_child_sa_carries_packets() {
+        let ike = ClosureRow { node: "a".into(), reason: "remote".into(), ..ClosureRow::default() };
+        let child = ClosureRow { sa: SaKind::Child, esp_packets_in: Some(0), ..ike.clone() };
+        assert_eq!(
+            text(&[ike, child]).lines().skip(1).collect::<Vec<_>>(),
+            ["0,a,,,ike,remote,,,,", "0,a,,,child,remote,0,,,"]
         );
     }
 

@@ -42,7 +42,7 @@ mod tests {
     fn abilene_has_its_eleven_cities_and_fourteen_links() {
         let abilene = from_toml(shipped_text("abilene").unwrap()).unwrap();
         assert_eq!((abilene.node_count(), abilene.link_count()), (11, 14));
-        assert!(abilene.link_by_name("New York--Washington DC").is_some());
+        assert!(abilene.link_by_name("New-York--Washington-DC").is_some());
         assert!(abilene.links().all(|(_, _, _, link)| link.rate_bps == Some(9_584_640_000)));
     }
 }

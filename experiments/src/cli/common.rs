@@ -62,6 +62,22 @@ impl SettingArgs {
     }
 }
 
+/// Nanoseconds as people read them: "80.136 ms", "4.08 s".
+pub(crate) fn seconds(nanos: u64) -> String {
+    match nanos {
+        0..1_000_000 => format!("{}.{:03} µs", nanos / 1_000, nanos % 1_000),
+        1_000_000..1_000_000_000 => format!("{}.{:03} ms", nanos / 1_000_000, nanos / 1_000 % 1_000),
+        _ => format!("{}.{:03} s", nanos / 1_000_000_000, nanos / 1_000_000 % 1_000),
+    }
+}
+
+/// Columns to use: the terminal's, or what `COLUMNS` says, or 100 where there is neither.
+pub(crate) fn terminal_width() -> usize {
+    let asked = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let real = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    real.or(asked).unwrap_or(100).max(60)
+}
+
 impl From<&OutputArgs> for OutputOptions {
     fn from(args: &OutputArgs) -> Self {
         Self { folder: args.out.clone(), replace: args.force, talkative: !args.quiet }

@@ -4,6 +4,7 @@
 //! settings parsed. Commands write results to the writer that they are given and return a [`Failure`]; only `main`
 //! knows terminals and exit codes: 0 for success, 1 for an error in the input or a run, 2 for wrong usage.
 
+mod calibrate;
 mod check;
 mod common;
 mod list;
@@ -16,15 +17,18 @@ use std::io::Write;
 
 use clap::{Parser, Subcommand};
 
+pub use calibrate::{CalibrateArgs, CalibrateOptions};
 pub use check::CheckArgs;
 pub use common::{OutputArgs, OutputOptions, SettingArgs};
 pub use list::{ListArgs, ListKind};
 pub use run::{ExplainArgs, ExplainOptions, RunArgs, RunOptions};
 pub use schema::{SchemaArgs, SchemaKind};
 pub use sweep::{SweepArgs, SweepOptions};
-pub use tools::{CalibrateArgs, TopologyArgs, TopologyCommand, TopologyShowArgs, TopologyShowOptions};
+pub use tools::{TopologyArgs, TopologyCommand, TopologyShowArgs, TopologyShowOptions};
 
 use crate::document::Report;
+use crate::results::ResultsError;
+use crate::run::RunError;
 use crate::sweep::SweepError;
 
 /// A deterministic simulator of networks whose nodes speak real IKEv2 and ESP.
@@ -39,19 +43,30 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a scenario and write its results.
+    Run(RunArgs),
+    /// Run every combination of a sweep and write tables and plots.
+    Sweep(SweepArgs),
+    /// Run a scenario and show its messages: who sends what, when, and what was agreed.
+    Explain(ExplainArgs),
+    /// Look at topologies.
+    Topology(TopologyArgs),
     /// Check scenario and sweep files without running them.
     Check(CheckArgs),
     /// List the scenarios, studies and topologies that come with the program.
     List(ListArgs),
     /// Print the JSON Schema of a kind of file, for completion and checks in editors.
     Schema(SchemaArgs),
-    /// Run every combination of a sweep and write tables and plots.
-    Sweep(SweepArgs),
+    /// Measure what cryptography and packets cost on this machine and print a cost profile.
+    Calibrate(CalibrateArgs),
 }
 
 const EXAMPLES: &str = "\
 Examples:
   ipseclab list                       what there is to try
+  ipseclab explain site-to-site       IKE, message by message
+  ipseclab run site-to-site           tables, ladder and summary in out/
+  ipseclab sweep negotiation-latency  thousands of runs, tables and plots in out/
   ipseclab check my-scenario.toml     is the file right?
   ipseclab schema scenario            for the editor
 
@@ -70,6 +85,12 @@ pub enum Failure {
     /// A sweep has no complete results.
     #[error(transparent)]
     Sweep(#[from] SweepError),
+    /// The run has no result.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The results cannot be kept.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
 }
 
 impl Failure {
@@ -82,7 +103,7 @@ impl Failure {
     pub fn render(&self, colour: bool) -> String {
         match self {
             Self::Input(report) | Self::Sweep(SweepError::Scenario(report)) => report.render(colour),
-            Self::Output(_) | Self::Sweep(_) => format!("error: {self}\n"),
+            Self::Output(_) | Self::Run(_) | Self::Results(_) | Self::Sweep(_) => format!("error: {self}\n"),
         }
     }
 }
@@ -93,10 +114,14 @@ impl Failure {
 /// Everything wrong with the input, or a result that cannot be written.
 pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
     match &cli.command {
+        Command::Run(args) => run::execute(args, out),
+        Command::Explain(args) => run::explain(args, out),
+        Command::Topology(args) => tools::topology(args, out),
         Command::Check(args) => check::execute(args, out),
         Command::List(args) => list::execute(args, out),
         Command::Schema(args) => schema::execute(args, out),
         Command::Sweep(args) => sweep::execute(args, out),
+        Command::Calibrate(args) => calibrate::execute(args, out),
     }
 }
 

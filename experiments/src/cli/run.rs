@@ -1,9 +1,16 @@
 //! `run` and `explain`: one scenario, once.
 
-use clap::Args;
+use std::io::{self, Write};
 
-use super::common::{OutputArgs, OutputOptions, SettingArgs};
+use clap::Args;
+use ipseclab_node::Observe;
+use ipseclab_output::LadderText;
+
+use super::Failure;
+use super::common::{OutputArgs, OutputOptions, SettingArgs, seconds, terminal_width};
 use crate::document::Report;
+use crate::results::{self, Summary, Wanted};
+use crate::run::{RunResult, run};
 use crate::scenario::{CheckedScenario, load};
 
 /// Run a scenario and write its results.
@@ -92,6 +99,101 @@ impl ExplainArgs {
         let scenario = load(&self.scenario, &self.settings.overrides()?)?;
         Ok(ExplainOptions { scenario, secrets: self.secrets })
     }
+}
+
+/// Runs a scenario and writes its results.
+pub(super) fn execute(args: &RunArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let options = args.resolve()?;
+    let scenario = &options.scenario;
+    let wanted = Wanted { capture: options.capture, secrets: options.secrets };
+    let folder = options.output.folder.clone().unwrap_or_else(|| results::default_folder(scenario));
+    let directory = results::prepare(&folder, options.output.replace)?;
+    let result = run(scenario, wanted.observe())?;
+    let written = results::write(directory, scenario, &result, wanted)?;
+    if options.output.talkative {
+        print_summary(&results::summarise(scenario, &result), &result, out)?;
+        writeln!(out, "\nresults in {}", written.display())?;
+    }
+    Ok(())
+}
+
+/// The run on one screen of a narrow terminal.
+fn print_summary(summary: &Summary, result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
+    let negotiations = &summary.negotiations;
+    writeln!(
+        out,
+        "{}: {} simulated, {} nodes, {} links, {} events, fingerprint {}",
+        summary.scenario,
+        seconds(summary.duration_ns),
+        summary.nodes,
+        summary.links,
+        summary.events,
+        summary.fingerprint
+    )?;
+    writeln!(
+        out,
+        "negotiations  {} of {} established, {} retransmissions",
+        negotiations.established, negotiations.counted, negotiations.retransmissions
+    )?;
+    for (reason, count) in &negotiations.failed {
+        writeln!(out, "              {count} failed: {reason}")?;
+    }
+    if let Some(latency) = negotiations.latency {
+        let [p50, p90, p99] = [latency.p50_ns, latency.p90_ns, latency.p99_ns].map(seconds);
+        writeln!(out, "latency       p50 {p50}, p90 {p90}, p99 {p99}")?;
+    }
+    print_split(result, out)?;
+    let traffic = summary.traffic;
+    writeln!(
+        out,
+        "traffic       {} packets sent, {} received, {} lost",
+        traffic.sent_packets, traffic.received_packets, traffic.lost_packets
+    )?;
+    for (reason, packets) in &summary.drops {
+        writeln!(out, "drops         {packets} {reason}")?;
+    }
+    Ok(())
+}
+
+/// Where the time of all negotiations went.
+fn print_split(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
+    let rows = &result.negotiations;
+    let total: u64 = rows.iter().map(|row| row.latency_ns).sum();
+    if total == 0 {
+        return Ok(());
+    }
+    let share = |of: fn(&ipseclab_output::NegotiationRow) -> u64| {
+        let part: u64 = rows.iter().map(of).sum();
+        ipseclab_output::table::ratio(part, total) * 100.0
+    };
+    writeln!(
+        out,
+        "time went to  propagation {:.1} %, serialisation and queues {:.1} %, CPU {:.1} %, waits for\n              \
+         retransmission {:.1} %",
+        share(|row| row.propagation_ns),
+        share(|row| row.serialisation_queueing_ns),
+        share(|row| row.cpu_ns),
+        share(|row| row.retransmission_wait_ns)
+    )
+}
+
+/// Runs a scenario and prints its ladders.
+pub(super) fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let options = args.resolve()?;
+    let scenario = &options.scenario;
+    let result = run(scenario, Observe { packets: false, steps: true })?;
+    if let Some(description) = &scenario.description {
+        writeln!(out, "{description}\n")?;
+    }
+    let stories = results::stories(scenario, &result, options.secrets);
+    if stories.is_empty() {
+        writeln!(out, "no IKE message was sent: no packet and no command asked for a tunnel")?;
+    }
+    for story in &stories {
+        writeln!(out, "{}", LadderText::render(&story.ladder, terminal_width()))?;
+    }
+    print_summary(&results::summarise(scenario, &result), &result, out)?;
+    Ok(())
 }
 
 #[cfg(test)]

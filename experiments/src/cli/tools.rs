@@ -1,16 +1,23 @@
-//! `topology show` and `calibrate`: what surrounds runs.
+//! `topology show`: what surrounds runs.
 
-use std::path::PathBuf;
+use std::io::Write;
 
 use clap::{Args, Subcommand};
-use ipseclab_topologies::Topology;
+use ipseclab_topologies::{Topology, check, describe};
 
+use super::Failure;
 use crate::document::{Finding, Location, Report, SourceText};
 use crate::scenario::{Duration, TextValue as _, read_topology};
 
 /// Look at topologies.
 #[derive(Clone, Debug, Args)]
-#[command(arg_required_else_help = true)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  ipseclab topology show abilene
+  ipseclab topology show Cogentco.graphml --default-delay 1ms"
+)]
 pub struct TopologyArgs {
     /// What to do.
     #[command(subcommand)]
@@ -46,21 +53,15 @@ pub struct TopologyShowOptions {
     pub topology: Topology,
 }
 
-/// Measure what cryptography costs on this machine and print a cost profile.
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Examples:
-  ipseclab calibrate --out my-machine.toml")]
-pub struct CalibrateArgs {
-    /// Write the profile to this file instead of standard output.
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Replace the file if there is one.
-    #[arg(long)]
-    pub force: bool,
-    /// Say nothing but errors.
-    #[arg(long, short)]
-    pub quiet: bool,
+/// Prints a topology.
+pub(super) fn topology(args: &TopologyArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let TopologyCommand::Show(args) = &args.command;
+    let topology = args.resolve()?.topology;
+    out.write_all(describe(&topology).as_bytes())?;
+    for finding in check(&topology) {
+        writeln!(out, "{finding}")?;
+    }
+    Ok(())
 }
 
 impl TopologyShowArgs {

@@ -65,8 +65,10 @@ pub struct NodeSettings {
     pub cores: u32,
     /// What its work costs.
     pub cost_profile: CostProfile,
-    /// The NAT in front of it.
+    /// The NAT in front of it; such a node has one link.
     pub nat: Option<Nat>,
+    /// Whether it has tunnels, networks or traffic of its own; any other node only forwards.
+    pub is_host: bool,
 }
 
 /// What cryptography and packets cost in processor time.
@@ -76,11 +78,11 @@ pub enum CostProfile {
     Free,
     /// The shipped measurements.
     Reference,
-    /// A profile that the user made; the text was read, not parsed.
+    /// A profile that the user made.
     File {
         /// Where it was read from.
         path: PathBuf,
-        /// The whole text.
+        /// The whole text; it is a complete profile.
         text: String,
     },
 }
@@ -120,8 +122,10 @@ pub struct Connection {
     pub remote: NodeIndex,
     /// IKE proposals, best first; at least one.
     pub proposals: Vec<IkeProposal>,
-    /// The shared key.
+    /// The shared key, as `local` has it.
     pub psk: Vec<u8>,
+    /// The shared key, as `remote` has it.
+    pub remote_psk: Vec<u8>,
     /// Identity of `local`.
     pub local_id: Identity,
     /// Identity of `remote`.
@@ -130,7 +134,9 @@ pub struct Connection {
     pub encap: bool,
     /// When requests are repeated.
     pub retransmission: Retransmission,
-    /// The tunnels inside, in the order of their names.
+    /// After this long without a sign of life, each side asks the other for one; above zero.
+    pub dpd_delay: Option<SimDuration>,
+    /// The tunnel inside; exactly one, as more need `CREATE_CHILD_SA`.
     pub children: Vec<Child>,
 }
 

@@ -16,11 +16,9 @@ use super::error::SweepError;
 use super::plan::{PlannedRun, SweepPlan};
 use super::record::{FinishedRun, Negotiation, RunOutcome, RunRecord};
 use super::store::SweepFolder;
+use crate::cost_profiles;
 use crate::run::{self, RunResult};
 use crate::scenario::{CheckedScenario, CostProfile, CryptoKind};
-
-/// The shipped measurements, which decide results and are no part of a scenario's text.
-pub(super) const REFERENCE_PROFILE: &str = include_str!("../../data/cost_profiles/reference.toml");
 
 /// Who wants to know how far a sweep is.
 pub trait Progress: Sync {
@@ -107,7 +105,9 @@ impl Settings {
 fn cost_profile_hashes(scenario: &CheckedScenario) -> BTreeMap<String, String> {
     let hashes = scenario.nodes.iter().filter_map(|node| match &node.cost_profile {
         CostProfile::Free => None,
-        CostProfile::Reference => Some(("reference".to_owned(), sha256_hex(REFERENCE_PROFILE.as_bytes()))),
+        CostProfile::Reference => {
+            Some(("reference".to_owned(), sha256_hex(cost_profiles::REFERENCE.as_bytes())))
+        }
         CostProfile::File { path, text } => {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             Some((name, sha256_hex(text.as_bytes())))

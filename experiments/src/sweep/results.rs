@@ -11,12 +11,14 @@ use ipseclab_output::{MANIFEST_FILE, Manifest, PROGRAM, sha256_hex, summary_json
 use serde::Serialize;
 
 use super::error::SweepError;
-use super::execute::{Missing, Progress, REFERENCE_PROFILE};
+use super::execute::{Missing, Progress};
 use super::figure::drawings;
 use super::plan::SweepPlan;
 use super::record::{RunOutcome, RunRecord};
 use super::store::{IDENTITY_FILE, SweepFolder};
 use super::table::Observations;
+use crate::cost_profiles;
+use crate::results::VERSION;
 
 /// How a sweep is made.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +86,7 @@ combination, quantiles by nearest rank, intervals by Student's t.";
 /// Plots, labels and the choice of metrics are no part of it: they can be changed without running anything again.
 pub fn sweep_hash(plan: &SweepPlan) -> String {
     let runs = plan.runs().map(|run| format!("{}\n", run.id));
-    let header = format!("{}\n{}\n", env!("CARGO_PKG_VERSION"), sha256_hex(REFERENCE_PROFILE.as_bytes()));
+    let header = format!("{}\n{}\n", VERSION, sha256_hex(cost_profiles::REFERENCE.as_bytes()));
     sha256_hex([header].into_iter().chain(runs).collect::<String>().as_bytes())
 }
 
@@ -108,7 +110,7 @@ pub fn execute(
     let path = settings.folder.clone().unwrap_or_else(|| default_folder(plan));
     let identity = summary_json(&Identity {
         program: PROGRAM,
-        version: env!("CARGO_PKG_VERSION"),
+        version: VERSION,
         sweep: &plan.name,
         runs: plan.run_count(),
         runs_sha256: sweep_hash(plan),
@@ -154,7 +156,7 @@ fn write(plan: &SweepPlan, folder: SweepFolder, identity: &[u8]) -> Result<Sweep
         cost_profile_sha256: totals.cost_profile_sha256,
         crypto: totals.crypto.into_iter().collect::<Vec<_>>().join(", "),
         fingerprint: sha256_hex(fingerprints.as_bytes()),
-        ..Manifest::new(env!("CARGO_PKG_VERSION"))
+        ..Manifest::new(VERSION)
     })?;
     undrawn.map_or(Ok(report), Err)
 }

@@ -14,7 +14,7 @@ use crate::scenario::{
     self, CheckedScenario, ConnectionIndex, Mode, NodeSettings, PolicyMode, StartAction, TrafficSelector,
 };
 
-/// The host of a node, or `None` for one that only forwards: no connection, no network, no traffic.
+/// The host of a node, or `None` for one that only forwards.
 pub(super) fn config(
     scenario: &CheckedScenario,
     connections: &Connections,
@@ -22,11 +22,10 @@ pub(super) fn config(
     observe: Observe,
 ) -> Option<HostConfig> {
     let node = settings.node;
-    let indices = connections.at(node);
-    let has_traffic = scenario.traffic.iter().any(|flow| flow.from == node || flow.to == node);
-    if indices.is_empty() && settings.networks.is_empty() && !has_traffic {
+    if !settings.is_host {
         return None;
     }
+    let indices = connections.at(node);
     let sides: Vec<_> = indices.iter().map(|index| Side::of(scenario, *index, node)).collect();
     let ike = EndpointConfig {
         local_address: settings.nat.map_or(settings.address, |nat| nat.inside),
@@ -72,6 +71,7 @@ impl<'a> Side<'a> {
         let (_, peer) = self.turn(written.local, written.remote);
         let peer = &self.scenario.nodes[peer.index()];
         let (local_id, remote_id) = self.turn(&written.local_id, &written.remote_id);
+        let (psk, _) = self.turn(&written.psk, &written.remote_psk);
         Connection {
             name: written.name.clone(),
             // Whoever is behind a NAT shows up with an address and port that nobody knows beforehand.
@@ -79,14 +79,14 @@ impl<'a> Side<'a> {
             proposals: written.proposals.clone(),
             local_id: identity(local_id),
             remote_id: identity(remote_id),
-            psk: Secret::new(written.psk.as_slice()),
+            psk: Secret::new(psk.as_slice()),
             encap: written.encap,
             retransmit: RetransmitPolicy {
                 timeout: written.retransmission.timeout.to_duration(),
                 base_permille: written.retransmission.base_thousandths,
                 tries: written.retransmission.tries,
             },
-            dpd_delay: None,
+            dpd_delay: written.dpd_delay.map(ipseclab_sim::SimDuration::to_duration),
             child: self.child(),
         }
     }

@@ -7,7 +7,7 @@ use ipseclab_node::{Node, Port};
 use ipseclab_sim::{ModelRng, ProcessId, RunSeed, SimDuration, Simulation, StreamLabel};
 use ipseclab_topologies::{LinkSpec, NodeIndex, Routes};
 
-use super::{BEHIND_NAT, process};
+use super::{EDGE_PORT, process};
 use crate::scenario::{CheckedScenario, Network};
 
 /// The beginning of one direction of a link.
@@ -50,8 +50,8 @@ fn attach_nat(node: NodeIndex, nat: ProcessId, seed: RunSeed, simulation: &mut S
     let config = LinkConfig::ideal(SimDuration::ZERO);
     // An ideal link draws nothing; its stream numbers only have to exist.
     let number = u32::MAX - 2 * nat.index();
-    add_port(simulation, (node, nat), BEHIND_NAT, &config, seed, number);
-    add_port(simulation, (nat, node), BEHIND_NAT, &config, seed, number - 1);
+    add_port(simulation, (node, nat), EDGE_PORT, &config, seed, number);
+    add_port(simulation, (nat, node), EDGE_PORT, &config, seed, number - 1);
 }
 
 fn next_port(simulation: &Simulation<Node>, process: ProcessId) -> PortId {
@@ -96,8 +96,10 @@ pub(super) fn fill_routes(
     for settings in &scenario.nodes {
         let from = settings.node;
         let fib = simulation.process_mut(process(from)).fib_mut();
-        if nats.contains_key(&from) {
-            fib.insert(Ipv4Net::ALL, BEHIND_NAT);
+        // A node at the edge has one way to everybody. A table of all destinations would say the same, and the tables
+        // of all spokes of a hub would take memory in the square of their number.
+        if nats.contains_key(&from) || scenario.topology.degree(from) == 1 {
+            fib.insert(Ipv4Net::ALL, EDGE_PORT);
             continue;
         }
         for destination in scenario.nodes.iter().filter(|other| other.node != from) {

@@ -125,7 +125,8 @@ impl World {
             let id = self.connections.id(action.node, action.connection);
             let command = match action.kind {
                 ActionKind::Initiate => Command::Initiate(id),
-                ActionKind::Terminate => Command::Terminate(id),
+                ActionKind::Terminate if action.children.is_empty() => Command::Terminate(id),
+                ActionKind::Terminate => Command::TerminateChildren(id),
             };
             self.simulation.schedule(process(action.node), action.at, NodeEvent::Command(command));
         }
@@ -212,5 +213,5 @@ fn nat_behaviour(behaviour: NatBehaviour) -> ipseclab_net::NatBehaviour {
     }
 }
 
-/// The only port of a node behind a NAT.
-const BEHIND_NAT: PortId = PortId::new(0);
+/// The only port of a node with one link: towards its NAT, or into the link.
+const EDGE_PORT: PortId = PortId::new(0);

@@ -300,9 +300,10 @@ mod tests {
                 .map(|(n, _)| n.clone())
                 .collect()
         };
-        let fill = |section| names(section).into_iter().map(|name| (name, entry)).collect::<BTreeMap<_, _>>();
+        let priced =
+            |section| names(section).into_iter().map(|name| (name, entry)).collect::<BTreeMap<_, _>>();
         let [prf, hash, generation, agreement, encrypt, decrypt, integrity] =
-            ["prf", "hash", "key_generation", "key_agreement", "encrypt", "decrypt", "integrity"].map(fill);
+            ["prf", "hash", "key_generation", "key_agreement", "encrypt", "decrypt", "integrity"].map(priced);
         file.prf = prf;
         file.hash = hash;
         file.key_generation = generation;

@@ -83,6 +83,12 @@ impl<J> Cpu<J> {
         if self.waiting >= self.queue_jobs {
             return Err(job);
         }
+        self.submit_always(now, lane, job);
+        Ok(())
+    }
+
+    /// Queues a job that must not be lost, however many wait: the owner sees to it that there are few of these.
+    pub(crate) fn submit_always(&mut self, now: SimTime, lane: Option<Lane>, job: J) {
         let number = self.next_number;
         self.next_number += 1;
         let lane = lane.unwrap_or(Lane::Free(number));
@@ -92,7 +98,6 @@ impl<J> Cpu<J> {
             self.ready.insert((number, lane));
         }
         self.waiting += 1;
-        Ok(())
     }
 
     /// The next job to run, if a core is idle and a job may start; [`begin`](Self::begin) or
@@ -217,7 +222,10 @@ mod tests {
         let mut cpu = Cpu::new(1, 1);
         assert_eq!(cpu.submit(SimTime::ZERO, None, 1), Ok(()));
         assert_eq!(cpu.submit(SimTime::ZERO, None, 2), Err(2));
+        cpu.submit_always(SimTime::ZERO, None, 3);
         assert_eq!(start(&mut cpu), [1]);
+        cpu.finish(CoreId(0));
+        assert_eq!(start(&mut cpu), [3]);
         assert_eq!(cpu.submit(SimTime::ZERO, None, 2), Ok(()));
     }
 

@@ -36,8 +36,10 @@ pub struct AppId(pub u32);
 pub enum Command {
     /// Begin the connection.
     Initiate(ConnectionId),
-    /// Delete all IKE SAs of the connection.
+    /// Delete all IKE SAs of the connection, and end its negotiations.
     Terminate(ConnectionId),
+    /// Delete all Child SAs of the connection; the last one of an IKE SA takes it along.
+    TerminateChildren(ConnectionId),
     /// Take the link behind a port up or down, in the direction away from the node.
     SetLink {
         /// The port.

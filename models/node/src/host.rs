@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ipseclab_crypto::{Crypto, Provider};
 use ipseclab_ike::config::{ConnectionId, EndpointConfig};
-use ipseclab_ike::{Acquired, Endpoint, Event, IkeSaId, Role, Transmit};
+use ipseclab_ike::{Acquired, CloseReason, Endpoint, Event, IkeSaId, Role, Transmit};
 use ipseclab_ipsec::{
     ChildSaCounters, Engine, EngineConfig, Event as EngineEvent, Inbound, Outbound, PolicyId, Spd, Spi,
 };
@@ -23,7 +23,7 @@ use crate::cost_profile::{CostProfile, Step as PathStep};
 use crate::event::Command;
 use crate::negotiation::{Cause, Ledger, initiator_spi};
 use crate::random::Streams;
-use crate::record::Step;
+use crate::record::{ClosedSa, Closure, Step};
 
 /// What a host is made from, besides what every node has.
 #[derive(Clone, Debug)]
@@ -54,6 +54,8 @@ pub(crate) struct Host {
     inactivity: Vec<Option<Duration>>,
     /// Inbound SPI of each installed Child SA, with its IKE SA.
     children: BTreeMap<u32, IkeSaId>,
+    /// Established IKE SAs with their connections.
+    ike_sas: BTreeMap<IkeSaId, ConnectionId>,
     counters: HostCounters,
 }
 
@@ -102,8 +104,14 @@ pub(crate) enum Output {
     Local(Packet),
     /// Something to write down.
     Step(Box<Step>),
+    /// An SA ended.
+    Closed(Box<Closure>),
     /// A packet ended here.
     Drop(DropReason),
+    /// The IKE endpoint took a packet.
+    Absorbed,
+    /// The IKE endpoint could do nothing with what it took.
+    IkeRejected,
 }
 
 /// The effects of a job.
@@ -147,6 +155,7 @@ impl Host {
             traps: config.traps,
             inactivity: config.inactivity,
             children: BTreeMap::new(),
+            ike_sas: BTreeMap::new(),
             counters: HostCounters::default(),
         }
     }
@@ -166,7 +175,9 @@ impl Host {
         let cause = match &job {
             Job::Receive(packet) => Cause::Trail(packet.trail),
             Job::Timer(due) => Cause::Timer(*due),
-            Job::Forward(_) | Job::Send(_) | Job::Command(_) => Cause::Trail(Trail::new(arrived)),
+            // A command may end a negotiation that has waited for an answer until now.
+            Job::Command(_) => Cause::Timer(arrived),
+            Job::Forward(_) | Job::Send(_) => Cause::Trail(Trail::new(arrived)),
         };
         let effects = Effects { cause, outputs: vec![], cost: SimDuration::ZERO };
         let mut run = Run { profile, now: now.to_duration(), arrived, effects };
@@ -195,7 +206,9 @@ impl Host {
                 if let Some(spi) = spi {
                     self.note_alive(run.now, spi);
                     run.push(Output::Local(packet));
-                } else if !self.receive_ike(run, &packet) {
+                } else if self.receive_ike(run, &packet) {
+                    run.push(Output::Absorbed);
+                } else {
                     run.push(Output::Local(packet));
                 }
             }
@@ -243,13 +256,23 @@ impl Host {
                 }
             }
             Command::Terminate(connection) => self.terminate(run.now, connection),
+            Command::TerminateChildren(connection) => self.terminate_children(run.now, connection),
             Command::SetLink { .. } => {}
+        }
+    }
+
+    fn terminate_children(&mut self, now: Duration, connection: ConnectionId) {
+        let established = self.endpoint.established().filter(|(_, of, _)| *of == connection);
+        let spis: Vec<_> = established.flat_map(|(.., spis)| spis).collect();
+        for spi in spis.into_iter().filter_map(Spi::new) {
+            self.close_child(now, spi);
         }
     }
 
     fn terminate(&mut self, now: Duration, connection: ConnectionId) {
         let established = self.endpoint.established().filter(|(_, of, _)| *of == connection);
-        let ids: Vec<_> = established.map(|(id, ..)| id).collect();
+        let mut ids: Vec<_> = established.map(|(id, ..)| id).collect();
+        ids.extend(self.ledger.under_way(connection));
         for id in ids {
             // One that is ending already needs no second command.
             let _ending = self.endpoint.terminate(now, id);
@@ -262,7 +285,7 @@ impl Host {
             let mut idle = true;
             while let Some(event) = self.engine.poll_event() {
                 idle = false;
-                self.handle_engine_event(run, event);
+                self.handle_engine_event(run, &event);
             }
             while let Some(event) = self.endpoint.poll_event() {
                 idle = false;
@@ -278,8 +301,8 @@ impl Host {
         }
     }
 
-    fn handle_engine_event(&mut self, run: &mut Run<'_>, event: EngineEvent) {
-        match event {
+    fn handle_engine_event(&mut self, run: &mut Run<'_>, event: &EngineEvent) {
+        match *event {
             EngineEvent::Acquire { policy, selectors, .. } => {
                 let connection = ConnectionId(policy.0);
                 run.push(Output::Step(Box::new(Step::Acquire { connection, packet: selectors })));
@@ -323,14 +346,19 @@ impl Host {
             }
             Event::IkeSaEstablished(sa) => {
                 self.counters.ike_sas_established += 1;
+                self.ike_sas.insert(sa.ike_sa, sa.connection);
                 if let Some(agreed) = self.ledger.agreed(sa.ike_sa) {
                     agreed.nat_detected = sa.nat_detected;
                 }
             }
             Event::ChildSaEstablished(child) => self.install(run, child),
             Event::ChildSaFailed { connection, .. } => self.abandon(run, *connection),
-            Event::ChildSaClosed { spi_in, .. } => self.remove(*spi_in),
-            Event::IkeSaClosed { .. } => self.counters.ike_sas_closed += 1,
+            Event::ChildSaClosed { ike_sa, spi_in, reason } => self.remove(run, *ike_sa, *spi_in, *reason),
+            Event::IkeSaClosed { ike_sa, reason } => {
+                self.counters.ike_sas_closed += 1;
+                self.note_closed(run, *ike_sa, *reason, ClosedSa::Ike);
+                self.ike_sas.remove(ike_sa);
+            }
             Event::NegotiationFailed { connection, role, .. } => {
                 self.counters.negotiations_refused += u64::from(*role == Role::Responder);
                 if let Some(connection) = connection {
@@ -339,7 +367,7 @@ impl Host {
             }
             Event::Dropped(_) => {
                 self.counters.ike_datagrams_dropped += 1;
-                run.push(Output::Drop(DropReason::IkeRejected));
+                run.push(Output::IkeRejected);
             }
         }
         run.push(Output::Step(Box::new(Step::Ike(event))));
@@ -362,12 +390,18 @@ impl Host {
         self.collect_discards(run);
     }
 
-    fn remove(&mut self, spi_in: u32) {
+    fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
         self.counters.child_sas_closed += 1;
         self.children.remove(&spi_in);
-        if let Some(carried) = Spi::new(spi_in).and_then(|spi| self.engine.remove(spi)) {
-            add(&mut self.counters.esp, carried);
-        }
+        let carried = Spi::new(spi_in).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();
+        add(&mut self.counters.esp, carried);
+        run.push(Output::Step(Box::new(Step::Carried { spi_in, carried })));
+        self.note_closed(run, ike_sa, reason, ClosedSa::Child(carried));
+    }
+
+    fn note_closed(&self, run: &mut Run<'_>, ike_sa: IkeSaId, reason: CloseReason, sa: ClosedSa) {
+        let connection = *self.ike_sas.get(&ike_sa).expect("only what came up is reported as closed");
+        run.push(Output::Closed(Box::new(Closure { connection, reason, sa })));
     }
 
     /// What has been counted, live Child SAs included.

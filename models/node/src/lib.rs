@@ -5,18 +5,22 @@
 //! [`Simulation`](ipseclab_sim::Simulation), and reads their [`Records`].
 
 mod app;
+mod books;
 pub mod convert;
 pub mod cost_profile;
 mod cpu;
 mod event;
 mod host;
+mod lane;
 mod negotiation;
 mod node;
 mod port;
+mod process;
 mod random;
 mod record;
 
 pub use app::{App, AppTimes};
+pub use books::PacketBooks;
 pub use cost_profile::{Cost, CostEntry, CostProfile, CostProfileError, CostProfileFile};
 pub use cpu::{CoreId, CpuCounters};
 pub use event::{AppId, Command, NodeEvent};
@@ -24,6 +28,6 @@ pub use host::{HostConfig, HostCounters};
 pub use node::{Node, NodeConfig};
 pub use port::Port;
 pub use record::{
-    Agreed, CaptureDirection, CapturedPacket, Departure, MessageRecord, NegotiationRecord, Observe, Outcome,
-    Records, Step, StepRecord,
+    Agreed, CaptureDirection, CapturedPacket, ClosedSa, Closure, ClosureRecord, Departure, MessageRecord,
+    NegotiationRecord, Observe, Outcome, Records, Step, StepRecord,
 };

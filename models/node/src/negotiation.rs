@@ -34,9 +34,9 @@ pub(crate) struct Ledger {
 /// What caused the messages of a job.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cause {
-    /// A message of the peer, or a command or packet that arrived; the trail stands at the job's arrival.
+    /// A message of the peer, or a packet to send; the trail stands at the job's arrival.
     Trail(Trail),
-    /// A timer that was due at this time.
+    /// A timer that was due at this time, or a command that was given then: what went before was waiting.
     Timer(SimTime),
 }
 
@@ -85,6 +85,11 @@ impl Ledger {
             open.record.messages_received += 1;
             open.record.bytes_received += len as u64;
         }
+    }
+
+    /// The negotiations of a connection that are under way.
+    pub(crate) fn under_way(&self, connection: ConnectionId) -> impl Iterator<Item = IkeSaId> {
+        self.open.iter().filter(move |(_, open)| open.record.connection == connection).map(|(id, _)| *id)
     }
 
     /// What has been agreed on so far, to be filled in.

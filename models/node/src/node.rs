@@ -1,29 +1,23 @@
-//! The simulated node: a process with ports, cores, and a host, router or NAT inside.
+//! The simulated node: ports, cores, and a host, router or NAT inside.
 //!
-//! Packets that arrive become jobs; jobs wait for a core; what they lead to happens when their CPU time is over. Work
-//! that costs nothing is done within the event that brought it, so a node with the `free` profile adds no events.
+//! This file makes nodes and reads their books; what they do with events is in `process`.
 
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipseclab_crypto::Provider;
-use ipseclab_net::{
-    DropCounters, DropReason, Fib, Ipv4Header, Ipv4View, Nat, NatConfig, Packet, PortId, TtlOutcome,
-    UdpDatagram, build_ipv4, build_udp, decrement_ttl, parse_icmp, protocol,
-};
-use ipseclab_sim::{Context, Process, ProcessId, RunSeed, SimDuration, SimTime, TimerHandle};
+use ipseclab_net::{DropCounters, Fib, Nat, NatConfig, PortId};
+use ipseclab_sim::{ProcessId, RunSeed, SimTime, TimerHandle};
 
 use crate::app::{App, AppTimes};
-use crate::cost_profile::{CostProfile, Step as PathStep};
-use crate::cpu::{CoreId, Cpu, CpuCounters, Lane};
-use crate::event::{AppId, Command, NodeEvent};
-use crate::host::{Effects, Host, HostConfig, HostCounters, Job, Output, ike_datagram, v4};
-use crate::negotiation::{Cause, initiator_spi};
+use crate::books::PacketBooks;
+use crate::cost_profile::CostProfile;
+use crate::cpu::{CoreId, Cpu, CpuCounters};
+use crate::event::AppId;
+use crate::host::{Effects, Host, HostConfig, HostCounters, Job};
 use crate::port::Port;
-use crate::record::{
-    CaptureDirection, CapturedPacket, Departure, MessageRecord, Observe, Outcome, Records, Step, StepRecord,
-};
+use crate::record::{Observe, Records};
 
 /// What every node has.
 #[derive(Clone, Debug)]
@@ -44,40 +38,29 @@ pub struct NodeConfig {
 
 /// A node of the simulated network.
 pub struct Node {
-    config: NodeConfig,
-    id: ProcessId,
-    kind: Kind,
-    ports: Vec<Port>,
-    fib: Fib,
-    cpu: Cpu<Job>,
-    running: BTreeMap<CoreId, Effects>,
-    timer: Option<(SimTime, TimerHandle)>,
+    pub(crate) config: NodeConfig,
+    pub(crate) id: ProcessId,
+    pub(crate) kind: Kind,
+    pub(crate) ports: Vec<Port>,
+    pub(crate) fib: Fib,
+    pub(crate) cpu: Cpu<Job>,
+    pub(crate) running: BTreeMap<CoreId, Effects>,
+    pub(crate) timer: Option<(SimTime, TimerHandle)>,
     /// Whether a timer job waits for a core.
-    timer_queued: bool,
-    drops: DropCounters,
-    records: Records,
-    sent_tags: u64,
-    next_ident: u16,
+    pub(crate) timer_queued: bool,
+    pub(crate) drops: DropCounters,
+    pub(crate) books: PacketBooks,
+    pub(crate) records: Records,
+    pub(crate) sent_tags: u64,
+    pub(crate) next_ident: u16,
 }
 
-enum Kind {
+pub(crate) enum Kind {
     Router,
     Host(Box<Host>),
     /// Port 0 leads inside, port 1 outside.
     Nat(Box<Nat>),
 }
-
-/// Notes in the fingerprint.
-mod note {
-    pub(super) const IKE_SENT: u32 = 1;
-    pub(super) const PACKET: u32 = 2;
-    pub(super) const DROP: u32 = 3;
-}
-
-const NAT_INSIDE: PortId = PortId::new(0);
-const NAT_OUTSIDE: PortId = PortId::new(1);
-/// TTL of what this node sends itself; the captures have 64.
-const TTL: u8 = 64;
 
 impl Node {
     /// A node that only forwards. `id` is the process that it will be.
@@ -116,6 +99,7 @@ impl Node {
             timer: None,
             timer_queued: false,
             drops: DropCounters::default(),
+            books: PacketBooks::default(),
             records: Records::default(),
             sent_tags: 0,
             next_ident: 0,
@@ -123,6 +107,9 @@ impl Node {
     }
 
     /// Adds a port; the first is 0.
+    ///
+    /// # Panics
+    /// At the 2³²th port.
     pub fn add_port(&mut self, port: Port) -> PortId {
         self.ports.push(port);
         PortId::new(u32::try_from(self.ports.len() - 1).expect("a node has fewer than 2^32 ports"))
@@ -208,6 +195,21 @@ impl Node {
         self.cpu.in_progress() + waiting
     }
 
+    /// What came in and what went out.
+    pub fn books(&self) -> PacketBooks {
+        self.books
+    }
+
+    /// Whether every packet is accounted for; `None` while a core is at work, since its packets are neither here nor
+    /// there.
+    pub fn is_balanced(&self) -> Option<bool> {
+        let held = match &self.kind {
+            Kind::Host(host) => host.engine.packets_held() as u64,
+            Kind::Router | Kind::Nat(_) => 0,
+        };
+        (self.cpu.in_progress() == 0).then(|| self.books.are_balanced(held))
+    }
+
     /// What has been written down.
     pub fn records(&self) -> &Records {
         &self.records
@@ -219,334 +221,4 @@ impl Node {
             self.records.negotiations.extend(host.ledger.finish(now));
         }
     }
-
-    fn start(&mut self, ctx: &mut Context<'_, NodeEvent>) {
-        if let Kind::Host(host) = &self.kind {
-            for (app, time) in host.apps.alarms() {
-                ctx.schedule(span_until(ctx.now(), time), NodeEvent::App(app));
-            }
-        }
-    }
-
-    fn arrive(&mut self, ctx: &mut Context<'_, NodeEvent>, port: PortId, packet: Packet) {
-        ctx.note(note::PACKET, &[packet.len() as u64]);
-        self.capture(ctx.now(), CaptureDirection::Inbound, &packet);
-        if let Kind::Nat(nat) = &mut self.kind {
-            return Self::translate(nat, &mut self.ports, ctx, port, packet);
-        }
-        let Ok(view) = Ipv4View::parse(&packet.bytes) else {
-            return self.drop_packet(ctx, DropReason::MalformedPacket);
-        };
-        let (lane, job) = match &mut self.kind {
-            Kind::Host(host) if host.owns(view.destination()) => (receive_lane(&view), Job::Receive(packet)),
-            Kind::Host(_) | Kind::Router | Kind::Nat(_) => (None, Job::Forward(packet)),
-        };
-        self.note_ike_arrival(ctx.now(), &job);
-        self.submit(ctx, lane, job);
-    }
-
-    fn translate(
-        nat: &mut Nat,
-        ports: &mut [Port],
-        ctx: &mut Context<'_, NodeEvent>,
-        port: PortId,
-        mut packet: Packet,
-    ) {
-        let (outcome, out) = if port == NAT_INSIDE {
-            (nat.outbound(ctx.now(), &mut packet.bytes), NAT_OUTSIDE)
-        } else {
-            (nat.inbound(ctx.now(), &mut packet.bytes), NAT_INSIDE)
-        };
-        match outcome {
-            Ok(()) => ports[out.index()].transmit(ctx, packet),
-            Err(reason) => ctx.note(note::DROP, &[reason as u64]),
-        }
-    }
-
-    fn submit(&mut self, ctx: &mut Context<'_, NodeEvent>, lane: Option<Lane>, job: Job) {
-        if self.cpu.submit(ctx.now(), lane, job).is_err() {
-            self.drop_packet(ctx, DropReason::CpuQueueFull);
-        }
-    }
-
-    /// Starts jobs until no core is free or none waits, then sets the alarm of the protocol cores.
-    fn work(&mut self, ctx: &mut Context<'_, NodeEvent>) {
-        while let Some((core, lane, queued)) = self.cpu.next(ctx.now()) {
-            let effects = self.run(ctx.now(), queued.arrived, queued.job);
-            let cost = effects.cost;
-            if cost == SimDuration::ZERO {
-                self.cpu.finish_at_once(lane);
-                self.complete(ctx, effects);
-            } else {
-                self.cpu.begin(core, lane, cost);
-                self.running.insert(core, effects);
-                ctx.schedule(cost, NodeEvent::CoreDone(core));
-            }
-        }
-        self.set_alarm(ctx);
-    }
-
-    fn run(&mut self, now: SimTime, arrived: SimTime, job: Job) -> Effects {
-        let profile = Arc::clone(&self.config.cost_profile);
-        match (&mut self.kind, job) {
-            (_, Job::Forward(packet)) => forward(&profile, packet),
-            (Kind::Host(host), job) => {
-                self.timer_queued &= !matches!(job, Job::Timer(_));
-                host.run(&profile, now, arrived, job)
-            }
-            (Kind::Router | Kind::Nat(_), job) => unreachable!("only hosts get {job:?}"),
-        }
-    }
-
-    fn complete(&mut self, ctx: &mut Context<'_, NodeEvent>, effects: Effects) {
-        for output in effects.outputs {
-            match output {
-                Output::Packet(packet) => self.route(ctx, packet),
-                Output::Ike(transmit) => self.send_ike(ctx, effects.cause, *transmit),
-                Output::Local(packet) => self.deliver(ctx, &packet),
-                Output::Step(step) => self.write_step(ctx.now(), effects.cause, *step),
-                Output::Drop(reason) => self.drop_packet(ctx, reason),
-            }
-        }
-    }
-
-    fn route(&mut self, ctx: &mut Context<'_, NodeEvent>, mut packet: Packet) {
-        let now = ctx.now();
-        packet.trail.add_cpu(now.since(packet.trail.now()));
-        let destination = Ipv4View::parse(&packet.bytes).map(|view| view.destination());
-        let port = destination.ok().and_then(|destination| self.fib.lookup(destination));
-        let Some(port) = port else {
-            return self.drop_packet(ctx, DropReason::NoRoute);
-        };
-        self.capture(now, CaptureDirection::Outbound, &packet);
-        self.ports[port.index()].transmit(ctx, packet);
-    }
-
-    fn send_ike(&mut self, ctx: &mut Context<'_, NodeEvent>, cause: Cause, transmit: ipseclab_ike::Transmit) {
-        let Kind::Host(host) = &mut self.kind else { return };
-        let now = ctx.now();
-        let trail = host.ledger.departure(&transmit, cause, now);
-        self.next_ident = self.next_ident.wrapping_add(1);
-        let (from, to) = (v4(transmit.from), v4(transmit.to));
-        let bytes = build_udp(from, to, &transmit.payload, TTL, true, self.next_ident);
-        self.sent_tags += 1;
-        let tag = (u64::from(self.id.index()) << 32) | self.sent_tags;
-        ctx.note(note::IKE_SENT, &[content_hash(&transmit.payload)]);
-        if self.config.observe.steps {
-            let departure = Departure {
-                from: transmit.from,
-                to: transmit.to,
-                len: transmit.payload.len(),
-                info: transmit.message,
-            };
-            self.records.messages.push(MessageRecord { tag, time: now, departure: Some(departure) });
-        }
-        self.route(ctx, Packet { bytes, trail, tag });
-    }
-
-    fn note_ike_arrival(&mut self, now: SimTime, job: &Job) {
-        if !self.config.observe.steps {
-            return;
-        }
-        if let Job::Receive(packet) = job
-            && packet.tag != 0
-            && ike_datagram(&packet.bytes, self.config.address).is_some()
-        {
-            self.records.messages.push(MessageRecord { tag: packet.tag, time: now, departure: None });
-        }
-    }
-
-    /// Gives a packet in the clear to the application that waits for it.
-    fn deliver(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: &Packet) {
-        let Ok(view) = Ipv4View::parse(&packet.bytes) else {
-            return self.drop_packet(ctx, DropReason::MalformedPacket);
-        };
-        let taken = match view.protocol() {
-            protocol::ICMP => self.deliver_icmp(ctx, &view),
-            protocol::UDP => self.deliver_udp(ctx.now(), &view),
-            _ => false,
-        };
-        if !taken {
-            self.drop_packet(ctx, DropReason::NoListener);
-        }
-    }
-
-    fn deliver_icmp(&mut self, ctx: &mut Context<'_, NodeEvent>, view: &Ipv4View<'_>) -> bool {
-        let Kind::Host(host) = &mut self.kind else { return false };
-        let Ok(echo) = parse_icmp(view.payload()) else { return false };
-        if echo.kind == ipseclab_net::EchoKind::Reply {
-            return host.apps.echo_reply(ctx.now(), view.source(), &echo);
-        }
-        let header = Ipv4Header {
-            ttl: TTL,
-            identification: view.header().identification,
-            ..Ipv4Header::new(view.destination(), view.source(), protocol::ICMP)
-        };
-        let reply = Packet::new(build_ipv4(&header, &echo.reply()), ctx.now());
-        self.submit_send(ctx, reply);
-        true
-    }
-
-    fn deliver_udp(&mut self, now: SimTime, view: &Ipv4View<'_>) -> bool {
-        let Kind::Host(host) = &mut self.kind else { return false };
-        UdpDatagram::parse(view).is_ok_and(|datagram| host.apps.datagram(now, &datagram))
-    }
-
-    fn submit_send(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
-        let lane = self.send_lane(&packet);
-        self.submit(ctx, lane, Job::Send(packet));
-    }
-
-    /// Packets of one policy share its SAs, so they keep their order on one core.
-    fn send_lane(&mut self, packet: &Packet) -> Option<Lane> {
-        use ipseclab_ipsec::{Direction, Selectors, SpdAction};
-        let Kind::Host(host) = &mut self.kind else { return None };
-        let selectors = Selectors::parse(&packet.bytes).ok()?;
-        match host.engine.spd_mut().lookup(Direction::Outbound, &selectors)?.action {
-            SpdAction::Protect { policy, .. } => Some(Lane::EspOut(policy.0)),
-            SpdAction::Bypass | SpdAction::Discard => None,
-        }
-    }
-
-    fn run_app(&mut self, ctx: &mut Context<'_, NodeEvent>, id: AppId) {
-        let Kind::Host(host) = &mut self.kind else { return };
-        let (packet, next) = host.apps.send(id, ctx.now());
-        if let Some(time) = next {
-            ctx.schedule(span_until(ctx.now(), time), NodeEvent::App(id));
-        }
-        if let Some(packet) = packet {
-            self.submit_send(ctx, packet);
-        }
-    }
-
-    fn command(&mut self, ctx: &mut Context<'_, NodeEvent>, command: Command) {
-        if let Command::SetLink { port, up } = command {
-            self.ports[port.index()].link.set_up(up);
-        } else {
-            self.submit(ctx, None, Job::Command(command));
-        }
-    }
-
-    /// The protocol cores' deadline has come: their work waits for a core like any other.
-    fn timer_due(&mut self, ctx: &mut Context<'_, NodeEvent>) {
-        self.timer = None;
-        self.timer_queued = true;
-        self.submit(ctx, None, Job::Timer(ctx.now()));
-    }
-
-    fn set_alarm(&mut self, ctx: &mut Context<'_, NodeEvent>) {
-        let Kind::Host(host) = &self.kind else { return };
-        if self.timer_queued {
-            return;
-        }
-        let wanted = host.deadline().and_then(SimTime::from_duration).map(|time| time.max(ctx.now()));
-        if self.timer.as_ref().map(|(time, _)| *time) == wanted {
-            return;
-        }
-        if let Some((_, handle)) = self.timer.take() {
-            ctx.cancel(handle);
-        }
-        self.timer = wanted.map(|time| (time, ctx.schedule(span_until(ctx.now(), time), NodeEvent::Timer)));
-    }
-
-    fn write_step(&mut self, now: SimTime, cause: Cause, step: Step) {
-        if let (Step::Ike(event), Kind::Host(host)) = (&step, &mut self.kind)
-            && let Some((ike_sa, outcome)) = outcome_of(event)
-        {
-            self.records.negotiations.extend(host.ledger.settle(ike_sa, outcome, cause, now));
-        }
-        if self.config.observe.steps {
-            self.records.steps.push(StepRecord { time: now, step });
-        }
-    }
-
-    fn capture(&mut self, time: SimTime, direction: CaptureDirection, packet: &Packet) {
-        if self.config.observe.packets {
-            self.records.packets.push(CapturedPacket { time, direction, bytes: packet.bytes.clone() });
-        }
-    }
-
-    fn drop_packet(&mut self, ctx: &mut Context<'_, NodeEvent>, reason: DropReason) {
-        ctx.note(note::DROP, &[reason as u64]);
-        self.drops.count(reason);
-    }
-}
-
-impl Process for Node {
-    type Event = NodeEvent;
-
-    fn handle(&mut self, ctx: &mut Context<'_, NodeEvent>, event: NodeEvent) {
-        match event {
-            NodeEvent::Start => self.start(ctx),
-            NodeEvent::Arrive { port, packet } => self.arrive(ctx, port, packet),
-            NodeEvent::CoreDone(core) => {
-                self.cpu.finish(core);
-                let effects = self.running.remove(&core).expect("a core that is done was running");
-                self.complete(ctx, effects);
-            }
-            NodeEvent::Timer => self.timer_due(ctx),
-            NodeEvent::App(id) => self.run_app(ctx, id),
-            NodeEvent::Command(command) => self.command(ctx, command),
-        }
-        self.work(ctx);
-    }
-}
-
-/// Passes a packet of others on: one hop less to live.
-fn forward(profile: &CostProfile, mut packet: Packet) -> Effects {
-    let cost = profile.step(PathStep::Forward, packet.len());
-    let cause = Cause::Trail(packet.trail);
-    let output = match decrement_ttl(&mut packet.bytes) {
-        TtlOutcome::Forward { .. } => Output::Packet(packet),
-        TtlOutcome::Expired => Output::Drop(DropReason::TtlExpired),
-        TtlOutcome::Malformed => Output::Drop(DropReason::MalformedPacket),
-    };
-    Effects { cause, outputs: vec![output], cost }
-}
-
-/// What must stay in order with this packet: the messages of its IKE SA, or the packets of its ESP SA.
-fn receive_lane(view: &Ipv4View<'_>) -> Option<Lane> {
-    use ipseclab_ipsec::udp_encap::{IKE_PORT, NAT_TRAVERSAL_PORT, Port4500};
-    let esp = |packet: &[u8]| packet.first_chunk().map(|spi| Lane::EspIn(u32::from_be_bytes(*spi)));
-    match view.protocol() {
-        protocol::ESP => esp(view.payload()),
-        protocol::UDP => {
-            let datagram = UdpDatagram::parse(view).ok()?;
-            let port = datagram.destination.port();
-            match Port4500::classify(datagram.payload) {
-                Port4500::Esp(packet) if port == NAT_TRAVERSAL_PORT => esp(packet),
-                _ if port == IKE_PORT || port == NAT_TRAVERSAL_PORT => {
-                    initiator_spi(datagram.payload, port).map(Lane::Ike)
-                }
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// The end of a negotiation of ours that an event means.
-fn outcome_of(event: &ipseclab_ike::Event) -> Option<(ipseclab_ike::IkeSaId, Outcome)> {
-    use ipseclab_ike::{Event, Role};
-    match event {
-        Event::ChildSaEstablished(child) if child.role == Role::Initiator => {
-            Some((child.ike_sa, Outcome::Established))
-        }
-        Event::ChildSaFailed { ike_sa, reason, .. } => Some((*ike_sa, Outcome::Failed(*reason))),
-        Event::NegotiationFailed { ike_sa, role: Role::Initiator, reason, .. } => {
-            Some((*ike_sa, Outcome::Failed(*reason)))
-        }
-        _ => None,
-    }
-}
-
-/// FNV-1a, for the fingerprint: any difference between two messages should show, and speed matters little here.
-fn content_hash(octets: &[u8]) -> u64 {
-    octets.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| {
-        (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
-fn span_until(now: SimTime, time: SimTime) -> SimDuration {
-    if time > now { time.since(now) } else { SimDuration::ZERO }
 }

@@ -10,20 +10,20 @@ pub(crate) struct Streams {
     seed: RunSeed,
     owner: u32,
     core: &'static str,
-    streams: BTreeMap<Purpose, KeyRng>,
+    by_purpose: BTreeMap<Purpose, KeyRng>,
 }
 
 impl Streams {
     /// The streams of `core` ("ike", "esp") of process `owner`.
     pub(crate) fn new(seed: RunSeed, owner: ProcessId, core: &'static str) -> Self {
-        Self { seed, owner: owner.index(), core, streams: BTreeMap::new() }
+        Self { seed, owner: owner.index(), core, by_purpose: BTreeMap::new() }
     }
 }
 
 impl RandomSource for Streams {
     fn fill(&mut self, purpose: Purpose, out: &mut [u8]) {
         let (seed, owner, core) = (self.seed, self.owner, self.core);
-        let stream = self.streams.entry(purpose).or_insert_with(|| {
+        let stream = self.by_purpose.entry(purpose).or_insert_with(|| {
             KeyRng::new(seed, StreamLabel::new(owner, &format!("{core} {}", purpose_name(purpose))))
         });
         stream.fill(out);

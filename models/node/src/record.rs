@@ -4,8 +4,8 @@ use core::net::SocketAddr;
 
 use ipseclab_ike::config::ConnectionId;
 use ipseclab_ike::wire::IkeSpi;
-use ipseclab_ike::{Event, FailureReason, IkeSaId, MessageInfo};
-use ipseclab_ipsec::Selectors;
+use ipseclab_ike::{CloseReason, Event, FailureReason, IkeSaId, MessageInfo};
+use ipseclab_ipsec::{ChildSaCounters, Selectors};
 use ipseclab_net::Delays;
 use ipseclab_sim::SimTime;
 
@@ -97,6 +97,35 @@ pub struct Departure {
     pub info: MessageInfo,
 }
 
+/// The end of an SA at one of its two nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosureRecord {
+    /// When.
+    pub time: SimTime,
+    /// What ended, and why.
+    pub closure: Closure,
+}
+
+/// What ended, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closure {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Who or what ended it.
+    pub reason: CloseReason,
+    /// Which kind of SA.
+    pub sa: ClosedSa,
+}
+
+/// An SA that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedSa {
+    /// An IKE SA.
+    Ike,
+    /// A Child SA, with what it carried; octets are those of the packets inside.
+    Child(ChildSaCounters),
+}
+
 /// A step between messages.
 #[derive(Clone, Debug)]
 pub struct StepRecord {
@@ -120,6 +149,13 @@ pub enum Step {
     IdleTimeout {
         /// The inbound SPI.
         spi_in: u32,
+    },
+    /// A Child SA is about to close; this is what it carried.
+    Carried {
+        /// The inbound SPI.
+        spi_in: u32,
+        /// Packets, and the octets of the packets inside.
+        carried: ChildSaCounters,
     },
     /// The IKE endpoint reported something.
     Ike(Event),
@@ -150,6 +186,8 @@ pub struct CapturedPacket {
 pub struct Records {
     /// Negotiations that this node began, in the order of their ends.
     pub negotiations: Vec<NegotiationRecord>,
+    /// SAs that ended here, in the order of time.
+    pub closures: Vec<ClosureRecord>,
     /// IKE messages, if asked for, in the order of time.
     pub messages: Vec<MessageRecord>,
     /// Steps, if asked for, in the order of time.

@@ -96,7 +96,7 @@ impl Checker<'_> {
     fn pair_taken(&mut self, ground: &Ground, pair: (NodeIndex, NodeIndex), first: &str, path: &KeyPath) {
         let (local, remote) = (ground.name(pair.0), ground.name(pair.1));
         let finding = Finding::new(format!("`{local}` and `{remote}` have the connection `{first}` already"))
-            .help("two nodes have one connection with any number of children");
+            .help("two nodes have one connection");
         let place = self.document.locate_key(path);
         self.report.push(finding.at(place, "a second one"));
     }
@@ -134,6 +134,7 @@ impl Checker<'_> {
             let place = self.document.locate(path);
             self.report.push(finding.at(place, "nothing would ever flow"));
         }
+        self.check_one_child(file, path);
         for (name, child) in &file.children {
             let path = path.key("children").key(name);
             self.check_name("name of a child", name, &path);
@@ -172,12 +173,12 @@ impl Checker<'_> {
         local: &NodeSettings,
         remote: &NodeSettings,
     ) -> Connection {
-        let path = KeyPath::root().key("connections").key(name).key("children");
+        let path = KeyPath::root().key("connections").key(name);
         let mut children: Vec<Child> = Vec::with_capacity(file.children.len());
         for (child, given) in &file.children {
-            let path = path.key(child);
-            let child = self.child(child, given, local, remote, &path);
-            self.check_twin(&children, &child, &path);
+            let child = self.child(child, given, local, remote, &path.key("children").key(child));
+            self.check_beginning(&child, local, remote, &path);
+            self.check_transport(&child, local, remote, &path);
             children.push(child);
         }
         let proposals = file.proposals.as_deref().map(|given| given.iter().map(|one| one.parsed().clone()));
@@ -187,10 +188,13 @@ impl Checker<'_> {
             remote: remote.node,
             proposals: proposals.map_or_else(proposal::IkeProposal::default_set, Iterator::collect),
             psk: file.auth.psk.octets().to_vec(),
+            remote_psk: file.auth.remote_psk.as_ref().unwrap_or(&file.auth.psk).octets().to_vec(),
             local_id: identity(file.local_id.as_deref(), local),
             remote_id: identity(file.remote_id.as_deref(), remote),
             encap: file.encap.unwrap_or(false),
             retransmission: retransmission(file),
+            // swanctl: 0s turns it off, as does leaving it out.
+            dpd_delay: file.dpd_delay.map(Duration::span).filter(|delay| *delay > SimDuration::ZERO),
             children,
         }
     }
@@ -252,17 +256,6 @@ impl Checker<'_> {
             let finding = Finding::new(format!("no traffic of `{name}` is in {network}"))
                 .help(format!("`{name}` has {behind} behind it and the address {own}"));
             self.blame(path, "selects nothing", finding);
-        }
-    }
-
-    /// Of two children with the same traffic, the second would never be used.
-    fn check_twin(&mut self, earlier: &[Child], child: &Child, path: &KeyPath) {
-        let same = |other: &&Child| other.local_ts == child.local_ts && other.remote_ts == child.remote_ts;
-        if let Some(twin) = earlier.iter().find(same) {
-            let finding = Finding::new(format!("`{}` and `{}` have the same traffic", twin.name, child.name))
-                .help("set `local_ts` and `remote_ts` so that they differ");
-            let place = self.document.locate_key(path);
-            self.report.push(finding.at(place, "would never be used"));
         }
     }
 
@@ -348,6 +341,7 @@ mod tests {
             cores: 1,
             cost_profile: CostProfile::Free,
             nat: None,
+            is_host: true,
         }
     }
 

@@ -5,7 +5,7 @@ use ipseclab_topologies::{LinkIndex, NodeIndex};
 
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath, list};
-use crate::scenario::checked::{Action, Connection, ConnectionIndex, Fault};
+use crate::scenario::checked::{Action, Connection, ConnectionIndex, Fault, NodeSettings};
 use crate::scenario::file::{ActionFile, FaultFile, FaultKind};
 use crate::scenario::value::Duration;
 
@@ -75,6 +75,7 @@ impl Checker<'_> {
         &mut self,
         ground: &Ground,
         connections: &[Connection],
+        settings: &[NodeSettings],
         run: SimDuration,
     ) -> Vec<Action> {
         let file = self.file;
@@ -90,6 +91,9 @@ impl Checker<'_> {
             if all.len() == before && nodes.is_some_and(|nodes| !nodes.is_empty()) {
                 let finding = Finding::new(format!("`{}` is no connection of that node", action.connection));
                 self.blame(&path.key("node"), "neither its local nor its remote node", finding);
+            }
+            for action in &all[before..] {
+                self.check_initiation(action, connections, settings, &path);
             }
         }
         all

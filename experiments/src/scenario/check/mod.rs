@@ -8,7 +8,9 @@
 mod clash;
 mod connections;
 mod events;
+mod feasible;
 mod nodes;
+mod profile;
 mod topology;
 mod traffic;
 
@@ -86,14 +88,17 @@ impl<'a> Checker<'a> {
         self.check_name("name", &self.file.name.clone(), &KeyPath::root().key("name"));
         let (duration, warm_up) = self.times();
         let ground = Ground::new(self.topology()?);
+        self.check_routable(&ground);
         let before = self.report.findings().len();
-        let nodes = self.nodes(&ground);
+        let (mut nodes, without_profile) = self.nodes(&ground);
         self.networks_known = self.report.findings().len() == before;
         let connections = self.connections(&ground, &nodes);
         let policies = self.policies(&ground, &nodes);
         let traffic = self.traffic(&ground, &nodes, &connections, duration);
         let faults = self.faults(&ground, duration);
-        let actions = self.actions(&ground, &connections, duration);
+        let actions = self.actions(&ground, &connections, &nodes, duration);
+        nodes::settle_roles(&mut nodes, &without_profile, &connections, &traffic);
+        self.check_policy_nodes(&ground, &nodes);
         Some(CheckedScenario {
             name: self.file.name.clone(),
             description: self.file.description.clone(),

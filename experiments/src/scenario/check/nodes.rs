@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipseclab_sim::SimDuration;
+use ipseclab_topologies::NodeIndex;
 
 use super::clash::{Claim, report_clashes};
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
-use crate::scenario::checked::{CostProfile, Nat, NodeSettings};
+use crate::scenario::checked::{Connection, CostProfile, Flow, Nat, NodeSettings};
 use crate::scenario::defaults;
 use crate::scenario::file::NodeFile;
 use crate::scenario::pattern::{NodePattern, Precision};
@@ -43,8 +44,9 @@ fn path_of(layer: &Layer<'_>) -> KeyPath {
 }
 
 impl Checker<'_> {
-    /// Settings of every node, in node order.
-    pub(super) fn nodes(&mut self, ground: &Ground) -> Vec<NodeSettings> {
+    /// Settings of every node, in node order, and the nodes for which no cost profile is named; what depends on the
+    /// role of a node comes with [`settle_roles`].
+    pub(super) fn nodes(&mut self, ground: &Ground) -> (Vec<NodeSettings>, Vec<NodeIndex>) {
         let file = self.file;
         let layers: Vec<_> = file.nodes.iter().filter_map(|(key, node)| self.layer(key, node)).collect();
         let chosen = self.choose(ground, &layers);
@@ -52,7 +54,7 @@ impl Checker<'_> {
         let mut claims = Vec::new();
         let networks = self.networks(ground, &layers, &chosen, &mut claims);
         let addresses = addresses(ground, &layers, &chosen, &mut claims);
-        let nats = self.nats(&layers, &chosen);
+        let nats = self.nats(ground, &layers, &chosen);
         report_clashes(claims, self.document, &mut self.report);
         let cores = |chosen: &Chosen| chosen.cores.and_then(|layer| layers[layer].file.cores);
         let profile = |chosen: &Chosen| chosen.cost_profile.and_then(|layer| profiles.get(&layer).cloned());
@@ -64,10 +66,14 @@ impl Checker<'_> {
             address,
             networks,
             cores: cores(chosen).unwrap_or(defaults::CORES),
-            cost_profile: profile(chosen).unwrap_or(CostProfile::Reference),
+            cost_profile: profile(chosen).unwrap_or(CostProfile::Free),
             nat,
+            is_host: false,
         });
-        settings.collect()
+        let settings = settings.collect();
+        let numbered = ground.topology.nodes().zip(&chosen);
+        let without_profile = numbered.filter(|(_, chosen)| chosen.cost_profile.is_none());
+        (settings, without_profile.map(|((node, _), _)| node).collect())
     }
 
     fn layer<'f>(&mut self, key: &'f str, file: &'f NodeFile) -> Option<Layer<'f>> {
@@ -178,14 +184,19 @@ impl Checker<'_> {
         network
     }
 
-    fn nats(&mut self, layers: &[Layer<'_>], chosen: &[Chosen]) -> Vec<Option<Nat>> {
+    fn nats(&mut self, ground: &Ground, layers: &[Layer<'_>], chosen: &[Chosen]) -> Vec<Option<Nat>> {
         let given = chosen.iter().filter_map(|chosen| layers[chosen.nat?].file.nat.as_ref());
         let taken = given.filter_map(|nat| nat.inside).map(Address::get).collect();
         let mut spare = Spare::new(defaults::FIRST_INSIDE_ADDRESS, taken);
-        chosen
-            .iter()
-            .map(|chosen| chosen.nat.and_then(|layer| self.nat(&layers[layer], &mut spare)))
-            .collect()
+        let mut nats = Vec::with_capacity(chosen.len());
+        for ((node, _), chosen) in ground.topology.nodes().zip(chosen) {
+            let layer = chosen.nat.map(|position| &layers[position]);
+            if let Some(layer) = layer {
+                self.check_nat_links(ground, node, &path_of(layer).key("nat"));
+            }
+            nats.push(layer.and_then(|layer| self.nat(layer, &mut spare)));
+        }
+        nats
     }
 
     fn nat(&mut self, layer: &Layer<'_>, spare: &mut Spare) -> Option<Nat> {
@@ -216,7 +227,9 @@ impl Checker<'_> {
             "free" => Some(CostProfile::Free),
             "reference" => Some(CostProfile::Reference),
             file if std::path::Path::new(file).extension().is_some_and(|end| end == "toml") => {
-                let (path, text) = self.read_file(file, path)?;
+                let used = path;
+                let (path, text) = self.read_file(file, used)?;
+                self.check_profile(&path, &text, used);
                 Some(CostProfile::File { path, text })
             }
             unknown => {
@@ -228,6 +241,27 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+}
+
+/// Tells hosts from nodes that only forward; of these, those without a named cost profile work for free.
+pub(super) fn settle_roles(
+    nodes: &mut [NodeSettings],
+    without_profile: &[NodeIndex],
+    connections: &[Connection],
+    traffic: &[Flow],
+) {
+    let tunnels = connections.iter().flat_map(|connection| [connection.local, connection.remote]);
+    let flows = traffic.iter().flat_map(|flow| [flow.from, flow.to]);
+    for node in tunnels.chain(flows) {
+        nodes[node.index()].is_host = true;
+    }
+    for node in nodes.iter_mut() {
+        node.is_host |= !node.networks.is_empty();
+    }
+    for node in without_profile {
+        let node = &mut nodes[node.index()];
+        node.cost_profile = if node.is_host { CostProfile::Reference } else { CostProfile::Free };
     }
 }
 

@@ -16,8 +16,8 @@ use crate::scenario::value::{Duration, EspProposal, Factor, IkeProposal, Psk};
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-not-built-yet" = [
-    "aggressive", "childless", "close_action", "dpd_delay", "dpd_timeout", "dscp", "fragmentation", "if_id_in",
-    "if_id_out", "keyingtries", "local_addrs", "local_port", "mobike", "over_time", "pools", "ppk_id", "ppk_required",
+    "aggressive", "childless", "close_action", "dpd_timeout", "dscp", "fragmentation", "if_id_in", "if_id_out",
+    "keyingtries", "local_addrs", "local_port", "mobike", "over_time", "pools", "ppk_id", "ppk_required",
     "pull", "rand_time", "reauth_time", "rekey_time", "remote_addrs", "remote_port", "send_cert", "send_certreq",
     "unique", "vips",
 ]))]
@@ -48,7 +48,10 @@ pub struct ConnectionFile {
     /// How often a request is sent again before the peer counts as gone. Default: 5.
     #[schemars(range(min = 0, max = 32))]
     pub retransmit_tries: Option<u32>,
-    /// The tunnels inside, by name.
+    /// Ask the peer for a sign of life after this long without one; if no answer comes to any repetition either, the
+    /// tunnel is taken down. Default: 0s, which never asks.
+    pub dpd_delay: Option<Duration>,
+    /// The tunnel inside, by name; more than one is not built yet.
     #[serde(default)]
     pub children: BTreeMap<String, ChildFile>,
 }
@@ -65,6 +68,8 @@ pub struct IkeVersion;
 pub struct AuthFile {
     /// A key that both know: any text, or octets in hexadecimal behind 0x.
     pub psk: Psk,
+    /// The key that the remote node has in its place, to watch authentication fail. Default: the same key.
+    pub remote_psk: Option<Psk>,
 }
 
 /// A tunnel inside a connection.
@@ -81,7 +86,8 @@ pub struct ChildFile {
     pub local_ts: Option<Vec<Selector>>,
     /// Traffic of the remote side. Default: the remote node's networks, or its address in transport mode.
     pub remote_ts: Option<Vec<Selector>>,
-    /// Proposals for the ESP SAs, best first. Default: all AEADs, then AES-CBC with SHA-2.
+    /// Proposals for the ESP SAs, best first. Key exchange groups in them are for rekeying: IKE_AUTH carries none (RFC
+    /// 7296 §1.2). Default: all AEADs, then AES-CBC with SHA-2.
     #[schemars(length(min = 1, max = 255))]
     pub esp_proposals: Option<Vec<EspProposal>>,
     /// Tunnel or transport mode. Default: tunnel.

@@ -42,7 +42,8 @@ pub struct ActionFile {
     /// The connection; every pair of nodes that it stands for.
     #[schemars(length(min = 1))]
     pub connection: String,
-    /// The tunnel inside it. Default: for `initiate` all of them, for `terminate` the IKE SA with everything.
+    /// The tunnel inside it, to terminate it by its own Delete; the IKE SA follows its last tunnel. Default: for
+    /// `terminate`, the IKE SA with everything in it.
     #[schemars(length(min = 1))]
     pub child: Option<String>,
     /// The nodes where the command is given. Default: the connection's local nodes.
@@ -54,7 +55,7 @@ pub struct ActionFile {
 #[serde(rename_all = "lowercase")]
 #[schemars(extend("x-not-built-yet" = ["rekey", "reauth", "redirect"]))]
 pub enum ActionKind {
-    /// Brings it up.
+    /// Brings it up with a new IKE SA, whatever is up already.
     Initiate,
     /// Takes it down.
     Terminate,

@@ -21,10 +21,10 @@ pub struct NodeFile {
     #[schemars(range(min = 1, max = 1024))]
     pub cores: Option<u32>,
     /// What cryptography and packets cost in processor time: "free", "reference", or a path to a .toml file beside
-    /// this one. Default: reference.
+    /// this one. Default: reference; free for nodes that only forward.
     #[schemars(length(min = 1))]
     pub cost_profile: Option<String>,
-    /// A NAT between the node and the rest of the topology; the node's `address` is then the NAT's outside.
+    /// A NAT between the node and its only link; the node's `address` is then the NAT's outside. NATs work for free.
     pub nat: Option<NatFile>,
 }
 

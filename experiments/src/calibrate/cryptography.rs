@@ -1,0 +1,197 @@
+//! The cases of cryptography: every algorithm of the registry, through the real provider.
+//!
+//! The work meter counts CBC and its MAC as two operations, but a provider does them in one call. So the MAC is measured
+//! with NULL encryption, and CBC as what it adds to NULL over the same octets. NULL itself is free by that definition.
+
+use std::sync::Arc;
+
+use ipseclab_crypto::{
+    Encryption, Hash, Integrity, KeyExchangeMethod, Operation, Prf, Provider, RawPacketCipher, RealProvider,
+    Secret,
+};
+
+use super::case::{Case, Repeated, Subject, repeated};
+
+/// Octets of text in each case: all lengths are whole blocks of every cipher.
+pub(super) const SIZES: [usize; 4] = [64, 256, 1024, 4096];
+
+/// SPI and sequence number of ESP: what is covered by an ICV in front of IV and text.
+const HEADER_LEN: usize = 8;
+/// The fastest MAC beside CBC, so that least is taken off.
+const CBC_COMPANION: Integrity = Integrity::HmacSha1_96;
+/// No algorithm here takes another time for other octets.
+const FILL: u8 = 0x5a;
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for size in SIZES {
+        cases.extend(Prf::ALL.iter().map(|prf| prf_case(*prf, size)));
+        cases.extend(Hash::ALL.iter().map(|hash| hash_case(*hash, size)));
+        cases.extend(Integrity::ALL.iter().map(|integrity| integrity_case(*integrity, size)));
+        let ciphers = Encryption::ALL.iter().filter(|encryption| **encryption != Encryption::Null);
+        cases.extend(ciphers.flat_map(|encryption| cipher_cases(*encryption, size)));
+    }
+    cases.extend(KeyExchangeMethod::ALL.iter().flat_map(|method| key_exchange_cases(*method)));
+    cases
+}
+
+fn provider() -> Arc<dyn Provider> {
+    Arc::new(RealProvider::new())
+}
+
+fn secret(len: usize) -> Secret {
+    Secret::new(vec![FILL; len])
+}
+
+fn case<R>(operation: Operation, octets: usize, work: impl FnMut() -> R + 'static) -> Case {
+    Case::new(Subject::Operation(operation), octets, work, None)
+}
+
+fn prf_case(prf: Prf, size: usize) -> Case {
+    let (provider, key, text) = (provider(), secret(prf.key_len()), vec![FILL; size]);
+    case(Operation::Prf(prf), size, move || provider.prf(prf, key.expose(), &[&text]))
+}
+
+fn hash_case(hash: Hash, size: usize) -> Case {
+    let (provider, text) = (provider(), vec![FILL; size]);
+    case(Operation::Hash(hash), size, move || provider.hash(hash, &[&text]))
+}
+
+fn integrity_case(integrity: Integrity, size: usize) -> Case {
+    let packet = Packet::new(Encryption::Null, Some(integrity), size);
+    case(Operation::Integrity(integrity), packet.covered_len, packet.sealing())
+}
+
+fn key_exchange_cases(method: KeyExchangeMethod) -> [Case; 2] {
+    let (generating, agreeing) = (provider(), provider());
+    let private = secret(method.private_len());
+    let peer = agreeing.public_value(method, &Secret::new(vec![0x7c; method.private_len()]));
+    let ours = private.clone();
+    let generate = move || generating.public_value(method, &ours);
+    let agree = move || agreeing.shared_secret(method, &private, &peer);
+    [case(Operation::KeyGeneration(method), 0, generate), case(Operation::KeyAgreement(method), 0, agree)]
+}
+
+fn cipher_cases(encryption: Encryption, size: usize) -> [Case; 2] {
+    let integrity = (!encryption.is_aead()).then_some(CBC_COMPANION);
+    let packet = || Packet::new(encryption, integrity, size);
+    // Without its cipher, a packet has the same octets in front of the ICV, IV included.
+    let bare = || Packet::new(Encryption::Null, integrity, encryption.iv_len() + size);
+    let seal_overhead = integrity.map(|_| repeated(bare().sealing()));
+    let open_overhead = if integrity.is_some() { repeated(bare().opening()) } else { packet().restoring() };
+    let subject = |make: fn(Encryption) -> Operation| Subject::Operation(make(encryption));
+    [
+        Case::new(subject(Operation::Encrypt), size, packet().sealing(), seal_overhead),
+        Case::new(subject(Operation::Decrypt), size, packet().opening(), Some(open_overhead)),
+    ]
+}
+
+/// A packet before its encryption, with the cipher for it.
+struct Packet {
+    cipher: Box<dyn RawPacketCipher>,
+    buffer: Vec<u8>,
+    /// Octets of header, IV and text.
+    covered_len: usize,
+}
+
+impl Packet {
+    fn new(encryption: Encryption, integrity: Option<Integrity>, text_len: usize) -> Self {
+        let key = secret(encryption.key_material_len());
+        let integrity_key = integrity.map(|integrity| (integrity, secret(integrity.key_len())));
+        let integrity = integrity_key.as_ref().map(|(integrity, key)| (*integrity, key));
+        let cipher = provider().packet_cipher(encryption, &key, integrity);
+        let covered_len = HEADER_LEN + encryption.iv_len() + text_len;
+        Self { cipher, buffer: vec![FILL; covered_len], covered_len }
+    }
+
+    /// Encrypts over and over; what was ciphertext is the next text.
+    fn sealing(mut self) -> impl FnMut() {
+        move || {
+            self.buffer.truncate(self.covered_len);
+            self.cipher.seal(&mut self.buffer, HEADER_LEN);
+        }
+    }
+
+    /// Decrypts over and over, after restoring the ciphertext.
+    fn opening(mut self) -> impl FnMut() -> usize {
+        self.cipher.seal(&mut self.buffer, HEADER_LEN);
+        let sealed = self.buffer.clone();
+        move || {
+            self.buffer.copy_from_slice(&sealed);
+            let text = self.cipher.open(&mut self.buffer, HEADER_LEN);
+            text.expect("what was sealed opens").len()
+        }
+    }
+
+    /// What [`opening`](Self::opening) does besides.
+    fn restoring(mut self) -> Repeated {
+        self.cipher.seal(&mut self.buffer, HEADER_LEN);
+        let sealed = self.buffer.clone();
+        repeated(move || {
+            self.buffer.copy_from_slice(&sealed);
+            core::hint::black_box(&mut self.buffer).len()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipseclab_crypto::{AesKey, Crypto};
+
+    use super::*;
+
+    fn octets_of(operation: Operation) -> Vec<usize> {
+        let cases = cases();
+        let of_operation = cases.iter().filter(|case| case.subject == Subject::Operation(operation));
+        of_operation.map(|case| case.octets).collect()
+    }
+
+    #[test]
+    fn every_algorithm_has_a_case_of_every_size() {
+        for encryption in Encryption::ALL.iter().filter(|encryption| **encryption != Encryption::Null) {
+            assert_eq!(octets_of(Operation::Encrypt(*encryption)), SIZES, "{encryption}");
+            assert_eq!(octets_of(Operation::Decrypt(*encryption)), SIZES, "{encryption}");
+        }
+        assert_eq!(octets_of(Operation::Prf(Prf::HmacSha2_384)), SIZES);
+        assert_eq!(octets_of(Operation::Hash(Hash::Sha1)), SIZES);
+        assert_eq!(octets_of(Operation::KeyAgreement(KeyExchangeMethod::Ecp384)), [0]);
+    }
+
+    #[test]
+    fn octets_are_those_that_the_work_meter_counts() {
+        let mut crypto = Crypto::new(provider());
+        let integrity_key = secret(CBC_COMPANION.key_len());
+        let cipher =
+            crypto.packet_cipher(Encryption::Null, &secret(0), Some((CBC_COMPANION, &integrity_key)));
+        cipher.seal(&mut crypto, &mut vec![FILL; HEADER_LEN + SIZES[0]], HEADER_LEN);
+        let counted =
+            crypto.take_work().into_iter().find(|work| matches!(work.operation, Operation::Integrity(_)));
+        let case = integrity_case(CBC_COMPANION, SIZES[0]);
+        assert_eq!(counted.map(|work| work.octets), Some(case.octets));
+    }
+
+    #[test]
+    fn the_overhead_of_cbc_covers_the_same_octets() {
+        let encryption = Encryption::AesCbc(AesKey::Bits256);
+        let packet = Packet::new(encryption, Some(CBC_COMPANION), 256);
+        let bare = Packet::new(Encryption::Null, Some(CBC_COMPANION), encryption.iv_len() + 256);
+        assert_eq!(packet.covered_len, bare.covered_len);
+        for mut case in cipher_cases(encryption, 256) {
+            (case.work)(2);
+            (case.overhead.as_mut().unwrap())(2);
+        }
+    }
+
+    #[test]
+    fn packets_can_be_sealed_and_opened_again_and_again() {
+        for encryption in Encryption::ALL {
+            let integrity = (!encryption.is_aead()).then_some(CBC_COMPANION);
+            let mut sealing = Packet::new(*encryption, integrity, 64).sealing();
+            let mut opening = Packet::new(*encryption, integrity, 64).opening();
+            for _ in 0..3 {
+                sealing();
+                assert_eq!(opening(), 64, "{encryption}");
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The files of one run.
+//!
+//! Tables, summary and ladder are written for every run, captures with their key tables on request. The folder is
+//! complete or absent: everything goes to a temporary sibling that takes its place at the end.
+
+mod capture;
+mod keys;
+mod ladder;
+mod summary;
+mod wording;
+
+use std::path::{Path, PathBuf};
+
+use ipseclab_node::Observe;
+use ipseclab_output::{
+    LadderText, Manifest, OutputError, RunDirectory, TableError, sha256_hex, short_hash, write_csv,
+};
+
+pub use ladder::{Story, stories};
+pub use summary::{Summary, summarise};
+
+use crate::run::RunResult;
+use crate::scenario::{CheckedScenario, CostProfile, CryptoKind};
+
+/// The version in manifests and hashes.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Columns of `ladder.txt`: what a printed page holds in landscape.
+const LADDER_FILE_WIDTH: usize = 120;
+
+/// What to write besides the tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Captures with key tables.
+    pub capture: bool,
+    /// Values of keys in the ladder.
+    pub secrets: bool,
+}
+
+/// Why results cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// The folder or a file in it.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// A table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The summary.
+    #[error(transparent)]
+    Summary(#[from] ipseclab_output::SummaryError),
+    /// A capture.
+    #[error(transparent)]
+    Capture(#[from] ipseclab_output::PcapngError),
+}
+
+impl Wanted {
+    /// What the run must write down for it.
+    pub fn observe(self) -> Observe {
+        Observe { packets: self.capture, steps: true }
+    }
+}
+
+/// `out/<name>-<short hash>`: the hash is of version and scenario, seed included, so another run is another folder.
+pub fn default_folder(scenario: &CheckedScenario) -> PathBuf {
+    let identity = format!("{VERSION}\n{}", scenario.canonical);
+    Path::new("out").join(format!("{}-{}", scenario.name, short_hash(identity.as_bytes())))
+}
+
+/// Prepares the folder, so that a run that could not be written is not begun.
+///
+/// # Errors
+/// When the folder holds something already and `force` is off, or cannot be made.
+pub fn prepare(folder: &Path, force: bool) -> Result<RunDirectory, ResultsError> {
+    Ok(RunDirectory::create(folder, force)?)
+}
+
+/// Writes the results into a prepared folder; returns where they are.
+///
+/// # Errors
+/// When a file cannot be written; the folder is then as it was.
+pub fn write(
+    mut directory: RunDirectory,
+    scenario: &CheckedScenario,
+    result: &RunResult,
+    wanted: Wanted,
+) -> Result<PathBuf, ResultsError> {
+    directory.write_file("negotiations.csv", &write_csv(&result.negotiations)?)?;
+    directory.write_file("closures.csv", &write_csv(&result.closures)?)?;
+    directory.write_file("flows.csv", &write_csv(&result.flows)?)?;
+    directory.write_file("links.csv", &write_csv(&result.links)?)?;
+    directory.write_file("nodes.csv", &write_csv(&result.nodes)?)?;
+    directory.write_file("drops.csv", &write_csv(&result.drops)?)?;
+    let summary = summarise(scenario, result);
+    directory.write_file("summary.json", &ipseclab_output::summary_json(&summary)?)?;
+    write_ladders(&mut directory, scenario, result, wanted)?;
+    if wanted.capture {
+        capture::write(&mut directory, scenario, result)?;
+        for (name, bytes) in keys::tables(result).files() {
+            directory.write_file(&format!("capture/wireshark/{name}"), &bytes)?;
+        }
+    }
+    Ok(directory.commit(manifest(scenario, result))?)
+}
+
+fn write_ladders(
+    directory: &mut RunDirectory,
+    scenario: &CheckedScenario,
+    result: &RunResult,
+    wanted: Wanted,
+) -> Result<(), ResultsError> {
+    let texts = stories(scenario, result, wanted.secrets);
+    let texts = texts.iter().map(|story| LadderText::render(&story.ladder, LADDER_FILE_WIDTH));
+    directory.write_file("ladder.txt", texts.collect::<Vec<_>>().join("\n").as_bytes())?;
+    let whole = ladder::whole(scenario, result, wanted.secrets);
+    directory.write_file("ladder.svg", ipseclab_output::ladder::svg::render(&whole).as_bytes())?;
+    Ok(())
+}
+
+fn manifest(scenario: &CheckedScenario, result: &RunResult) -> Manifest {
+    let mut manifest = Manifest::new(VERSION);
+    manifest.scenario.clone_from(&scenario.name);
+    manifest.scenario_sha256 = sha256_hex(scenario.canonical.as_bytes());
+    manifest.seed = scenario.seed;
+    manifest.crypto = match scenario.crypto {
+        CryptoKind::Real => "real".to_owned(),
+    };
+    manifest.fingerprint = result.fingerprint.to_string();
+    for settings in &scenario.nodes {
+        let (name, text) = match &settings.cost_profile {
+            CostProfile::Free => continue,
+            CostProfile::Reference => ("reference".to_owned(), crate::cost_profiles::REFERENCE),
+            CostProfile::File { path, text } => (
+                path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+                text.as_str(),
+            ),
+        };
+        manifest.cost_profile_sha256.insert(name, sha256_hex(text.as_bytes()));
+    }
+    manifest
+}

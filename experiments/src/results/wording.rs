@@ -1,0 +1,261 @@
+//! What the steps of a node are called in ladders and explanations.
+//!
+//! A newcomer should learn IKE from these lines, so they say what happens and name the RFC's terms.
+
+use ipseclab_crypto::Secret;
+use ipseclab_ike::wire::{AddressRange, TrafficSelector};
+use ipseclab_ike::{
+    ChildSaEstablished, CloseReason, Event, FailureReason, IkeSaEstablished, IkeSaKeys, Role,
+    TrafficSelectors,
+};
+use ipseclab_ipsec::{ChildSaCounters, Selectors};
+use ipseclab_net::protocol;
+use ipseclab_node::Step;
+
+/// The line for a step, or `None` for steps that the messages show already.
+pub(super) fn describe(step: &Step, secrets: bool) -> Option<String> {
+    Some(match step {
+        Step::Acquire { packet, .. } => acquire(packet),
+        Step::IdleTimeout { spi_in } => {
+            format!("no packet for the idle time: closes the Child SA with inbound SPI {spi_in:08x}")
+        }
+        Step::Carried { spi_in, carried } => carried_line(*spi_in, *carried),
+        Step::Ike(event) => return describe_event(event, secrets),
+    })
+}
+
+fn acquire(packet: &Selectors) -> String {
+    format!(
+        "{} packet {} > {} matches a PROTECT policy without an SA: it waits, and the negotiation begins (acquire)",
+        protocol_name(packet.protocol),
+        packet.source,
+        packet.destination
+    )
+}
+
+fn protocol_name(number: u8) -> String {
+    match number {
+        protocol::ICMP => "ICMP".to_owned(),
+        protocol::TCP => "TCP".to_owned(),
+        protocol::UDP => "UDP".to_owned(),
+        other => format!("protocol {other}"),
+    }
+}
+
+fn carried_line(spi_in: u32, carried: ChildSaCounters) -> String {
+    let (out, back) = (carried.outbound, carried.inbound);
+    let plural = if out.packets == 1 { "" } else { "s" };
+    format!(
+        "Child SA with inbound SPI {spi_in:08x} carried {} packet{plural} out and {} in ({} and {} octets)",
+        out.packets, back.packets, out.octets, back.octets
+    )
+}
+
+fn describe_event(event: &Event, secrets: bool) -> Option<String> {
+    Some(match event {
+        Event::KeysDerived(keys) => keys_derived(keys, secrets),
+        Event::IkeSaEstablished(sa) => ike_sa_established(sa),
+        Event::ChildSaEstablished(child) => child_sa_established(child, secrets),
+        Event::ChildSaFailed { reason, .. } => {
+            format!("no Child SA: {}; the IKE SA stays without one", failure(*reason))
+        }
+        Event::ChildSaClosed { spi_in, reason, .. } => {
+            format!("Child SA with inbound SPI {spi_in:08x} closed: {}", close(*reason))
+        }
+        Event::IkeSaClosed { reason, .. } => format!("IKE SA closed: {}", close(*reason)),
+        Event::NegotiationFailed { reason, .. } => format!("negotiation failed: {}", failure(*reason)),
+        Event::Dropped(_) => return None,
+    })
+}
+
+fn keys_derived(sa: &IkeSaKeys, secrets: bool) -> String {
+    let keys = &sa.keys;
+    let named = [
+        ("SKEYSEED", &keys.skeyseed),
+        ("SK_d", &keys.sk_d),
+        ("SK_ai", &keys.sk_ai),
+        ("SK_ar", &keys.sk_ar),
+        ("SK_ei", &keys.sk_ei),
+        ("SK_er", &keys.sk_er),
+        ("SK_pi", &keys.sk_pi),
+        ("SK_pr", &keys.sk_pr),
+    ];
+    let present = named.iter().filter(|(_, key)| !key.is_empty());
+    let listed: Vec<_> = present.map(|(name, key)| name_key(name, key, secrets)).collect();
+    format!(
+        "chose {}; {} secret and nonces give {}; what follows is encrypted",
+        sa.proposal,
+        sa.proposal.key_exchange,
+        listed.join(", ")
+    )
+}
+
+fn ike_sa_established(sa: &IkeSaEstablished) -> String {
+    let who = match sa.role {
+        Role::Initiator => "responder",
+        Role::Responder => "initiator",
+    };
+    let nat = if sa.nat_detected { "; a NAT is on the path, so UDP port 4500 from here on" } else { "" };
+    format!("AUTH proves the {who} to be {}: IKE SA {} / {} is up{nat}", sa.peer_id, sa.spi_i, sa.spi_r)
+}
+
+fn child_sa_established(child: &ChildSaEstablished, secrets: bool) -> String {
+    let mode = match child.mode {
+        ipseclab_ike::config::Mode::Tunnel => "tunnel",
+        ipseclab_ike::config::Mode::Transport => "transport",
+    };
+    let udp = if child.udp_encap { " in UDP" } else { "" };
+    // Packets wait where the negotiation began.
+    let then = if child.role == Role::Initiator { "; waiting packets go" } else { "" };
+    let mut line = format!(
+        "Child SA is up: ESP{udp}, {mode} mode, {}, {} === {}, SPI in {:08x}, out {:08x}{then}",
+        child.proposal,
+        selectors(&child.local_ts),
+        selectors(&child.remote_ts),
+        child.spi_in,
+        child.spi_out
+    );
+    if secrets {
+        let keys = [
+            ("ESP encryption in", &child.keys_in.encryption),
+            ("ESP integrity in", &child.keys_in.integrity),
+            ("ESP encryption out", &child.keys_out.encryption),
+            ("ESP integrity out", &child.keys_out.integrity),
+        ];
+        for (name, key) in keys.iter().filter(|(_, key)| !key.is_empty()) {
+            line.push_str("; ");
+            line.push_str(&name_key(name, key, true));
+        }
+    }
+    line
+}
+
+/// Selectors as swanctl writes them: networks by prefix, other ranges by both ends.
+fn selectors(set: &TrafficSelectors) -> String {
+    set.as_slice().iter().map(selector).collect::<Vec<_>>().join(" ")
+}
+
+fn selector(selector: &TrafficSelector) -> String {
+    let (first, last) = (selector.start_port, selector.end_port);
+    let ports = match (first, last) {
+        (0, u16::MAX) => String::new(),
+        (first, last) if first == last => format!("/{first}"),
+        (first, last) => format!("/{first}-{last}"),
+    };
+    let addresses = addresses(&selector.addresses);
+    match selector.protocol {
+        0 if ports.is_empty() => addresses,
+        0 => format!("{addresses}[any{ports}]"),
+        protocol => format!("{addresses}[{}{ports}]", protocol_name(protocol).to_lowercase()),
+    }
+}
+
+fn addresses(range: &AddressRange) -> String {
+    match range {
+        AddressRange::V4 { start, end } => match prefix_len(start.to_bits(), end.to_bits()) {
+            Some(32) => start.to_string(),
+            Some(len) => format!("{start}/{len}"),
+            None => format!("{start}-{end}"),
+        },
+        AddressRange::V6 { start, end } => format!("{start}-{end}"),
+        AddressRange::Unknown { kind, .. } => format!("type {kind}"),
+    }
+}
+
+/// The prefix length of a range that is a network.
+fn prefix_len(first: u32, last: u32) -> Option<u32> {
+    let host_bits = first ^ last;
+    let is_network = host_bits & host_bits.wrapping_add(1) == 0 && first & host_bits == 0;
+    is_network.then(|| host_bits.leading_zeros())
+}
+
+fn name_key(name: &str, key: &Secret, secrets: bool) -> String {
+    if secrets { format!("{name} = {}", hex(key.expose())) } else { name.to_owned() }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+fn failure(reason: FailureReason) -> &'static str {
+    match reason {
+        FailureReason::Timeout => "no answer to any transmission",
+        FailureReason::NoProposalChosen => "the two sides share no proposal",
+        FailureReason::InvalidKePayload => "the two sides share no key exchange group",
+        FailureReason::AuthenticationFailed => "identity or AUTH is not accepted",
+        FailureReason::TsUnacceptable => "the traffic selectors have nothing in common",
+        FailureReason::InvalidSyntax => "a message breaks the protocol",
+        FailureReason::PeerError => "the peer refuses",
+        FailureReason::Terminated => "ended by command",
+    }
+}
+
+fn close(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Local => "we deleted it",
+        CloseReason::Remote => "the peer deleted it",
+        CloseReason::PeerDead => "the peer no longer answers",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_values_appear_on_request_only() {
+        let key = Secret::new([0xab, 0xcd]);
+        assert_eq!(name_key("SK_d", &key, false), "SK_d");
+        assert_eq!(name_key("SK_d", &key, true), "SK_d = abcd");
+    }
+
+    fn check_addresses(start: [u8; 4], end: [u8; 4], expected: &str) {
+        assert_eq!(addresses(&AddressRange::V4 { start: start.into(), end: end.into() }), expected);
+    }
+
+    #[test]
+    fn ranges_that_are_networks_are_written_with_a_prefix_and_no_others() {
+        check_addresses([10, 1, 0, 0], [10, 1, 255, 255], "10.1.0.0/16");
+        check_addresses([0, 0, 0, 0], [255, 255, 255, 255], "0.0.0.0/0");
+        check_addresses([10, 1, 0, 1], [10, 1, 0, 1], "10.1.0.1");
+        check_addresses([10, 1, 0, 0], [10, 1, 0, 2], "10.1.0.0-10.1.0.2");
+        check_addresses([10, 1, 0, 1], [10, 1, 0, 2], "10.1.0.1-10.1.0.2");
+        check_addresses([10, 1, 0, 128], [10, 1, 1, 127], "10.1.0.128-10.1.1.127");
+    }
+
+    #[test]
+    fn narrowed_selectors_name_protocol_and_ports() {
+        let addresses = AddressRange::V4 { start: [10, 1, 0, 1].into(), end: [10, 1, 0, 1].into() };
+        let with = |protocol, start_port, end_port| {
+            selector(&TrafficSelector { protocol, start_port, end_port, addresses: addresses.clone() })
+        };
+        assert_eq!(with(0, 0, u16::MAX), "10.1.0.1");
+        assert_eq!(with(17, 0, u16::MAX), "10.1.0.1[udp]");
+        assert_eq!(with(17, 53, 53), "10.1.0.1[udp/53]");
+        assert_eq!(with(0, 1, 9), "10.1.0.1[any/1-9]");
+    }
+
+    #[test]
+    fn what_a_child_sa_carried_is_told_by_direction() {
+        let mut carried = ChildSaCounters::default();
+        (carried.outbound.packets, carried.outbound.octets, carried.inbound.packets) = (1, 84, 2);
+        let line = carried_line(0xabc, carried);
+        assert_eq!(
+            line,
+            "Child SA with inbound SPI 00000abc carried 1 packet out and 2 in (84 and 0 octets)"
+        );
+    }
+
+    #[test]
+    fn an_acquire_names_the_packet_and_the_term() {
+        let packet = Selectors {
+            source: [10, 1, 0, 1].into(),
+            destination: [10, 2, 0, 1].into(),
+            protocol: 1,
+            source_port: Some(0x0800),
+            destination_port: Some(0x0800),
+        };
+        let line = acquire(&packet);
+        assert!(line.starts_with("ICMP packet 10.1.0.1 > 10.2.0.1") && line.ends_with("(acquire)"), "{line}");
+    }
+}

@@ -1,0 +1,11 @@
+//! Small scenarios, run as a user would run them: what must happen in each, and what must not.
+//!
+//! [`support::run`] checks what holds in every run: each latency is the sum of its parts, each packet is booked, and
+//! each SA that came up has closed at most once.
+
+mod lifecycle;
+mod load;
+mod nat;
+mod network;
+mod policies;
+mod support;

@@ -1,0 +1,159 @@
+//! What the simulator puts on the wire, in the eyes of tshark.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use ipseclab_experiments::results::{self, Wanted};
+use ipseclab_experiments::run::run;
+use ipseclab_experiments::scenario::{Override, library, load};
+
+fn tshark_is_here() -> bool {
+    let found = Command::new("tshark").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        println!("skipped: tshark is not installed");
+    }
+    found
+}
+
+/// Runs a scenario with captures into `folder`/run.
+fn capture(scenario: &str, settings: &[&str], folder: &Path) -> std::path::PathBuf {
+    let changes: Vec<_> = settings.iter().map(|text| Override::parse(text).unwrap()).collect();
+    let scenario = load(scenario, &changes).unwrap_or_else(|report| panic!("{}", report.render(false)));
+    let wanted = Wanted { capture: true, secrets: false };
+    let result = run(&scenario, wanted.observe()).unwrap();
+    let directory = results::prepare(&folder.join("run"), false).unwrap();
+    results::write(directory, &scenario, &result, wanted).unwrap()
+}
+
+/// Runs the command that the how-to gives, with more arguments; returns its lines.
+fn tshark(run: &Path, file: &Path, arguments: &[&str]) -> Vec<String> {
+    let output = Command::new("tshark")
+        .env("WIRESHARK_CONFIG_DIR", run.join("capture/wireshark"))
+        .arg("-r")
+        .arg(file)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {errors}", file.display());
+    String::from_utf8(output.stdout).unwrap().lines().map(ToOwned::to_owned).collect()
+}
+
+fn captures(run: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(run.join("capture")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "pcapng")).collect();
+    files.sort();
+    files
+}
+
+/// The fields by which a packet is judged, in this order.
+const FIELDS: [&str; 10] = [
+    "frame.number",
+    "_ws.malformed",
+    "_ws.expert.severity",
+    "ip.checksum.status",
+    "udp.checksum.status",
+    "esp.spi",
+    "esp.icv_good",
+    "isakmp.exchangetype",
+    "isakmp.enc.decrypted",
+    "isakmp.id.type",
+];
+/// tshark's severity of errors; warnings (such as a ping without an answer) lie below.
+const SEVERITY_ERROR: u32 = 0x0080_0000;
+const IKE_SA_INIT: &str = "34";
+const IKE_AUTH: &str = "35";
+
+/// Nothing is malformed, every checksum and ESP ICV is found correct, every protected IKE message decrypts; returns how
+/// many ESP packets and protected IKE messages there are.
+fn check_captures(run: &Path) -> (usize, usize) {
+    let (mut esp, mut protected) = (0, 0);
+    for file in captures(run) {
+        let mut arguments =
+            vec!["-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-T", "fields"];
+        arguments.extend(FIELDS.iter().flat_map(|field| ["-e", *field]));
+        for line in tshark(run, &file, &arguments) {
+            let columns: Vec<_> = line.split('\t').collect();
+            let [_, malformed, severities, ip, udp, spi, icv_good, exchange, decrypted, id] = columns[..]
+            else {
+                panic!("{}: {line}", file.display());
+            };
+            let context = format!("{}: {line}", file.display());
+            assert_eq!(malformed, "", "{context}");
+            let worst = severities.split(',').filter_map(|text| text.parse().ok()).max().unwrap_or(0);
+            assert!(worst < SEVERITY_ERROR, "{context}");
+            // 1 is good, 0 bad, 2 unverified; a tunnel shows two IPv4 headers.
+            assert!(ip.split(',').all(|status| status == "1"), "{context}");
+            assert!(udp.is_empty() || udp.split(',').all(|status| status == "1"), "{context}");
+            if !spi.is_empty() {
+                assert_eq!(icv_good, "1", "{context}");
+                esp += 1;
+            }
+            if !exchange.is_empty() && exchange != IKE_SA_INIT {
+                assert!(!decrypted.is_empty(), "{context}");
+                assert!(
+                    exchange != IKE_AUTH || !id.is_empty(),
+                    "a decrypted IKE_AUTH shows identities: {context}"
+                );
+                protected += 1;
+            }
+        }
+    }
+    (esp, protected)
+}
+
+#[test]
+fn every_shipped_scenario_decodes_and_decrypts_without_a_complaint() {
+    if !tshark_is_here() {
+        return;
+    }
+    for shipped in library::SCENARIOS {
+        let folder = tempfile::tempdir().unwrap();
+        let run = capture(shipped.name, &[], folder.path());
+        let (esp, protected) = check_captures(&run);
+        assert!(esp > 0 && protected > 0, "{}: {esp} ESP packets, {protected} IKE messages", shipped.name);
+    }
+}
+
+#[test]
+fn every_algorithm_that_tshark_knows_decrypts() {
+    if !tshark_is_here() {
+        return;
+    }
+    let suites = [
+        ("aes128-sha1-modp1024", "aes128-sha1"),
+        ("aes192-sha384-ecp384", "aes192-sha384"),
+        ("aes256-sha512-modp1536", "aes256-sha512"),
+        ("aes128gcm16-prfsha384-ecp256", "aes256gcm16"),
+        ("aes128-sha256-modp3072", "null-sha256"),
+        ("aes256gcm16-prfsha512-modp4096", "aes128-sha256"),
+    ];
+    for (ike, esp) in suites {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = [
+            format!("connections.office.proposals=[\"{ike}\"]"),
+            format!("connections.office.children.lan.esp_proposals=[\"{esp}\"]"),
+        ];
+        let run = capture("site-to-site", &settings.each_ref().map(String::as_str), folder.path());
+        let (esp_packets, protected) = check_captures(&run);
+        assert!(esp_packets >= 100 && protected >= 6, "{ike} {esp}");
+    }
+}
+
+#[test]
+fn the_how_to_command_shows_the_pings_inside_esp() {
+    if !tshark_is_here() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = capture("site-to-site", &[], folder.path());
+    let lines = tshark(&run, &run.join("capture/left.pcapng"), &[]);
+    let pings = lines.iter().filter(|line| line.contains("Echo (ping) request")).count();
+    let replies = lines.iter().filter(|line| line.contains("Echo (ping) reply")).count();
+    assert_eq!((pings, replies), (50, 50));
+    assert_eq!(lines.iter().filter(|line| line.contains("IKE_AUTH")).count(), 2);
+}
