@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("cdf", cdf()),
         ("box", boxes()),
         ("heatmap", heatmap()),
+        ("stack", stack()),
         ("timeline", timeline()),
         ("grid", grid()),
     ];
@@ -141,6 +142,35 @@ fn heatmap() -> Figure {
         (0..4).map(move |row| Point::cell(column, row, latency(DELAYS[row.min(2)], LOSSES[column], row)))
     });
     figure.panels = vec![Panel { title: String::new(), series: vec![Series::new("", cells.collect())] }];
+    figure
+}
+
+fn stack() -> Figure {
+    let x = Axis::categories("packet loss (%)", LOSSES.map(|loss| loss.to_string()));
+    let y = Axis::linear("share of set-up latency (%)");
+    let mut figure = Figure::new("Where the time goes", Kind::Stack, x, y);
+    let panel = |&delay: &u32| {
+        let total = |loss: f64| latency(delay, loss, 3);
+        let parts = [
+            ("propagation", 0.0, 4.0 * f64::from(delay)),
+            ("processor time", 4.0 * f64::from(delay), 14.0 + 4.0 * f64::from(delay)),
+        ];
+        let mut series: Vec<Series> = parts
+            .map(|(name, from, to)| {
+                let points = LOSSES.iter().enumerate().map(|(place, &loss)| {
+                    Point::part(place, 100.0 * from / total(loss), 100.0 * to / total(loss))
+                });
+                Series::new(name, points.collect())
+            })
+            .into();
+        let waiting = LOSSES
+            .iter()
+            .enumerate()
+            .map(|(place, &loss)| Point::part(place, 100.0 * latency(delay, 0.0, 3) / total(loss), 100.0));
+        series.push(Series::new("wait for retransmission", waiting.collect()));
+        Panel { title: format!("RTT {} ms", 2 * delay), series }
+    };
+    figure.panels = DELAYS.iter().map(panel).collect();
     figure
 }
 

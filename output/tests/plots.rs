@@ -7,12 +7,12 @@ use ipseclab_output::{Axis, Figure, Kind, Panel, PlotError, Point, Scale, Series
 fn figure(kind: Kind, points: Vec<Point>) -> Figure {
     let names = || Axis::categories("place <&>", ["first", "second", "third"]);
     let x = match kind {
-        Kind::Box | Kind::Heatmap => names(),
+        Kind::Box | Kind::Heatmap | Kind::Stack => names(),
         Kind::Line | Kind::Cdf | Kind::Timeline => Axis::linear("loss (%)"),
     };
     let y = match kind {
         Kind::Heatmap | Kind::Timeline => names(),
-        Kind::Line | Kind::Cdf | Kind::Box => Axis::linear("latency (ms)"),
+        Kind::Line | Kind::Cdf | Kind::Box | Kind::Stack => Axis::linear("latency (ms)"),
     };
     let series = vec![Series::new("one", points), Series::new("two", Vec::new())];
     let panels = vec![Panel { title: "panel".into(), series }];
@@ -27,11 +27,12 @@ fn point(kind: Kind, place: usize, value: f64) -> Point {
         Kind::Cdf => Point::sample(value),
         Kind::Box => Point::grouped_sample(place, value),
         Kind::Heatmap => Point::cell(place, place, value),
+        Kind::Stack => Point::part(place, value, value + 1.0),
         Kind::Timeline => Point::span(place, value, value + 1.0),
     }
 }
 
-const KINDS: [Kind; 5] = [Kind::Line, Kind::Cdf, Kind::Box, Kind::Heatmap, Kind::Timeline];
+const KINDS: [Kind; 6] = [Kind::Line, Kind::Cdf, Kind::Box, Kind::Heatmap, Kind::Stack, Kind::Timeline];
 
 fn three_points(kind: Kind) -> Figure {
     figure(kind, (0..3).zip([3.0, 5.0, 4.0]).map(|(place, value)| point(kind, place, value)).collect())
@@ -138,6 +139,8 @@ fn an_interval_down_to_zero_reaches_the_edge_of_a_logarithmic_axis() {
 #[test]
 fn intervals_must_hold_their_point_and_spans_must_not_end_before_they_begin() {
     let inverted = figure(Kind::Line, vec![Point::with_interval(1.0, 5.0, 6.0, 7.0)]);
+    assert!(matches!(inverted.svg(), Err(PlotError::BadInterval { .. })));
+    let inverted = figure(Kind::Stack, vec![Point::part(0, 2.0, 1.0)]);
     assert!(matches!(inverted.svg(), Err(PlotError::BadInterval { .. })));
     let inverted = figure(Kind::Timeline, vec![Point::span(0, 2.0, 1.0)]);
     assert!(matches!(inverted.svg(), Err(PlotError::BadInterval { .. })));

@@ -29,6 +29,7 @@ pub use tools::{TopologyArgs, TopologyCommand, TopologyShowArgs, TopologyShowOpt
 use crate::document::Report;
 use crate::results::ResultsError;
 use crate::run::RunError;
+use crate::sweep::SweepError;
 
 /// A deterministic simulator of networks whose nodes speak real IKEv2 and ESP.
 #[derive(Debug, Parser)]
@@ -44,6 +45,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a scenario and write its results.
     Run(RunArgs),
+    /// Run every combination of a sweep and write tables and plots.
+    Sweep(SweepArgs),
     /// Run a scenario and show its messages: who sends what, when, and what was agreed.
     Explain(ExplainArgs),
     /// Look at topologies.
@@ -63,6 +66,7 @@ Examples:
   ipseclab list                       what there is to try
   ipseclab explain site-to-site       IKE, message by message
   ipseclab run site-to-site           tables, ladder and summary in out/
+  ipseclab sweep negotiation-latency  thousands of runs, tables and plots in out/
   ipseclab check my-scenario.toml     is the file right?
   ipseclab schema scenario            for the editor
 
@@ -78,6 +82,9 @@ pub enum Failure {
     /// The result cannot be written.
     #[error("cannot write the result: {0}")]
     Output(#[from] std::io::Error),
+    /// A sweep has no complete results.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
     /// The run has no result.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -95,8 +102,8 @@ impl Failure {
     /// The text for standard error, complete with line ends.
     pub fn render(&self, colour: bool) -> String {
         match self {
-            Self::Input(report) => report.render(colour),
-            Self::Output(_) | Self::Run(_) | Self::Results(_) => format!("error: {self}\n"),
+            Self::Input(report) | Self::Sweep(SweepError::Scenario(report)) => report.render(colour),
+            Self::Output(_) | Self::Run(_) | Self::Results(_) | Self::Sweep(_) => format!("error: {self}\n"),
         }
     }
 }
@@ -113,6 +120,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Check(args) => check::execute(args, out),
         Command::List(args) => list::execute(args, out),
         Command::Schema(args) => schema::execute(args, out),
+        Command::Sweep(args) => sweep::execute(args, out),
         Command::Calibrate(args) => calibrate::execute(args, out),
     }
 }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::file::{PlotFile, PlotKind, SweepFile};
-use super::metric::{self, Metric, PlotMetric};
-use super::plan::{Axis, AxisValue, MAX_RUNS, Plot};
+use super::file::{PlotFile, PlotKind, SweepFile, XScale};
+use super::label::positions;
+use super::metric::{self, Metric, PlotMetric, Unit};
+use super::plan::{Axis, AxisValue, MAX_RUNS, Plot, Shown, plain};
 use crate::document::{Document, Finding, KeyPath, Report, list};
 use crate::scenario::{self, Override, ScenarioSource, library};
 
@@ -24,10 +25,11 @@ pub(super) fn read(document: &Document) -> Result<SweepFile, Report> {
 
 /// What is asked for and what plots draw, each once.
 pub(super) fn metrics(file: &SweepFile, plots: &[Plot]) -> Vec<Metric> {
-    let drawn = plots.iter().map(|plot| match plot {
-        Plot::Curve { y, .. } => y.metric,
-        Plot::Cdf { x, .. } => *x,
-        Plot::Heatmap { value, .. } => value.metric,
+    let drawn = plots.iter().flat_map(|plot| match plot {
+        Plot::Curve { y, .. } => vec![y.metric],
+        Plot::Cdf { x, .. } => vec![*x],
+        Plot::Heatmap { value, .. } => vec![value.metric],
+        Plot::Stack { file, .. } => file.parts.clone(),
     });
     let asked =
         if file.metrics.is_empty() { vec![Metric::Latency, Metric::Success] } else { file.metrics.clone() };
@@ -193,10 +195,12 @@ impl<'a> Builder<'a> {
         let file = self.file;
         let plots = file.plots.iter().enumerate().filter_map(|(index, plot)| {
             let at = KeyPath::root().key("plots").index(index);
+            self.refuse(plot.kind != PlotKind::Stack && !plot.parts.is_empty(), "parts", "a stack", &at);
             match plot.kind {
                 PlotKind::Line | PlotKind::Box => self.curve(plot, axes, &at),
                 PlotKind::Cdf => self.cdf(plot, axes, &at),
                 PlotKind::Heatmap => self.heatmap(plot, axes, &at),
+                PlotKind::Stack => self.stack(plot, axes, &at),
             }
         });
         plots.collect()
@@ -208,8 +212,13 @@ impl<'a> Builder<'a> {
         let series = self.varied(file.series.as_ref(), "series", axes, at);
         let facet = self.varied(file.facet.as_ref(), "facet", axes, at);
         let y = self.quantity(file.y.as_ref(), "y", at, PlotMetric::parse);
-        self.check_covered(&[x?, series?, facet?], axes, at);
-        Some(Plot::Curve { file: file.clone(), x: x??, y: y?, series: series?, facet: facet? })
+        let shown = self.shown(file, axes, at);
+        match file.kind {
+            PlotKind::Line => self.check_log(file, &axes[x??], &shown[x??], at),
+            _ => self.refuse(file.x_scale.is_some(), "x_scale", "line and cdf", at),
+        }
+        self.check_covered(&[x?, series?, facet?], axes, &shown, at);
+        Some(Plot::Curve { file: file.clone(), x: x??, y: y?, series: series?, facet: facet?, shown })
     }
 
     fn cdf(&mut self, file: &PlotFile, axes: &[Axis], at: &KeyPath) -> Option<Plot> {
@@ -218,8 +227,11 @@ impl<'a> Builder<'a> {
         let series = self.varied(file.series.as_ref(), "series", axes, at);
         let facet = self.varied(file.facet.as_ref(), "facet", axes, at);
         let x = self.quantity(Some(&file.x), "x", at, Metric::parse);
-        self.check_covered(&[series?, facet?], axes, at);
-        Some(Plot::Cdf { file: file.clone(), x: x?, series: series?, facet: facet? })
+        self.refuse(file.y_scale.is_some(), "y_scale", "line, box and heatmap", at);
+        self.refuse(file.x_scale == Some(XScale::Names), "x_scale", "line, with names", at);
+        let shown = self.shown(file, axes, at);
+        self.check_covered(&[series?, facet?], axes, &shown, at);
+        Some(Plot::Cdf { file: file.clone(), x: x?, series: series?, facet: facet?, shown })
     }
 
     fn heatmap(&mut self, file: &PlotFile, axes: &[Axis], at: &KeyPath) -> Option<Plot> {
@@ -234,8 +246,73 @@ impl<'a> Builder<'a> {
             Some(value) => Some(value),
             None => self.missing("value", at),
         };
-        self.check_covered(&[x?, y?, facet?], axes, at);
-        Some(Plot::Heatmap { file: file.clone(), x: x??, y: y??, value: value?, facet: facet? })
+        self.refuse(file.x_scale.is_some(), "x_scale", "line and cdf", at);
+        let shown = self.shown(file, axes, at);
+        self.check_covered(&[x?, y?, facet?], axes, &shown, at);
+        Some(Plot::Heatmap { file: file.clone(), x: x??, y: y??, value: value?, facet: facet?, shown })
+    }
+
+    fn stack(&mut self, file: &PlotFile, axes: &[Axis], at: &KeyPath) -> Option<Plot> {
+        self.refuse(file.y.is_some(), "y", "line, box and heatmap", at);
+        self.refuse(file.value.is_some(), "value", "a heatmap", at);
+        self.refuse(file.series.is_some(), "series", "line, box and cdf", at);
+        self.refuse(file.x_scale.is_some(), "x_scale", "line and cdf", at);
+        self.refuse(file.y_scale.is_some(), "y_scale", "line, box and heatmap", at);
+        let x = self.varied(Some(&file.x), "x", axes, at);
+        let facet = self.varied(file.facet.as_ref(), "facet", axes, at);
+        let shown = self.shown(file, axes, at);
+        match file.parts.first() {
+            None => self.missing("parts", at)?,
+            Some(first) => self.check_units(first.unit(), &file.parts, &at.key("parts")),
+        }
+        self.check_covered(&[x?, facet?], axes, &shown, at);
+        Some(Plot::Stack { file: file.clone(), x: x??, facet: facet?, shown })
+    }
+
+    /// Parts of a whole have one unit, and each is there once.
+    fn check_units(&mut self, unit: Unit, parts: &[Metric], at: &KeyPath) {
+        for (index, part) in parts.iter().enumerate() {
+            let name = part.name();
+            let (message, label) = if part.unit() != unit {
+                (format!("`{name}` and `{}` have different units", parts[0].name()), "cannot be added")
+            } else if parts[..index].contains(part) {
+                (format!("`{at}` has `{name}` twice"), "the same again")
+            } else {
+                continue;
+            };
+            self.report.push(Finding::new(message).at(self.document.locate(&at.index(index)), label));
+        }
+    }
+
+    /// The values that a plot draws: all of an axis, or those that `only` names.
+    fn shown(&mut self, file: &PlotFile, axes: &[Axis], at: &KeyPath) -> Shown {
+        let mut shown: Shown = axes.iter().map(|axis| (0..axis.values.len()).collect()).collect();
+        let only = at.key("only");
+        for (key, names) in &file.only {
+            let Some(Some(position)) = self.varied(Some(key), "only", axes, at) else { continue };
+            let Axis { path, values, .. } = &axes[position];
+            for (index, name) in names.iter().enumerate() {
+                if values.iter().all(|value| value.label != *name) {
+                    let labels = || values.iter().map(|value| value.label.as_str());
+                    let finding = Finding::new(format!("`{path}` has no value named `{name}`"));
+                    let place = self.document.locate(&only.key(key).index(index));
+                    let finding = finding.at(place, "not one of its names").suggest(name, labels());
+                    self.report.push(finding.help(format!("its values: {}", list(labels()))));
+                }
+            }
+            shown[position].retain(|&value| names.contains(&values[value].label));
+        }
+        shown
+    }
+
+    fn check_log(&mut self, file: &PlotFile, axis: &Axis, shown: &[usize], at: &KeyPath) {
+        let above_zero = |(numbers, _): (Vec<f64>, _)| numbers.iter().all(|number| *number > 0.0);
+        if file.x_scale == Some(XScale::Log) && !positions(axis, shown).is_some_and(above_zero) {
+            let finding = Finding::new(format!("`{at}.x_scale` does not fit `{}`", axis.path));
+            let place = self.document.locate(&at.key("x_scale"));
+            let finding = finding.at(place, "needs numbers above zero, all with one unit");
+            self.report.push(finding.help("leave values out with `only`, or use a linear scale"));
+        }
     }
 
     fn missing<T>(&mut self, key: &str, at: &KeyPath) -> Option<T> {
@@ -296,24 +373,15 @@ impl<'a> Builder<'a> {
     }
 
     /// A plot must tell every varied key apart, or it would draw a mixture.
-    fn check_covered(&mut self, used: &[Option<usize>], axes: &[Axis], at: &KeyPath) {
+    fn check_covered(&mut self, used: &[Option<usize>], axes: &[Axis], shown: &Shown, at: &KeyPath) {
         let mut left = axes
             .iter()
             .enumerate()
-            .filter(|(position, axis)| axis.values.len() > 1 && !used.contains(&Some(*position)));
+            .filter(|(position, _)| shown[*position].len() > 1 && !used.contains(&Some(*position)));
         if let Some((_, axis)) = left.next() {
             let finding = Finding::new(format!("`{at}` does not tell the values of `{}` apart", axis.path))
-                .help("name it in `x`, `series` or `facet`");
+                .help("name it in `x`, `series` or `facet`, or draw one value with `only`");
             self.report.push(finding.at(self.document.locate(at), "would mix different combinations"));
         }
-    }
-}
-
-/// A value for people: texts without quotes, lists without brackets.
-fn plain(value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text.clone(),
-        toml::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
     }
 }

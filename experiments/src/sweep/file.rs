@@ -52,6 +52,12 @@ pub struct SweepFile {
 #[expect(dead_code, reason = "describes the schema of a list of any values, and is never made")]
 struct Values(Vec<serde_json::Value>);
 
+/// The names of values; at least one.
+#[derive(JsonSchema)]
+#[schemars(inline, extend("minItems" = 1))]
+#[expect(dead_code, reason = "describes the schema of a list of names, and is never made")]
+struct Names(Vec<String>);
+
 /// Words for a varied key in plots.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -71,24 +77,33 @@ pub struct PlotFile {
     pub kind: PlotKind,
     /// Heading. Default: the quantity and the key.
     pub title: Option<String>,
-    /// The varied key along the horizontal axis; for a cdf, the metric, whose distribution is drawn.
+    /// The varied key along the horizontal axis; for a cdf, the metric whose distribution over the runs is drawn.
     pub x: String,
-    /// The quantity along the vertical axis: a metric and a statistic, "negotiation.latency.p50". Not for a cdf; for a
-    /// heatmap, the varied key along the vertical axis.
+    /// The quantity along the vertical axis: a metric and a statistic, "negotiation.latency.p50". Not for a cdf or a
+    /// stack; for a heatmap, the varied key along the vertical axis.
     pub y: Option<String>,
     /// For a heatmap: the quantity that the colour shows.
     pub value: Option<PlotMetric>,
+    /// For a stack: the metrics that are parts of a whole, the lowest first.
+    #[serde(default)]
+    pub parts: Vec<Metric>,
     /// The varied key that has a line, or a box, for each of its values.
     pub series: Option<String>,
     /// The varied key that has a panel for each of its values.
     pub facet: Option<String>,
-    /// Scale of the horizontal axis. Default: linear.
-    pub x_scale: Option<Scale>,
-    /// Scale of the vertical axis. Default: linear.
+    /// The values that are drawn, by the path of a varied key and by their names in `labels`. Default: all.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Names>")]
+    pub only: BTreeMap<String, Vec<String>>,
+    /// Scale of the horizontal axis of a line or cdf. Default: linear, or names where values are no numbers.
+    pub x_scale: Option<XScale>,
+    /// Scale of the vertical axis of a line or box; for a heatmap, of its colours. Default: linear.
     pub y_scale: Option<Scale>,
-    /// Words along the horizontal axis. Default: the label of the key.
+    /// Words along the horizontal axis. Default: the label of the key; for a cdf, the name of the metric. Where
+    /// seconds are drawn, a unit at the end chooses what they are shown in: (s), (ms) or (µs).
     pub x_label: Option<String>,
-    /// Words along the vertical axis. Default: the name and unit of the quantity.
+    /// Words along the vertical axis; for a heatmap that is a key. Default: the name of the quantity, or the label of
+    /// the key. Where seconds are drawn, a unit at the end chooses what they are shown in: (s), (ms) or (µs).
     pub y_label: Option<String>,
 }
 
@@ -97,14 +112,30 @@ pub struct PlotFile {
 #[serde(rename_all = "lowercase")]
 #[schemars(extend("x-not-built-yet" = ["timeline", "scatter", "violin", "histogram"]))]
 pub enum PlotKind {
-    /// Lines with 95 % confidence intervals.
+    /// Lines; those of means with 95 % confidence intervals: Student's, as in the table, and Wilson's for the share of
+    /// runs that are a success or not, since Student's vanishes where all are.
     Line,
-    /// Share of all values up to each value.
+    /// Share of the runs up to each value.
     Cdf,
     /// Median, quartiles and what lies outside.
     Box,
     /// A coloured field for each combination of two keys.
     Heatmap,
+    /// Bars of the means of some metrics, as shares of their sum.
+    Stack,
+}
+
+/// How the values of a horizontal axis become positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum XScale {
+    /// Equal steps.
+    Linear,
+    /// Equal factors; values must be above zero.
+    Log,
+    /// A place for each value, whatever its size; lines stand a little beside each other, so that their intervals can
+    /// be told apart. Not for a cdf.
+    Names,
 }
 
 /// How values become positions.

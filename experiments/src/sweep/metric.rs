@@ -1,8 +1,12 @@
 //! What a sweep measures: named numbers of one run, and what many runs say about them.
 //!
-//! A [`Metric`] is one number a negotiation (or its mean over those of a run, where a run has several); a
-//! [`Statistic`] summarises a metric over the replications of a combination. The names are the columns of
-//! `negotiations.csv`, so that a plot and a table speak of the same thing.
+//! A [`Metric`] is one number of a run: its mean over the run's negotiations, which in most studies is one. A
+//! [`Statistic`] summarises a metric over the replications of a combination; plots draw nothing else, so that a plot
+//! and a table speak of the same thing.
+//!
+//! A negotiation that failed has no set-up latency and no parts of one: those means are over the tunnels that came up,
+//! and a run without any has no value. The shares of successes and first tries, messages, octets and retransmissions are over all
+//! negotiations. What started during the warm-up is left out of all of them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,6 +14,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de};
 
+use super::record::Negotiation;
 use crate::document::{list, nearest};
 use crate::structure::{Format, Mistake};
 
@@ -22,18 +27,31 @@ pub enum Metric {
     Propagation,
     /// The part of the latency that packets spend in queues and being serialised, in seconds.
     Queueing,
-    /// The part of the latency that processors work, in seconds.
+    /// The part of the latency that processors work, or work for others meanwhile, in seconds.
     Cpu,
     /// The part of the latency that passes until lost messages are sent again, in seconds.
     RetransmissionWait,
-    /// Messages sent in both directions, repeated ones included.
+    /// Messages that the initiator sent or received, repeated ones included.
     Messages,
-    /// Octets of IP packets sent in both directions.
+    /// Octets of UDP payload in those messages.
     Octets,
     /// Requests sent again.
     Retransmissions,
     /// 1 for a tunnel that came up, else 0; its mean is the share of successes.
     Success,
+    /// 1 for a tunnel that came up without a request being sent again, else 0.
+    FirstTry,
+}
+
+/// What the values of a metric count, and how tables write them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Time, written as decimal seconds down to the nanosecond.
+    Seconds,
+    /// Things that are counted; means of them have decimals.
+    Count,
+    /// A share between 0 and 1.
+    Share,
 }
 
 /// What replications say about a metric.
@@ -75,7 +93,7 @@ pub enum MetricError {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Latency,
         Self::Propagation,
         Self::Queueing,
@@ -85,6 +103,7 @@ impl Metric {
         Self::Octets,
         Self::Retransmissions,
         Self::Success,
+        Self::FirstTry,
     ];
 
     /// The name in files.
@@ -99,21 +118,70 @@ impl Metric {
             Self::Octets => "negotiation.octets",
             Self::Retransmissions => "negotiation.retransmissions",
             Self::Success => "negotiation.success",
+            Self::FirstTry => "negotiation.first_try",
         }
     }
 
-    /// Words for an axis, with the unit.
-    pub fn label(self) -> &'static str {
+    /// Words for an axis, without the unit.
+    pub fn words(self) -> &'static str {
         match self {
-            Self::Latency => "set-up latency (s)",
-            Self::Propagation => "propagation (s)",
-            Self::Queueing => "queueing and serialisation (s)",
-            Self::Cpu => "processor time (s)",
-            Self::RetransmissionWait => "waiting for retransmission (s)",
+            Self::Latency => "set-up latency",
+            Self::Propagation => "propagation",
+            Self::Queueing => "queueing and serialisation",
+            Self::Cpu => "processor time",
+            Self::RetransmissionWait => "wait for retransmission",
             Self::Messages => "messages",
-            Self::Octets => "octets sent",
+            Self::Octets => "octets",
             Self::Retransmissions => "retransmissions",
-            Self::Success => "share of successes",
+            Self::Success => "successful set-ups",
+            Self::FirstTry => "set-ups without retransmission",
+        }
+    }
+
+    /// What its values count.
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Latency | Self::Propagation | Self::Queueing | Self::Cpu | Self::RetransmissionWait => {
+                Unit::Seconds
+            }
+            Self::Messages | Self::Octets | Self::Retransmissions => Unit::Count,
+            Self::Success | Self::FirstTry => Unit::Share,
+        }
+    }
+
+    /// The name of its column in tables, with the unit.
+    pub fn column(self) -> String {
+        format!("{}{}", self.name(), self.unit().suffix())
+    }
+
+    /// Its value for one negotiation, in nanoseconds, counts, or 0 and 1; `None` where a failure has none.
+    pub fn sample(self, negotiation: &Negotiation) -> Option<u64> {
+        let time = |nanoseconds| negotiation.established.then_some(nanoseconds);
+        match self {
+            Self::Latency => time(negotiation.latency_ns),
+            Self::Propagation => time(negotiation.propagation_ns),
+            Self::Queueing => time(negotiation.serialisation_queueing_ns),
+            Self::Cpu => time(negotiation.cpu_ns),
+            Self::RetransmissionWait => time(negotiation.retransmission_wait_ns),
+            Self::Messages => Some(negotiation.messages),
+            Self::Octets => Some(negotiation.octets),
+            Self::Retransmissions => Some(negotiation.retransmissions),
+            Self::Success => Some(negotiation.established.into()),
+            Self::FirstTry => Some((negotiation.established && negotiation.retransmissions == 0).into()),
+        }
+    }
+
+    /// Its value for a run, in seconds, counts or a share: the mean over the negotiations that have one.
+    pub fn value(self, negotiations: &[Negotiation]) -> Option<f64> {
+        let samples = negotiations.iter().filter_map(|negotiation| self.sample(negotiation));
+        // Integers are summed, so that the order of negotiations cannot show.
+        let (sum, count) =
+            samples.fold((0_u128, 0_u64), |(sum, count), sample| (sum + u128::from(sample), count + 1));
+        #[expect(clippy::cast_precision_loss, reason = "the mean is rounded once, to 53 bits")]
+        let mean = (count > 0).then(|| sum as f64 / count as f64);
+        match self.unit() {
+            Unit::Seconds => mean.map(|nanoseconds| nanoseconds / 1e9),
+            Unit::Count | Unit::Share => mean,
         }
     }
 
@@ -124,6 +192,31 @@ impl Metric {
     pub fn parse(name: &str) -> Result<Self, MetricError> {
         let found = Self::ALL.into_iter().find(|metric| metric.name() == name);
         found.ok_or_else(|| MetricError::Metric(name.to_owned()))
+    }
+}
+
+impl Unit {
+    /// The unit as tables name it; `1` for plain numbers.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Seconds => "s",
+            Self::Count | Self::Share => "1",
+        }
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Seconds => "_s",
+            Self::Count | Self::Share => "",
+        }
+    }
+
+    /// A value as tables write it.
+    pub fn text(self, value: f64) -> String {
+        match self {
+            Self::Seconds => format!("{value:.9}"),
+            Self::Count | Self::Share => format!("{value:.6}"),
+        }
     }
 }
 
@@ -242,6 +335,38 @@ mod tests {
                 let both = PlotMetric { metric, statistic };
                 assert_eq!(PlotMetric::parse(&both.to_string()), Ok(both));
             }
+        }
+    }
+
+    fn negotiation(latency_ns: u64, retransmissions: u64, established: bool) -> Negotiation {
+        Negotiation { established, latency_ns, retransmissions, ..Negotiation::default() }
+    }
+
+    #[test]
+    fn failures_have_no_latency_but_count_as_failures_and_by_their_messages() {
+        let run = [
+            negotiation(40_000_001, 0, true),
+            negotiation(165_000_000_000, 5, false),
+            negotiation(60_000_000, 1, true),
+        ];
+        assert_eq!(Metric::Latency.value(&run), Some(0.050_000_000_5));
+        assert_eq!(Metric::Retransmissions.value(&run), Some(2.0));
+        assert_eq!(Metric::Success.value(&run), Some(2.0 / 3.0));
+        assert_eq!(Metric::FirstTry.value(&run), Some(1.0 / 3.0));
+        assert_eq!((Metric::Latency.value(&run[1..2]), Metric::Success.value(&run[1..2])), (None, Some(0.0)));
+        assert_eq!((Metric::Success.value(&[]), Metric::Messages.value(&[])), (None, None));
+    }
+
+    #[test]
+    fn seconds_keep_every_nanosecond() {
+        for latency_ns in [0, 1, 40_123_456, 179_999_999_999] {
+            let text =
+                Unit::Seconds.text(Metric::Latency.value(&[negotiation(latency_ns, 0, true)]).unwrap());
+            assert_eq!(
+                text.replace('.', "").trim_start_matches('0').parse().unwrap_or(0),
+                latency_ns,
+                "{text}"
+            );
         }
     }
 

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::build::{Builder, metrics, read};
 use super::file::PlotFile;
 use super::metric::{self, Metric, PlotMetric};
-use crate::document::{Document, KeyPath, Report};
+use crate::document::{Document, Finding, KeyPath, Report};
 use crate::scenario::{self, CheckedScenario, Override, ScenarioSource, hex, library};
 use crate::schema;
 use crate::structure::Structure;
@@ -68,6 +68,22 @@ pub struct AxisValue {
     pub label: String,
 }
 
+impl AxisValue {
+    /// The value as written, texts without quotes and lists without brackets.
+    pub fn plain(&self) -> String {
+        plain(&self.value)
+    }
+}
+
+/// A value for people: texts without quotes, lists without brackets.
+pub(super) fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
 /// A plot whose keys are known to be varied, as positions in [`SweepPlan::axes`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Plot {
@@ -83,6 +99,8 @@ pub enum Plot {
         series: Option<usize>,
         /// A panel for each value.
         facet: Option<usize>,
+        /// The values of each axis that are drawn.
+        shown: Shown,
     },
     /// Distributions.
     Cdf {
@@ -94,6 +112,8 @@ pub enum Plot {
         series: Option<usize>,
         /// A panel for each value.
         facet: Option<usize>,
+        /// The values of each axis that are drawn.
+        shown: Shown,
     },
     /// Coloured fields.
     Heatmap {
@@ -107,8 +127,24 @@ pub enum Plot {
         value: PlotMetric,
         /// A panel for each value.
         facet: Option<usize>,
+        /// The values of each axis that are drawn.
+        shown: Shown,
+    },
+    /// Stacked bars.
+    Stack {
+        /// The file's entry; its `parts` are at least one.
+        file: PlotFile,
+        /// Along the horizontal axis.
+        x: usize,
+        /// A panel for each value.
+        facet: Option<usize>,
+        /// The values of each axis that are drawn.
+        shown: Shown,
     },
 }
+
+/// For each axis of a plan, the positions of the values that a plot draws; at least one, in the order of the axis.
+pub type Shown = Vec<Vec<usize>>;
 
 /// One run of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,6 +240,11 @@ impl SweepPlan {
         choice
     }
 
+    /// The combination with those positions in [`Axis::values`], one for each axis.
+    pub fn point(&self, choice: &[usize]) -> usize {
+        self.axes.iter().zip(choice).fold(0, |point, (axis, position)| point * axis.values.len() + position)
+    }
+
     /// The key and the value of each axis in a combination.
     pub fn parameters(&self, point: usize) -> Vec<(&KeyPath, &AxisValue)> {
         self.axes.iter().zip(self.choice(point)).map(|(axis, at)| (&axis.path, &axis.values[at])).collect()
@@ -212,13 +253,22 @@ impl SweepPlan {
     /// The scenario of a combination; its seed is not that of any run.
     ///
     /// # Errors
-    /// None for a plan that was built, unless a file that the scenario names changed meanwhile.
+    /// None for a plan that was built, unless a file that the scenario names changed meanwhile: under the identity of
+    /// its runs another scenario would be run.
     pub fn scenario(&self, point: usize) -> Result<CheckedScenario, Report> {
         let mut document = self.base.clone();
         for (axis, at) in self.axes.iter().zip(self.choice(point)) {
             axis.changes[at].apply(&mut document).map_err(|error| Report::of(error.finding()))?;
         }
-        scenario::check(&document, self.folder.as_deref())
+        let scenario = scenario::check(&document, self.folder.as_deref())?;
+        let promised = self.digests.get(point);
+        if promised.is_some_and(|promised| *promised != self.digest(point, &scenario.canonical)) {
+            let finding = Finding::new(format!("scenario `{}` changed while its sweep ran", scenario.name));
+            return Err(Report::of(
+                finding.help("a file that it names was written to; start the sweep again"),
+            ));
+        }
+        Ok(scenario)
     }
 
     /// All runs, in order.

@@ -80,14 +80,14 @@ pub(super) fn colors(figure: &Figure) -> Range {
 
 fn x_values(kind: Kind, point: &Point) -> Vec<f64> {
     match kind {
-        Kind::Line | Kind::Cdf | Kind::Box | Kind::Heatmap => vec![point.x],
+        Kind::Line | Kind::Cdf | Kind::Box | Kind::Heatmap | Kind::Stack => vec![point.x],
         Kind::Timeline => vec![point.low, point.high],
     }
 }
 
 fn y_values(kind: Kind, point: &Point) -> Vec<f64> {
     match kind {
-        Kind::Line => vec![point.y, point.low, point.high],
+        Kind::Line | Kind::Stack => vec![point.y, point.low, point.high],
         Kind::Cdf | Kind::Box | Kind::Heatmap | Kind::Timeline => vec![point.y],
     }
 }

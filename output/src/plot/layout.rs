@@ -8,7 +8,7 @@ use super::canvas::{Anchor, Area, Canvas, Label, PageSize};
 use super::frame::{self, Frame};
 use super::legend::Legend;
 use super::palette::{BLACK, WHITE};
-use super::{Figure, Kind, Scale, boxes, heatmap, index, lines, timeline};
+use super::{Figure, Kind, Scale, boxes, heatmap, index, lines, stack, timeline};
 use crate::font::{Weight, text_width};
 
 /// Width of every page.
@@ -178,11 +178,15 @@ impl<'a> Layout<'a> {
         let number_of = |label: &str| self.legend.number(label);
         match self.figure.kind {
             Kind::Line => lines::draw(canvas, &frame, panel, number_of, self.legend.len()),
-            Kind::Cdf => lines::draw_cdf(canvas, &frame, panel, number_of),
+            Kind::Cdf => lines::draw_cdf(canvas, &frame, panel, number_of, self.legend.len()),
             Kind::Box => boxes::draw(canvas, &frame, panel, number_of, self.legend.len()),
             Kind::Heatmap => {
                 heatmap::draw(canvas, &frame, panel, &self.colors);
                 // Cells reach to the edge and cover half of it.
+                frame::draw_edge(canvas, &frame);
+            }
+            Kind::Stack => {
+                stack::draw(canvas, &frame, panel, number_of);
                 frame::draw_edge(canvas, &frame);
             }
             Kind::Timeline => timeline::draw(canvas, &frame, panel, number_of),
@@ -206,9 +210,11 @@ fn panel_height(figure: &Figure, columns: usize) -> f64 {
         Scale::Categories(names) => Some(index(names.len()) * LANE_HEIGHT),
         Scale::Linear | Scale::Log => None,
     };
-    // The scale of a heat map's colours needs some height, whatever the number of rows.
-    let least = if figure.kind == Kind::Heatmap { 230.0 } else { 2.0 * LANE_HEIGHT };
+    // The scale of a heat map's colours needs some height for its name, whatever the number of rows.
+    let least = if figure.kind == Kind::Heatmap { 300.0 } else { 2.0 * LANE_HEIGHT };
     let usual = match columns {
+        // Panels below each other together need a page that is not too long.
+        1 if figure.panels.len() > 1 => 240.0,
         1 => 440.0,
         2 => 320.0,
         _ => 260.0,

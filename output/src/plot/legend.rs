@@ -33,7 +33,7 @@ impl Legend {
         }
         let mut legend = Self { kind: figure.kind, title: figure.legend.clone(), labels, rows: Vec::new() };
         if legend.is_useful() {
-            legend.rows = legend.break_rows(room);
+            legend.rows = legend.even_rows(room);
         }
         legend
     }
@@ -41,6 +41,28 @@ impl Legend {
     /// One series needs no name, and neither do colours that mean values.
     fn is_useful(&self) -> bool {
         self.kind != Kind::Heatmap && (self.labels.len() > 1 || !self.title.is_empty())
+    }
+
+    /// As few rows as there must be, and none of them with a single name left over.
+    fn even_rows(&self, room: f64) -> Vec<Vec<usize>> {
+        let tight = self.break_rows(room);
+        let least = tight.iter().map(|row| self.row_width(row)).fold(0.0, f64::max);
+        // Narrower rows until one more would be needed; a step is finer than any name.
+        let mut rows = tight;
+        let mut width = least;
+        while width > 0.0 {
+            let narrower = self.break_rows(width);
+            if narrower.len() > rows.len() {
+                break;
+            }
+            rows = narrower;
+            width -= 4.0;
+        }
+        rows
+    }
+
+    fn row_width(&self, row: &[usize]) -> f64 {
+        self.title_width() + row.iter().map(|&number| self.entry_width(number)).sum::<f64>()
     }
 
     fn break_rows(&self, room: f64) -> Vec<Vec<usize>> {
@@ -113,11 +135,34 @@ impl Legend {
                 canvas.area(area, hue.tint(0.45));
                 canvas.outline(area, hue, 1.5);
             }
-            Kind::Timeline | Kind::Heatmap => {
+            Kind::Timeline | Kind::Heatmap | Kind::Stack => {
                 let area = Area { left: x + 5.0, top: y - 6.0, right: x + SAMPLE - 5.0, bottom: y + 6.0 };
                 canvas.area(area, hue);
                 canvas.outline(area, BLACK, 0.5);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Axis, Panel, Series};
+    use super::*;
+
+    fn rows(count: usize, room: f64) -> Vec<usize> {
+        let mut figure = Figure::new("", Kind::Line, Axis::linear(""), Axis::linear(""));
+        figure.legend = "key exchange".into();
+        let series = (0..count).map(|number| Series::new(&format!("MODP-{number}"), Vec::new()));
+        figure.panels = vec![Panel { title: String::new(), series: series.collect() }];
+        Legend::new(&figure, room).rows.iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn rows_are_as_few_as_fit_and_of_one_length() {
+        assert_eq!(rows(4, 868.0), [4]);
+        assert_eq!(rows(6, 868.0), [6]);
+        assert_eq!(rows(6, 750.0), [3, 3]);
+        assert_eq!(rows(7, 750.0), [4, 3]);
+        assert_eq!(rows(3, 10.0), [1, 1, 1]);
     }
 }

@@ -11,8 +11,8 @@ const BAR_WIDTH: f64 = 1.3;
 const CAP: f64 = 4.0;
 /// With more points than this, markers would hide the line.
 const MARKERS_MAX: usize = 60;
-/// Shares at which a cumulative line has its marker.
-const CDF_MARKS: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
+/// Markers of a cumulative line.
+const CDF_MARKS: u8 = 3;
 
 /// All series of a panel; bars first, so that no bar covers another series' marker.
 pub(super) fn draw(
@@ -51,7 +51,7 @@ fn dodge(frame: &Frame<'_>, number: usize, series_count: usize) -> f64 {
     if !frame.x.named || series_count < 2 {
         return 0.0;
     }
-    let pitch = (frame.area.width() * frame.x.slot() * 0.5 / index(series_count)).min(12.0);
+    let pitch = (frame.area.width() * frame.x.slot() * 0.7 / index(series_count)).min(12.0);
     (index(number) - index(series_count - 1) / 2.0) * pitch
 }
 
@@ -69,13 +69,17 @@ pub(super) fn draw_cdf(
     frame: &Frame<'_>,
     panel: &Panel,
     number: impl Fn(&str) -> usize,
+    series_count: usize,
 ) {
     for series in panel.series.iter().filter(|series| !series.points.is_empty()) {
         let number = number(&series.label);
         let mut values: Vec<f64> = series.points.iter().map(|point| point.x).collect();
         values.sort_by(f64::total_cmp);
         canvas.path(steps(frame, &values), color(number), LINE_WIDTH);
-        for share in CDF_MARKS {
+        for mark in 0..CDF_MARKS {
+            // Each series has heights of its own, so that steps at one place do not hide each other's markers.
+            let part = (index(number) + 0.5) / index(series_count.max(1));
+            let share = (f64::from(mark) + part) / f64::from(CDF_MARKS);
             let spot = frame.spot(value_at(&values, share), share);
             draw_marker(canvas, marker(number), spot, color(number));
         }

@@ -1,4 +1,4 @@
-//! Plots for papers: lines with intervals, CDFs, box plots, heat maps and timelines, as SVG and PNG.
+//! Plots for papers: lines with intervals, CDFs, box plots, heat maps, stacked bars and timelines, as SVG and PNG.
 //!
 //! A [`Figure`] is data: panels (small multiples) that share their axes and one legend. What a point means depends on
 //! the [`Kind`], and [`Point`] has a constructor for each. Everything is drawn by our own layout onto plotters'
@@ -19,6 +19,7 @@ mod legend;
 mod lines;
 mod palette;
 mod raster;
+mod stack;
 mod ticks;
 mod timeline;
 
@@ -59,6 +60,8 @@ pub enum Kind {
     /// Coloured cells. Points: [`Point::cell`]; both axes have categories, the first row being the lowest. Series of a
     /// panel are merged.
     Heatmap,
+    /// Bars above each other, the parts of a whole. Points: [`Point::part`]; the x axis has categories.
+    Stack,
     /// Bars over time in lanes. Points: [`Point::span`]; the y axis has categories, the first at the top.
     Timeline,
 }
@@ -202,6 +205,11 @@ impl Point {
     /// A cell of a heat map, by the indices of its categories.
     pub fn cell(column: usize, row: usize, value: f64) -> Self {
         Self { x: index(column), y: index(row), low: value, high: value }
+    }
+
+    /// A part of a stacked bar in the x category of that index, from `bottom` to `top`.
+    pub fn part(category: usize, bottom: f64, top: f64) -> Self {
+        Self { x: index(category), y: top, low: bottom, high: top }
     }
 
     /// A bar of a timeline in the lane of that index; a mark if it begins when it ends.

@@ -1,0 +1,190 @@
+//! What a finished run leaves on disk: enough for every metric, and a proof that it is whole.
+//!
+//! Two lines of JSON. The first is the record; the second has the length and the hash of the first, so that a file
+//! that a crash or a full disk tore is recognised and its run made again. Which is also why nothing is synced: losing
+//! the last runs to a power cut costs seconds, syncing each of 10⁵ costs minutes.
+//!
+//! All numbers of a negotiation are kept, not only the metrics that were asked for: other plots and metrics over the
+//! same runs need no new run.
+
+use std::collections::BTreeMap;
+
+use ipseclab_output::{NegotiationResult, NegotiationRow, sha256_hex};
+use serde::{Deserialize, Serialize};
+
+use super::plan::RunId;
+
+/// The version of the format; records of another one are made again.
+const FORMAT: u32 = 1;
+
+/// A run that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// How cryptography was done.
+    pub crypto: String,
+    /// The hash of each cost profile in use, by its name.
+    pub cost_profile_sha256: BTreeMap<String, String>,
+    /// What came out.
+    pub outcome: RunOutcome,
+}
+
+/// What came out of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunOutcome {
+    /// It ended as it should.
+    Finished(FinishedRun),
+    /// It has no result; the reason.
+    Failed(String),
+}
+
+/// The results of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinishedRun {
+    /// The fingerprint, as hexadecimal digits.
+    pub fingerprint: String,
+    /// Events that the kernel handled.
+    pub events: u64,
+    /// Negotiations that started after the warm-up, in order.
+    pub negotiations: Vec<Negotiation>,
+}
+
+/// A negotiation, as far as metrics look at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Negotiation {
+    /// Whether the tunnel came up.
+    pub established: bool,
+    /// Why not; empty when it did.
+    pub failure_reason: String,
+    /// From the trigger to the tunnel, or to the failure.
+    pub latency_ns: u64,
+    /// The part that packets spent propagating.
+    pub propagation_ns: u64,
+    /// The part that packets spent in queues and being serialised.
+    pub serialisation_queueing_ns: u64,
+    /// The part that processors worked.
+    pub cpu_ns: u64,
+    /// The part until retransmission timers fired.
+    pub retransmission_wait_ns: u64,
+    /// Messages that the initiator sent or received.
+    pub messages: u64,
+    /// Octets of UDP payload in those messages.
+    pub octets: u64,
+    /// Requests sent again.
+    pub retransmissions: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line<R> {
+    format: u32,
+    run: String,
+    #[serde(flatten)]
+    record: R,
+}
+
+/// The last line.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct Seal {
+    octets: usize,
+    sha256: String,
+}
+
+impl Seal {
+    fn of(line: &str) -> Self {
+        Self { octets: line.len(), sha256: sha256_hex(line.as_bytes()) }
+    }
+}
+
+impl RunRecord {
+    /// The record as a file.
+    ///
+    /// # Errors
+    /// None that strings and integers can cause.
+    pub fn encode(&self, id: RunId) -> Result<String, serde_json::Error> {
+        let line = serde_json::to_string(&Line { format: FORMAT, run: id.to_string(), record: self })?;
+        let seal = serde_json::to_string(&Seal::of(&line))?;
+        Ok(format!("{line}\n{seal}\n"))
+    }
+
+    /// The record of run `id`, or `None` when the file is torn, of another format or of another run.
+    pub fn decode(file: &[u8], id: RunId) -> Option<Self> {
+        let (line, seal) = std::str::from_utf8(file).ok()?.strip_suffix('\n')?.split_once('\n')?;
+        let seal: Seal = serde_json::from_str(seal).ok()?;
+        let Line { format, run, record } = serde_json::from_str(line).ok()?;
+        (seal == Seal::of(line) && format == FORMAT && run == id.to_string()).then_some(record)
+    }
+}
+
+impl From<&NegotiationRow> for Negotiation {
+    fn from(row: &NegotiationRow) -> Self {
+        Self {
+            established: row.result == NegotiationResult::Established,
+            failure_reason: row.failure_reason.clone(),
+            latency_ns: row.latency_ns,
+            propagation_ns: row.propagation_ns,
+            serialisation_queueing_ns: row.serialisation_queueing_ns,
+            cpu_ns: row.cpu_ns,
+            retransmission_wait_ns: row.retransmission_wait_ns,
+            messages: row.messages_sent + row.messages_received,
+            octets: row.bytes_sent + row.bytes_received,
+            retransmissions: row.retransmissions,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::plan::SweepPlan;
+
+    fn ids() -> [RunId; 2] {
+        let plan = SweepPlan::load("negotiation-latency", &[]).unwrap();
+        [0, 1].map(|index| plan.run(index).unwrap().id)
+    }
+
+    fn record() -> RunRecord {
+        let negotiation = Negotiation { established: true, latency_ns: u64::MAX, ..Negotiation::default() };
+        RunRecord {
+            crypto: "real".into(),
+            cost_profile_sha256: BTreeMap::from([("free".into(), "ab".into())]),
+            outcome: RunOutcome::Finished(FinishedRun {
+                fingerprint: "0123456789abcdef".into(),
+                events: 7,
+                negotiations: vec![negotiation],
+            }),
+        }
+    }
+
+    #[test]
+    fn a_record_reads_back_as_itself() {
+        let [id, _] = ids();
+        let failed = RunRecord { outcome: RunOutcome::Failed("a\nb \"c\"".into()), ..record() };
+        for record in [record(), failed] {
+            let file = record.encode(id).unwrap();
+            assert_eq!(file.lines().count(), 2);
+            assert_eq!(RunRecord::decode(file.as_bytes(), id), Some(record));
+        }
+    }
+
+    #[test]
+    fn a_torn_or_altered_record_is_not_read() {
+        let [id, other] = ids();
+        let file = record().encode(id).unwrap().into_bytes();
+        for length in 0..file.len() {
+            assert_eq!(RunRecord::decode(&file[..length], id), None, "{length}");
+        }
+        let at = file.windows(8).position(|bytes| bytes == b"events\":").unwrap() + 8;
+        let altered = [&file[..at], b"8", &file[at + 1..]].concat();
+        assert_eq!(RunRecord::decode(&altered, id), None);
+        assert_eq!(RunRecord::decode(&file, other), None, "the record of another run");
+        assert_eq!(RunRecord::decode(&[&file[..], b"x"].concat(), id), None);
+    }
+
+    #[test]
+    fn a_record_of_another_format_is_not_read() {
+        let [id, _] = ids();
+        let line = serde_json::to_string(&Line { format: 2, run: id.to_string(), record: record() }).unwrap();
+        let file = format!("{line}\n{}\n", serde_json::to_string(&Seal::of(&line)).unwrap());
+        assert_eq!(RunRecord::decode(file.as_bytes(), id), None);
+    }
+}
