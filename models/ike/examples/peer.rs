@@ -136,18 +136,19 @@ fn main() -> Outcome<()> {
         endpoint.initiate(start.elapsed(), ConnectionId(0));
     }
     println!("ready");
-    let (mut doomed, mut closed) = (None, false);
+    let (mut doomed, mut closed, mut failed) = (None, false, false);
     while start.elapsed() < give_up {
         while let Some(transmit) = endpoint.poll_transmit() {
             let message = &transmit.message;
             println!("send {} {} {:?}", message.exchange, message.message_id, message.payloads);
             sockets[&transmit.from.port()].send_to(&transmit.payload, transmit.to)?;
         }
-        if closed {
-            return Ok(());
+        if closed || failed {
+            return if closed { Ok(()) } else { Err("the negotiation failed".into()) };
         }
         while let Some(event) = endpoint.poll_event() {
             report(&event);
+            failed |= matches!(event, Event::NegotiationFailed { .. });
             closed |= matches!(event, Event::IkeSaClosed { .. });
             if let (Event::IkeSaEstablished(sa), Some(after)) = (event, delete_after) {
                 doomed = Some((start.elapsed() + after, sa.ike_sa));

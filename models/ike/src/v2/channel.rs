@@ -65,3 +65,71 @@ impl Channel {
         protect::open(bytes, &self.inbound, crypto)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use ipseclab_crypto::{RealProvider, Secret};
+
+    use super::*;
+    use crate::proposal::{IkeProposal, parse_ike_proposal, select_ike};
+    use crate::v2::keys::SaInitValues;
+    use crate::wire::{ExchangeType, Flags, HEADER_LEN, IkeSpi, MessageId, Version};
+
+    /// Octets that never change: what is unique must be so without their help.
+    struct Stuck;
+
+    impl RandomSource for Stuck {
+        fn fill(&mut self, _: Purpose, out: &mut [u8]) {
+            out.fill(0x5a);
+        }
+    }
+
+    fn header() -> MessageHeader {
+        MessageHeader {
+            spi_i: IkeSpi::new(1),
+            spi_r: IkeSpi::new(2),
+            exchange: ExchangeType::Informational,
+            flags: Flags::request(true),
+            message_id: MessageId::new(2),
+            version: Version::V2_0,
+        }
+    }
+
+    fn channels(proposal: &str) -> (Crypto, Channel, Channel) {
+        let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
+        let own = [parse_ike_proposal(proposal).unwrap()];
+        let chosen = select_ike(&own, &IkeProposal::offer(&own, &[])).unwrap();
+        let (spi_i, spi_r) = (IkeSpi::new(1), IkeSpi::new(2));
+        let values = SaInitValues { nonce_i: &[1; 32], nonce_r: &[2; 32], spi_i, spi_r };
+        let keys = IkeKeys::derive(&mut crypto, chosen, &Secret::new([3; 32]), values);
+        let initiator = Channel::new(&crypto, &mut Stuck, Role::Initiator, chosen, keys.clone());
+        let responder = Channel::new(&crypto, &mut Stuck, Role::Responder, chosen, keys);
+        (crypto, initiator, responder)
+    }
+
+    #[test]
+    fn each_side_opens_what_the_other_sealed_and_not_what_it_sealed_itself() {
+        for proposal in ["aes256gcm16-prfsha256-x25519", "aes128-sha256-x25519"] {
+            let (mut crypto, mut initiator, responder) = channels(proposal);
+            let bytes = initiator.seal(&mut crypto, &mut Stuck, &header(), &[]);
+            assert!(responder.open(&mut crypto, &bytes).is_ok());
+            assert!(initiator.open(&mut crypto, &bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn an_aead_never_sees_an_iv_twice() {
+        // RFC 5282 §3.1 and §4: a repeated IV under one key would give the key stream away.
+        let (mut crypto, mut initiator, _) = channels("aes256gcm16-prfsha256-x25519");
+        let ivs: BTreeSet<_> = (0..1000)
+            .map(|_| {
+                let bytes = initiator.seal(&mut crypto, &mut Stuck, &header(), &[]);
+                bytes[HEADER_LEN + 4..HEADER_LEN + 12].to_vec()
+            })
+            .collect();
+        assert_eq!(ivs.len(), 1000);
+    }
+}

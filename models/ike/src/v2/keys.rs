@@ -145,3 +145,87 @@ impl Cutter<'_> {
         Secret::new(front)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use ipseclab_crypto::{AesKey, Encryption, Integrity, KeyExchangeMethod, Prf, RealProvider};
+
+    use super::*;
+    use crate::proposal::Esn;
+
+    struct Vector(BTreeMap<String, String>);
+
+    impl Vector {
+        fn read() -> Self {
+            let text = include_str!("../../tests/vectors/cavp-ikev2.json");
+            Self(serde_json::from_str(text).unwrap())
+        }
+
+        fn octets(&self, name: &str) -> Vec<u8> {
+            let hex = &self.0[name];
+            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+        }
+
+        fn spi(&self, name: &str) -> IkeSpi {
+            IkeSpi::new(u64::from_str_radix(&self.0[name], 16).unwrap())
+        }
+    }
+
+    /// The lengths of the case: 132 octets are three of the PRF, two of HMAC-SHA1 and two of AES-128.
+    fn chosen() -> ChosenIke {
+        ChosenIke {
+            number: 1,
+            encryption: Encryption::AesCbc(AesKey::Bits128),
+            integrity: Some(Integrity::HmacSha1_96),
+            prf: Prf::HmacSha1,
+            key_exchange: KeyExchangeMethod::Curve25519,
+        }
+    }
+
+    fn derive(crypto: &mut Crypto, vector: &Vector) -> IkeKeys {
+        let (nonce_i, nonce_r) = (vector.octets("nonce_i"), vector.octets("nonce_r"));
+        let (spi_i, spi_r) = (vector.spi("spi_i"), vector.spi("spi_r"));
+        let values = SaInitValues { nonce_i: &nonce_i, nonce_r: &nonce_r, spi_i, spi_r };
+        IkeKeys::derive(crypto, chosen(), &Secret::new(vector.octets("shared_secret")), values)
+    }
+
+    #[test]
+    fn the_seven_keys_are_those_of_nist_in_the_order_of_the_rfc() {
+        let vector = Vector::read();
+        let keys = derive(&mut Crypto::new(Arc::new(RealProvider::new())), &vector);
+        assert_eq!(keys.skeyseed, Secret::new(vector.octets("skeyseed")));
+        let in_order =
+            [&keys.sk_d, &keys.sk_ai, &keys.sk_ar, &keys.sk_ei, &keys.sk_er, &keys.sk_pi, &keys.sk_pr];
+        assert_eq!(in_order.map(Secret::len), [20, 20, 20, 16, 16, 20, 20]);
+        assert_eq!(in_order.map(Secret::expose).concat(), vector.octets("dkm"));
+    }
+
+    #[test]
+    fn keymat_gives_the_initiators_direction_first_and_encryption_before_integrity() {
+        let vector = Vector::read();
+        let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
+        let keys = derive(&mut crypto, &vector);
+        let esp = ChosenEsp {
+            number: 1,
+            spi: [1; 4],
+            encryption: Encryption::AesCbc(AesKey::Bits256),
+            integrity: Some(Integrity::HmacSha2_256_128),
+            key_exchange: None,
+            esn: Esn::No,
+        };
+        let child = keys.child_keys(
+            &mut crypto,
+            chosen(),
+            &esp,
+            &vector.octets("nonce_i"),
+            &vector.octets("nonce_r"),
+        );
+        let (i, r) = (&child.from_initiator, &child.from_responder);
+        let in_order =
+            [&i.encryption, &i.integrity, &r.encryption, &r.integrity].map(Secret::expose).concat();
+        assert_eq!(in_order, vector.octets("dkm_child")[..128]);
+    }
+}

@@ -87,3 +87,78 @@ fn address_hash(crypto: &mut Crypto, spis: (IkeSpi, IkeSpi), address: SocketAddr
         IpAddr::V6(ip) => crypto.hash(Hash::Sha1, &[&spi_i, &spi_r, &ip.octets(), &port]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ipseclab_crypto::RealProvider;
+
+    use super::*;
+    use crate::wire::{ExchangeType, Flags, MessageHeader, MessageId, Version};
+
+    const SPIS: (IkeSpi, IkeSpi) = (IkeSpi::new(1), IkeSpi::new(2));
+
+    fn at(last: u8, port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, last], port))
+    }
+
+    fn message(payloads: Vec<Payload>) -> Message {
+        let header = MessageHeader {
+            spi_i: SPIS.0,
+            spi_r: SPIS.1,
+            exchange: ExchangeType::IkeSaInit,
+            flags: Flags::request(true),
+            message_id: MessageId::new(0),
+            version: Version::V2_0,
+        };
+        Message { header, payloads }
+    }
+
+    /// What a peer that believes in `believed` (source, destination) tells us who see `seen`.
+    fn status(
+        believed: (SocketAddr, SocketAddr),
+        seen: (SocketAddr, SocketAddr),
+        fake: bool,
+    ) -> (bool, bool, bool) {
+        let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
+        let payloads = notifies(&mut crypto, SPIS, believed.0, believed.1, fake).to_vec();
+        let status = detect(&mut crypto, &message(payloads), SPIS, seen.0, seen.1, false);
+        let status = status.expect("both notifications are there");
+        (status.local, status.remote, status.detected())
+    }
+
+    #[test]
+    fn the_hash_that_differs_says_who_is_behind_a_nat() {
+        let straight = (at(1, 500), at(2, 500));
+        assert_eq!(status(straight, straight, false), (false, false, false));
+        assert_eq!(status(straight, (at(9, 500), at(2, 500)), false), (false, true, true));
+        assert_eq!(status(straight, (at(1, 1024), at(2, 500)), false), (false, true, true));
+        assert_eq!(status(straight, (at(1, 500), at(7, 500)), false), (true, false, true));
+        assert_eq!(status(straight, (at(9, 500), at(7, 500)), false), (true, true, true));
+    }
+
+    #[test]
+    fn a_faked_source_looks_like_a_nat_to_the_peer() {
+        let straight = (at(1, 500), at(2, 500));
+        assert_eq!(status(straight, straight, true), (false, true, true));
+    }
+
+    #[test]
+    fn one_of_several_source_hashes_is_enough() {
+        let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
+        let mut payloads = notifies(&mut crypto, SPIS, at(8, 500), at(2, 500), false).to_vec();
+        payloads.extend(notifies(&mut crypto, SPIS, at(1, 500), at(2, 500), false));
+        let status = detect(&mut crypto, &message(payloads), SPIS, at(1, 500), at(2, 500), false);
+        assert_eq!(status, Some(NatStatus::default()));
+    }
+
+    #[test]
+    fn without_both_notifications_nothing_is_known() {
+        let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
+        let [source, destination] = notifies(&mut crypto, SPIS, at(1, 500), at(2, 500), false);
+        for payloads in [vec![], vec![source], vec![destination]] {
+            assert_eq!(detect(&mut crypto, &message(payloads), SPIS, at(1, 500), at(2, 500), true), None);
+        }
+    }
+}

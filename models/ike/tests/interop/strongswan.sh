@@ -6,7 +6,8 @@
 # Needs root, iproute2, a built example (`cargo build -p ipseclab-ike --example peer`; the script builds it when it can)
 # and Debian's packages charon-systemd, strongswan-swanctl and libcharon-extra-plugins; it installs nothing. Each side
 # begins, and each side deletes, with each of two proposals: eight tunnels. For each of them charon and the endpoint
-# must name the same SPIs, and both must be without SAs in the end. Not part of the test suite: run it by hand.
+# must name the same SPIs, and both must be without SAs in the end. Then each side begins with a wrong key, which must
+# be an authentication failure. Not part of the test suite: run it by hand.
 #
 # A kernel without ESP cannot install charon's SAs; then its kernel-libipsec plugin keeps them in user space, which makes
 # charon feign a NAT, so that everything moves to port 4500. With a kernel that has ESP, port 500 is kept (mobike = no).
@@ -124,24 +125,30 @@ log_has() { grep -q "$1" "$WORK/peer.log"; }
 no_sas() { [[ -z $(charonctl --list-sas --raw | grep 'list-sa event') ]]; }
 has_child() { charonctl --list-sas --raw | grep -q 'state=INSTALLED'; }
 
-# One tunnel: IKE proposal, ESP proposal, who begins, who deletes.
-check() {
-    local ike=$1 esp=$2 begins=$3 deletes=$4 role=responder options=() pid sas
-    [[ $begins == peer ]] && role=initiator
-    [[ $deletes == peer ]] && options=(delete_after=1)
+# Starts the endpoint with its log in peer.log: role, key, proposals, further options.
+start_peer() {
+    local role=$1 psk=$2 ike=$3 esp=$4
+    shift 4
     write_swanctl "$ike" "$esp"
     charonctl --load-all --file "$WORK/swanctl.conf" >"$WORK/load.log" 2>&1
     ip netns exec "$NS_PEER" "$PEER" "role=$role" local=10.99.0.2 remote=10.99.0.1 id=peer.example \
-        peer_id=charon.example "psk=$PSK" "proposal=$ike" "esp=$esp" local_ts=10.98.2.0-10.98.2.255 \
-        remote_ts=10.98.1.0-10.98.1.255 give_up=20 "seed=$SECONDS$RANDOM" "${options[@]}" >"$WORK/peer.log" 2>&1 &
-    pid=$!
-    PIDS+=("$pid")
+        peer_id=charon.example "psk=$psk" "proposal=$ike" "esp=$esp" local_ts=10.98.2.0-10.98.2.255 \
+        remote_ts=10.98.1.0-10.98.1.255 give_up=20 "seed=$SECONDS$RANDOM" "$@" >"$WORK/peer.log" 2>&1 &
+    peer_pid=$!
+    PIDS+=("$peer_pid")
     until_ok log_has ready
+}
+
+# One tunnel: IKE proposal, ESP proposal, who begins, who deletes.
+check() {
+    local ike=$1 esp=$2 begins=$3 deletes=$4 role=responder options=() sas established child
+    [[ $begins == peer ]] && role=initiator
+    [[ $deletes == peer ]] && options=(delete_after=1)
+    start_peer "$role" "$PSK" "$ike" "$esp" "${options[@]}"
     [[ $begins == peer ]] || charonctl --initiate --child net --timeout 10 >/dev/null || fail "charon cannot initiate"
     until_ok log_has '^child spi_in'
     until_ok has_child
     sas=$(charonctl --list-sas --raw)
-    local established child
     established=$(grep '^established' "$WORK/peer.log")
     child=$(grep '^child spi_in' "$WORK/peer.log")
     [[ $established == "established $(field initiator-spi "$sas") $(field responder-spi "$sas") "* ]] ||
@@ -151,9 +158,21 @@ check() {
     # A liveness check of ours is due after a second of silence.
     until_ok log_has 'send INFORMATIONAL'
     [[ $deletes == peer ]] || charonctl --terminate --ike net --timeout 10 >/dev/null || fail "charon cannot terminate"
-    wait "$pid" || fail "the peer ended with an error"
+    wait "$peer_pid" || fail "the peer ended with an error"
     until_ok no_sas
     echo "ok: $ike $esp, $begins begins, $deletes deletes:${established#established}; ${child#child }"
+}
+
+# A wrong key: who begins.
+check_refusal() {
+    local role=responder
+    [[ $1 == peer ]] && role=initiator
+    start_peer "$role" wrong aes256gcm16-prfsha256-x25519 aes256gcm16
+    [[ $1 == peer ]] || ! charonctl --initiate --child net --timeout 10 >/dev/null 2>&1 || fail "charon was let in"
+    wait "$peer_pid" && fail "a wrong key was accepted"
+    log_has AuthenticationFailed || fail "no authentication failure"
+    until_ok no_sas
+    echo "ok: $1 begins with a wrong key and is refused"
 }
 
 for begins in peer charon; do
@@ -162,4 +181,6 @@ for begins in peer charon; do
         check aes128-sha256-modp2048 aes128-sha256 "$begins" "$deletes"
     done
 done
-echo "all eight tunnels came up and went down"
+check_refusal peer
+check_refusal charon
+echo "all eight tunnels came up and went down, and both wrong keys were refused"
