@@ -2,7 +2,7 @@
 //!
 //! The row types are the columns: serde names them, the `csv` crate quotes them, and nothing else lists them, so a
 //! field cannot be forgotten in a header. A table without rows still has its header, taken from the default row.
-//! Times are integers in nanoseconds; a value that does not exist (the latency of a failed negotiation) is an empty
+//! Times are integers in nanoseconds; a value that does not exist (the delay of a flow without packets) is an empty
 //! cell and never a zero. [`write_records`] serves tables whose columns are known only at run time, such as sweeps.
 
 use serde::Serialize;
@@ -384,15 +384,15 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_negotiation_has_an_empty_latency_and_a_reason() {
+    fn a_failed_negotiation_has_a_reason_and_no_spis() {
         let row = NegotiationRow {
             connection: "office, \"main\"".into(),
             ended_ns: u64::MAX,
             failure_reason: "no proposal chosen".into(),
             ..NegotiationRow::default()
         };
-        let expected = "\"office, \"\"main\"\"\",,,0,0,18446744073709551615,,failed,no proposal chosen,0,0,0,0,0,0,0,0,\
-                        0,0,,,,,false";
+        let expected = "\"office, \"\"main\"\"\",,,0,0,18446744073709551615,0,failed,no proposal chosen,0,0,0,0,0,0,0,0,\
+                        0,,,,,false";
         assert_eq!(text(&[row]).lines().nth(1), Some(expected));
     }
 
