@@ -70,7 +70,9 @@ impl<E> Context<'_, E> {
     /// When there is no process `to`, when the time overflows, or when 2³¹ events are pending.
     #[inline]
     pub fn send(&mut self, to: ProcessId, delay: SimDuration, event: E) {
-        assert!(to.as_usize() < self.processes, "{} sends to {to}, which does not exist", self.me);
+        if to.as_usize() >= self.processes {
+            no_such_process(self.me, to);
+        }
         self.agenda.insert(self.account, to, self.now + delay, event);
     }
 
@@ -91,6 +93,13 @@ impl<E> Context<'_, E> {
     pub fn note(&mut self, kind: u32, facts: &[u64]) {
         self.account.history.absorb_facts(kind, facts);
     }
+}
+
+// Out of line and by value, so that the numbers can stay in registers.
+#[cold]
+#[inline(never)]
+fn no_such_process(me: ProcessId, to: ProcessId) -> ! {
+    panic!("{me} sends to {to}, which does not exist")
 }
 
 impl Account {
@@ -129,6 +138,17 @@ impl<E> Agenda<E> {
         if channel.append(waiting) {
             self.queue.push(entry);
         }
+    }
+
+    /// Takes the due head of the channel that `slot` names and lets the next event of the channel step forward.
+    // Out of line, as inlining it would make the path of plain events longer.
+    #[inline(never)]
+    pub(crate) fn advance(&mut self, target: ProcessId, slot: u32) -> Option<E> {
+        let (event, next) = self.channels[(slot & !CHANNEL_BIT) as usize].advance()?;
+        if let Some(next) = next {
+            self.queue.push(Entry { time: next.time, tie: next.tie, target, slot });
+        }
+        Some(event)
     }
 
     pub(crate) fn cancel(&mut self, owner: ProcessId, timer: TimerHandle) -> bool {

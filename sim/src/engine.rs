@@ -40,6 +40,10 @@ pub struct Simulation<P: Process> {
 /// How many entries are read ahead at once: their slots and processes fit the first-level cache together.
 const READ_AHEAD: usize = 128;
 
+/// With fewer bytes of processes and slots than this the second-level cache holds them all, and reading ahead costs more
+/// than it saves.
+const READ_AHEAD_FROM: usize = 1 << 19;
+
 /// A process and the kernel's account of it, together as they are needed together.
 struct Seat<P> {
     account: Account,
@@ -160,12 +164,16 @@ impl<P: Process> Simulation<P> {
     fn read_ahead(&self) -> u64 {
         let ahead = self.agenda.queue.upcoming();
         let ahead = &ahead[..ahead.len().min(READ_AHEAD)];
+        let count = ahead.len().max(1) as u64;
+        if size_of::<Seat<P>>() * self.seats.len() + self.agenda.slab.bytes() < READ_AHEAD_FROM {
+            return count;
+        }
         let touched = ahead.iter().map(|entry| {
             let seat = self.seats.get(entry.target.as_usize()).map_or(0, |seat| seat.account.tie.sequence());
-            seat ^ u64::from(self.agenda.slab.generation(entry.slot))
+            seat ^ u64::from(self.agenda.slab.touch(entry.slot))
         });
         black_box(touched.fold(0, |sum, word| sum ^ word));
-        ahead.len().max(1) as u64
+        count
     }
 
     /// Brings a due event to its process, unless it was cancelled.
@@ -184,27 +192,23 @@ impl<P: Process> Simulation<P> {
         process.handle(&mut context, event);
     }
 
-    /// Fetches what the entry stands for, and lets the next event of its channel step forward.
+    /// Fetches what the entry stands for.
     #[inline]
     fn resolve(&mut self, entry: Entry) -> Option<P::Event> {
         if entry.slot & CHANNEL_BIT == 0 {
             return self.agenda.slab.take(entry.slot);
         }
-        let channel = &mut self.agenda.channels[(entry.slot & !CHANNEL_BIT) as usize];
-        let (event, next) = channel.advance()?;
-        if let Some(next) = next {
-            self.agenda.queue.push(Entry { time: next.time, tie: next.tie, ..entry });
-        }
-        Some(event)
+        self.agenda.advance(entry.target, entry.slot)
     }
 
     /// Time never falls and no key comes twice: a queue that breaks this would publish false numbers.
     #[inline]
     fn check_order(&mut self, entry: Entry) {
-        let key = (entry.time, entry.tie);
         let last = self.last;
-        assert!(key.0 >= last.0 && key != last, "{key:?} follows {last:?}");
-        self.last = key;
+        if entry.time < last.0 || (entry.time, entry.tie) == last {
+            out_of_order((entry.time, entry.tie), last);
+        }
+        self.last = (entry.time, entry.tie);
     }
 
     /// Where the clock stands.
@@ -250,4 +254,11 @@ impl<P: Process> Simulation<P> {
     pub fn process_fingerprint(&self, id: ProcessId) -> Fingerprint {
         self.seats[id.as_usize()].account.history.fingerprint()
     }
+}
+
+// Out of line and by value: a message formatted in place would keep both keys in memory for every event.
+#[cold]
+#[inline(never)]
+fn out_of_order(key: (u64, Tie), last: (u64, Tie)) -> ! {
+    panic!("{key:?} follows {last:?}")
 }

@@ -8,38 +8,44 @@ use crate::process::{ProcessId, TimerHandle};
 
 pub(crate) struct Slab<E> {
     slots: Vec<Slot<E>>,
-    free: Vec<u32>,
+    /// The slot freed last, from which the chain of free slots goes on; `NONE` if all are taken.
+    free: u32,
     generation: u32,
     cancelled: usize,
 }
 
 /// A payload; the rest is small, since with a million events pending each slot is a cache miss.
 struct Slot<E> {
-    generation: u32,
+    /// The generation of a taken slot; of a free one, the slot freed before it.
+    generation_or_free: u32,
     payload: Option<E>,
 }
 
+/// Ends the chain of free slots; slots have lesser numbers.
+const NONE: u32 = u32::MAX;
+
 impl<E> Slab<E> {
     pub(crate) const fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), generation: 0, cancelled: 0 }
+        Self { slots: Vec::new(), free: NONE, generation: 0, cancelled: 0 }
     }
 
     /// Keeps the `payload` of an event of `owner` and says where.
     #[inline]
     pub(crate) fn insert(&mut self, owner: ProcessId, payload: E) -> TimerHandle {
         self.generation = self.generation.wrapping_add(1);
-        let fresh = Slot { generation: self.generation, payload: Some(payload) };
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot as usize] = fresh;
-                slot
-            }
-            None => self.grow(fresh),
-        };
+        let fresh = Slot { generation_or_free: self.generation, payload: Some(payload) };
+        let slot = self.free;
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            self.free = place.generation_or_free;
+            *place = fresh;
+            return TimerHandle { slot, generation: self.generation, owner };
+        }
+        let slot = self.grow(fresh);
         TimerHandle { slot, generation: self.generation, owner }
     }
 
     #[cold]
+    #[inline(never)]
     fn grow(&mut self, fresh: Slot<E>) -> u32 {
         let slot = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         assert!(slot < crate::queue::CHANNEL_BIT, "more than 2^31 events are pending");
@@ -50,8 +56,9 @@ impl<E> Slab<E> {
     /// Empties `slot`, whose queue entry is due, and frees it; `None` if the event was cancelled.
     #[inline]
     pub(crate) fn take(&mut self, slot: u32) -> Option<E> {
-        let payload = self.slots[slot as usize].payload.take();
-        self.free.push(slot);
+        let place = &mut self.slots[slot as usize];
+        let payload = place.payload.take();
+        place.generation_or_free = core::mem::replace(&mut self.free, slot);
         self.cancelled -= usize::from(payload.is_none());
         payload
     }
@@ -63,15 +70,21 @@ impl<E> Slab<E> {
     pub(crate) fn cancel(&mut self, owner: ProcessId, handle: TimerHandle) -> bool {
         assert!(handle.owner == owner, "{owner} cancels a timer of {}", handle.owner);
         let place = &mut self.slots[handle.slot as usize];
-        let dropped = place.generation == handle.generation && place.payload.take().is_some();
+        // A free slot has no payload, so its link cannot pass for a generation.
+        let dropped = place.generation_or_free == handle.generation && place.payload.take().is_some();
         self.cancelled += usize::from(dropped);
         dropped
     }
 
     /// Something of `slot`; for reading ahead only.
     #[inline]
-    pub(crate) fn generation(&self, slot: u32) -> u32 {
-        self.slots.get(slot as usize).map_or(0, |place| place.generation)
+    pub(crate) fn touch(&self, slot: u32) -> u32 {
+        self.slots.get(slot as usize).map_or(0, |place| place.generation_or_free)
+    }
+
+    /// The memory that all slots take.
+    pub(crate) const fn bytes(&self) -> usize {
+        size_of::<Slot<E>>() * self.slots.len()
     }
 
     /// Whether `slot` is taken but its event was cancelled.

@@ -33,12 +33,19 @@ impl TieBreak {
     pub(crate) fn source(self, rank: u32) -> u32 {
         match self {
             Self::BySource => rank,
-            Self::BySeed(seed) => (0..4).rev().fold(rank, |x, round| {
-                let (right, mixed) = (x >> HALF, x & HALF_MASK);
-                ((mixed ^ scramble(seed, round, right)) << HALF) | right
-            }),
+            Self::BySeed(seed) => unrank(seed, rank),
         }
     }
+}
+
+/// The source that a seeded permutation gives this rank.
+// Out of line, since the usual order needs none of it.
+#[inline(never)]
+fn unrank(seed: u64, rank: u32) -> u32 {
+    (0..4).rev().fold(rank, |x, round| {
+        let (right, mixed) = (x >> HALF, x & HALF_MASK);
+        ((mixed ^ scramble(seed, round, right)) << HALF) | right
+    })
 }
 
 /// Half of the 24 bits of a process number.

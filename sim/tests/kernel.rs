@@ -272,6 +272,23 @@ fn a_noted_fact_changes_only_its_process_and_the_whole() {
     assert_ne!(one[2], two[2]);
 }
 
+#[test]
+fn a_fixed_run_has_this_fingerprint_in_every_build() {
+    let mut simulation = probes(3);
+    let channel = simulation.add_channel(A, B);
+    for round in 0..100 {
+        simulation.schedule(A, at(round * 1_000), Event::RelayFifo(channel, 20_000, 1));
+        simulation.schedule(B, at(round * 700), Event::Relay(C, round % 7 * 100_000, 2));
+        simulation.schedule(C, at(round * 700), Event::Note(round));
+    }
+    simulation.schedule(A, at(5), Event::Churn(2_000));
+    simulation.schedule(C, at(10), Event::Arm(50));
+    simulation.schedule(C, at(40), Event::Disarm);
+    assert_eq!(simulation.run_until(SimTime::MAX).events, 504);
+    // A change of this value changes every published fingerprint.
+    assert_eq!(simulation.fingerprint().to_string(), "1c3476b16d97cef5");
+}
+
 /// One line of a random plan: source, time, target, delay.
 type Line = (u32, u64, u32, u64);
 

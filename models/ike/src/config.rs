@@ -56,7 +56,7 @@ pub struct Connection {
     pub retransmit: RetransmitPolicy,
     /// `dpd_delay`: after this long without a sign of life, ask for one; `None` never asks.
     pub dpd_delay: Option<Duration>,
-    /// The Child SA that IKE_AUTH sets up with the IKE SA.
+    /// The Child SA that `IKE_AUTH` sets up with the IKE SA.
     pub child: Child,
 }
 
@@ -104,11 +104,11 @@ pub struct Limits {
     pub ike_sas: usize,
     /// IKE SAs that a peer has begun and not authenticated.
     pub half_open: usize,
-    /// How long a half-open IKE SA waits for IKE_AUTH (strongSwan: `half_open_timeout` = 30 s).
+    /// How long a half-open IKE SA waits for `IKE_AUTH` (strongSwan: `half_open_timeout` = 30 s).
     pub half_open_timeout: Duration,
     /// Requests of our own that wait for the window of one IKE SA.
     pub queued_requests: usize,
-    /// How many answers in IKE_SA_INIT that ask for another group or a cookie an initiator follows.
+    /// How many answers in `IKE_SA_INIT` that ask for another group or a cookie an initiator follows.
     pub sa_init_retries: u32,
 }
 

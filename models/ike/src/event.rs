@@ -57,13 +57,13 @@ pub struct MessageInfo {
 /// Something that the owner should know. Events come in the order in which they happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// IKE_SA_INIT is done on this side: the IKE SA has keys, the peer is not authenticated yet.
+    /// `IKE_SA_INIT` is done on this side: the IKE SA has keys, the peer is not authenticated yet.
     KeysDerived(Box<IkeSaKeys>),
     /// Both sides are authenticated.
     IkeSaEstablished(Box<IkeSaEstablished>),
     /// A Child SA can carry packets.
     ChildSaEstablished(Box<ChildSaEstablished>),
-    /// The peer refused, or we refused, the Child SA of IKE_AUTH; the IKE SA lives on without it.
+    /// The peer refused, or we refused, the Child SA of `IKE_AUTH`; the IKE SA lives on without it.
     ChildSaFailed {
         /// The IKE SA.
         ike_sa: IkeSaId,

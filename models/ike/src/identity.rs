@@ -10,13 +10,13 @@ use crate::wire::{IdPayload, IdType};
 /// Who a peer says it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Identity {
-    /// ID_IPV4_ADDR or ID_IPV6_ADDR.
+    /// `ID_IPV4_ADDR` or `ID_IPV6_ADDR`.
     Address(IpAddr),
-    /// ID_FQDN, such as `gateway.example`.
+    /// `ID_FQDN`, such as `gateway.example`.
     Fqdn(String),
-    /// ID_RFC822_ADDR, such as `carol@example.org`.
+    /// `ID_RFC822_ADDR`, such as `carol@example.org`.
     Email(String),
-    /// ID_KEY_ID: opaque octets.
+    /// `ID_KEY_ID`: opaque octets.
     KeyId(Vec<u8>),
 }
 

@@ -9,7 +9,10 @@ use core::net::Ipv4Addr;
 
 use crate::wire::{AddressRange, TrafficSelector, TsPayload};
 
-/// A set of selectors, in order.
+/// Most selectors of a payload: its count is one octet (RFC 7296 §3.13).
+const SELECTORS_MAX: usize = 255;
+
+/// A set of selectors, in order; the first 255 go on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrafficSelectors(Vec<TrafficSelector>);
 
@@ -35,6 +38,9 @@ impl TrafficSelectors {
     }
 
     /// This offer cut down to what `policy` allows; empty when they have nothing in common.
+    ///
+    /// Two full lists can have more in common than one payload holds: the rest is narrowed away, as §2.9 permits.
+    #[must_use = "the offer itself stays as it is"]
     pub fn narrow_to(&self, policy: &Self) -> Self {
         let mut narrowed: Vec<TrafficSelector> = Vec::new();
         for offered in &self.0 {
@@ -44,7 +50,9 @@ impl TrafficSelectors {
                 }
             }
         }
-        Self(without_covered(narrowed))
+        narrowed = without_covered(narrowed);
+        narrowed.truncate(SELECTORS_MAX);
+        Self(narrowed)
     }
 
     /// Whether every selector lies inside one of `policy`'s: what an initiator asks of the answer to its offer.
@@ -53,15 +61,17 @@ impl TrafficSelectors {
     }
 
     /// The offer for a packet: its own selector first, then the policy's (RFC 7296 §2.9).
+    #[must_use = "the policy itself stays as it is"]
     pub fn preceded_by(&self, packet: TrafficSelector) -> Self {
         let mut selectors = vec![packet];
         selectors.extend_from_slice(&self.0);
+        selectors.truncate(SELECTORS_MAX);
         Self(selectors)
     }
 
     /// The payload that carries this set.
     pub fn to_payload(&self) -> TsPayload {
-        TsPayload { selectors: self.0.clone() }
+        TsPayload { selectors: self.0.iter().take(SELECTORS_MAX).cloned().collect() }
     }
 }
 
@@ -213,7 +223,7 @@ mod tests {
     fn the_packets_own_selector_survives_where_the_policy_allows_no_more() {
         let packet = ts(17, (53, 53), [10, 1, 0, 7], [10, 1, 0, 7]);
         let dns = ts(17, (53, 53), [10, 1, 0, 0], [10, 1, 0, 255]);
-        check_narrowing(&[packet, net(0)], &[dns.clone()], &[dns]);
+        check_narrowing(&[packet, net(0)], core::slice::from_ref(&dns), core::slice::from_ref(&dns));
     }
 
     #[test]
@@ -221,10 +231,21 @@ mod tests {
         check_narrowing(&[net(1)], &[net(2)], &[]);
         let udp = ts(17, (0, 65535), [10, 1, 0, 0], [10, 1, 0, 255]);
         let tcp = ts(6, (0, 65535), [10, 1, 0, 0], [10, 1, 0, 255]);
-        check_narrowing(&[udp.clone()], &[tcp], &[]);
+        check_narrowing(core::slice::from_ref(&udp), &[tcp], &[]);
         let low = ts(17, (0, 1023), [10, 1, 0, 0], [10, 1, 0, 255]);
         let high = ts(17, (1024, 65535), [10, 1, 0, 0], [10, 1, 0, 255]);
         check_narrowing(&[low], &[high], &[]);
+    }
+
+    #[test]
+    fn what_no_payload_could_hold_is_narrowed_away() {
+        let offer = (1..=255).map(|protocol| ts(protocol, (0, 65535), [10, 0, 0, 0], [10, 255, 255, 255]));
+        let offer = TrafficSelectors::new(offer.collect());
+        let policy = TrafficSelectors::new(vec![net(1), net(2)]);
+        let narrowed = offer.narrow_to(&policy);
+        assert_eq!(narrowed.as_slice().len(), 255);
+        assert!(narrowed.is_within(&policy) && narrowed.is_within(&offer));
+        assert_eq!(offer.preceded_by(net(1)).as_slice().len(), 255);
     }
 
     #[test]

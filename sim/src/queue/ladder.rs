@@ -1,36 +1,42 @@
 //! The ladder: coarse append-only slots far ahead, one sorted window at the front.
 //!
 //! ```text
-//!   now ─► near heap + window │ 2048 slots of 8 µs │ 256 of 17 ms │ 256 of 4.3 s │ 256 of 18 min │ … to 584 years
+//!   now ─► near heap + window │ 2048 slots of 16 µs │ 256 of 34 ms │ 256 of 8.6 s │ 256 of 37 min │ … to 584 years
 //! ```
 //!
-//! Pushing an entry appends it to the slot of its time, which the highest bit tells in which its time differs from
-//! `base`. When the window is used up, the next slot with something in it is sorted and becomes the window. If
-//! all slots of 8 µs are empty, the next coarse slot is dealt out again around its earliest entry. So an entry is
+//! Pushing an entry puts it into a small buffer, and a full buffer is appended to the slots: each entry to the slot of
+//! its time, which the highest bit tells in which its time differs from `base`. When the window is used up, the next slot with something in it is sorted and becomes the window. If
+//! all fine slots are empty, the next coarse slot is dealt out again around its earliest entry. So an entry is
 //! moved at most once a level, however far away it is, and a long timer rests in a coarse slot until its hour comes.
 //!
 //! Entries for a time that the window has already reached (events without delay) go to a small binary heap,
-//! and the lesser of the two fronts is next. Were all events like that, the ladder would be that heap.
+//! and the lesser of the two fronts is next.
+//!
+//! The figures above are those at the start. The width of the finest slots, and with it that of all others, follows
+//! the density of events (see [`pace`](super::pace)): else a model whose delays are far shorter than a slot would live
+//! in the heap, and one whose delays are far longer would open windows for single entries.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::pace::{Pace, WIDTH_BITS_START};
 use super::pages::{Bag, Pages};
 use super::window::{Window, masked_index};
-use super::{Entry, EventQueue};
+use super::{Entry, EventQueue, Tie};
+use crate::process::ProcessId;
 
-/// A slot of the finest level spans 2^13 ns, a compromise: in five alternating runs of PHOLD on a busy machine 12 was some
-/// 5 % slower with 16 k events pending and the same with 1 M, 14 some 3 % faster with 16 k and 8 % slower with 1 M.
-const WIDTH_BITS: u32 = 13;
 const FINE_BITS: u32 = 11;
 const COARSE_BITS: u32 = 8;
-/// Where the coarse levels begin.
-const FINE_SPAN_BITS: u32 = WIDTH_BITS + FINE_BITS;
-const COARSE_LEVELS: u32 = (64 - FINE_SPAN_BITS) / COARSE_BITS;
+/// So many levels reach the end of time even from the narrowest slots.
+const COARSE_LEVELS: u32 = (64 - FINE_BITS).div_ceil(COARSE_BITS);
 const FINE_SLOTS: usize = 1 << FINE_BITS;
 const COARSE_SLOTS: usize = 1 << COARSE_BITS;
 const SLOTS: usize = FINE_SLOTS + COARSE_LEVELS as usize * COARSE_SLOTS;
 const WORDS: usize = SLOTS / 64;
+
+/// So many entries are gathered before they go to their slots. The handler of an event then waits for none of the
+/// scattered memory of slots, and a loop that does nothing but append has many cache misses under way at once.
+const STAGED: usize = 128;
 
 pub(crate) struct Ladder {
     near: BinaryHeap<Reverse<Entry>>,
@@ -38,53 +44,95 @@ pub(crate) struct Ladder {
     /// Everything before this multiple of the finest slots' width is in the window or near it. Counted in slots, since
     /// in nanoseconds the end of the last one is beyond 2^64.
     window_end: u64,
-    /// No entry in a slot is before this time. Slots are laid out around it.
-    base: u64,
-    bags: Vec<Bag>,
-    /// One bit for each slot with something in it.
-    occupied: [u64; WORDS],
-    pages: Pages,
-    len: usize,
+    /// The first `staged_count` have not been appended to their slots yet.
+    staged: Box<[Entry; STAGED]>,
+    staged_count: usize,
+    slots: Slots,
+    pace: Pace,
     /// Room for dealing out a slot.
     dealt: Vec<Entry>,
 }
 
+/// All slots of all levels.
+struct Slots {
+    /// A slot of the finest level spans 2^`width_bits` ns.
+    width_bits: u32,
+    /// No entry in a slot is before this time. Slots are laid out around it.
+    base: u64,
+    bags: Box<[Bag; SLOTS]>,
+    /// One bit for each slot with something in it.
+    occupied: [u64; WORDS],
+    pages: Pages,
+    /// How many entries there are.
+    waiting: usize,
+}
+
+impl Slots {
+    fn append_all(&mut self, content: impl Iterator<Item = Entry>) {
+        for entry in content {
+            let slot = slot_of(entry.time, self.base, self.width_bits);
+            let bag = &mut self.bags[slot];
+            if bag.needs_page() {
+                self.pages.add_page(bag);
+                self.occupied[slot / 64] |= 1 << (slot % 64);
+            }
+            self.pages.append(bag, entry);
+            self.waiting += 1;
+        }
+    }
+
+    /// Adds the content of a slot to `content`, newest page first, and empties it.
+    fn drain(&mut self, slot: usize, content: &mut Vec<Entry>) {
+        let before = content.len();
+        self.pages.for_each_page(self.bags[slot], |page| content.extend_from_slice(page));
+        self.waiting -= content.len() - before;
+        self.empty(slot);
+    }
+
+    fn empty(&mut self, slot: usize) {
+        self.pages.release(&mut self.bags[slot]);
+        self.occupied[slot / 64] &= !(1 << (slot % 64));
+    }
+}
+
 impl Ladder {
     pub(crate) fn new() -> Self {
+        let slots = Slots {
+            width_bits: WIDTH_BITS_START,
+            base: 0,
+            bags: Box::new([Bag::EMPTY; SLOTS]),
+            occupied: [0; WORDS],
+            pages: Pages::default(),
+            waiting: 0,
+        };
         Self {
             near: BinaryHeap::new(),
             window: Window::default(),
             window_end: 0,
-            base: 0,
-            bags: vec![Bag::EMPTY; SLOTS],
-            occupied: [0; WORDS],
-            pages: Pages::default(),
-            len: 0,
+            staged: Box::new([Entry::FIRST; STAGED]),
+            staged_count: 0,
+            slots,
+            pace: Pace::default(),
             dealt: Vec::new(),
         }
     }
 
-    #[inline]
-    fn append(&mut self, entry: Entry) {
-        let slot = slot_of(entry.time, self.base);
-        if self.pages.append(&mut self.bags[slot], entry) {
-            self.occupied[slot / 64] |= 1 << (slot % 64);
-        }
-    }
-
-    /// Appends what `content` yields; for the rare occasions.
-    fn append_all(&mut self, content: impl Iterator<Item = Entry>) {
-        content.for_each(|entry| self.append(entry));
+    /// Brings what was gathered to its slots.
+    #[inline(never)]
+    fn settle_staged(&mut self) {
+        let count = core::mem::take(&mut self.staged_count).min(STAGED);
+        self.slots.append_all(self.staged[..count].iter().copied());
     }
 
     /// Makes the next slot that begins by `horizon` the window; false if there is none.
     fn open(&mut self, horizon: u64) -> bool {
+        self.settle_staged();
         loop {
-            let fine = masked_index(self.base >> WIDTH_BITS, FINE_SLOTS as u64 - 1);
-            if let Some(slot) = next_set(&self.occupied[..FINE_SLOTS / 64], fine) {
+            let fine = masked_index(self.slots.base >> self.slots.width_bits, FINE_SLOTS as u64 - 1);
+            if let Some(slot) = next_set(&self.slots.occupied[..FINE_SLOTS / 64], fine) {
                 return self.open_fine(slot, horizon);
             }
-            let Some(slot) = next_set(&self.occupied, FINE_SLOTS) else { return false };
+            let Some(slot) = next_set(&self.slots.occupied, FINE_SLOTS) else { return false };
             if !self.deal(slot, horizon) {
                 return false;
             }
@@ -92,96 +140,105 @@ impl Ladder {
     }
 
     fn open_fine(&mut self, slot: usize, horizon: u64) -> bool {
-        let start = (self.base >> FINE_SPAN_BITS << FINE_SPAN_BITS) | ((slot as u64) << WIDTH_BITS);
+        let span_bits = self.slots.width_bits + FINE_BITS;
+        let start = (self.slots.base >> span_bits << span_bits) | ((slot as u64) << self.slots.width_bits);
         if start > horizon {
             return false;
         }
-        self.base = start;
-        self.window_end = (start >> WIDTH_BITS) + 1;
-        self.window.fill(&self.pages, self.bags[slot], WIDTH_BITS);
-        self.empty(slot);
+        self.slots.base = start;
+        self.window_end = (start >> self.slots.width_bits) + 1;
+        self.window.fill(&self.slots.pages, self.slots.bags[slot], self.slots.width_bits);
+        self.slots.waiting -= self.window.len();
+        self.pace.windows += 1;
+        self.pace.sorted += self.window.len() as u64;
+        self.slots.empty(slot);
         true
     }
 
     /// Moves `base` to the earliest entry of a coarse slot and its entries to the finer slots around that.
     fn deal(&mut self, slot: usize, horizon: u64) -> bool {
         let mut earliest = u64::MAX;
-        self.pages.for_each_page(self.bags[slot], |page| {
+        self.slots.pages.for_each_page(self.slots.bags[slot], |page| {
             earliest = page.iter().map(|entry| entry.time).fold(earliest, u64::min);
         });
         if earliest > horizon {
             return false;
         }
-        self.base = earliest;
-        let mut dealt = self.drain(slot);
-        self.append_all(dealt.drain(..));
-        self.dealt = dealt;
+        self.slots.base = earliest;
+        self.slots.drain(slot, &mut self.dealt);
+        self.pace.dealt += self.dealt.len() as u64;
+        self.slots.append_all(self.dealt.drain(..));
         true
     }
 
-    /// The content of a slot, oldest page last, in the common scratch vector.
-    fn drain(&mut self, slot: usize) -> Vec<Entry> {
-        let mut content = core::mem::take(&mut self.dealt);
-        self.pages.for_each_page(self.bags[slot], |page| content.extend_from_slice(page));
-        self.empty(slot);
-        content
+    /// Gives the finest slots another width and lays everything out anew from the earliest entry.
+    fn lay_out(&mut self, width_bits: u32) {
+        self.settle_staged();
+        let mut content = Vec::with_capacity(self.len());
+        content.extend_from_slice(self.window.rest());
+        self.window.clear();
+        content.extend(self.near.drain().map(|Reverse(entry)| entry));
+        let mut from = 0;
+        while let Some(slot) = next_set(&self.slots.occupied, from) {
+            self.slots.drain(slot, &mut content);
+            from = slot + 1;
+        }
+        let earliest = content.iter().map(|entry| entry.time).min().unwrap_or(0);
+        self.slots.width_bits = width_bits;
+        self.window_end = earliest >> width_bits;
+        self.slots.base = self.window_end << width_bits;
+        self.slots.append_all(content.into_iter());
     }
 
-    fn empty(&mut self, slot: usize) {
-        self.pages.release(&mut self.bags[slot]);
-        self.occupied[slot / 64] &= !(1 << (slot % 64));
-    }
-
-    // Kept out of the common path, which is small without it.
+    // Kept out of the common path, which is small without it. The entry comes in pieces: passed whole it would be
+    // passed in memory, and writing it there piecemeal only to read it as a whole costs more than all else in a push.
     #[cold]
     #[inline(never)]
-    fn push_near(&mut self, entry: Entry) {
-        self.near.push(Reverse(entry));
+    fn push_near(&mut self, at: u64, tie: Tie, target: ProcessId, slot: u32) {
+        self.pace.near += 1;
+        self.near.push(Reverse(Entry { time: at, tie, target, slot }));
     }
 
+    /// Pops when there is something near, or nothing due in the window.
     #[cold]
     #[inline(never)]
-    fn pop_near(&mut self) -> Option<Entry> {
-        self.len -= 1;
-        self.near.pop().map(|Reverse(entry)| entry)
+    fn pop_rarely(&mut self, horizon: u64) -> Option<Entry> {
+        if let Some(width_bits) = self.pace.verdict(self.slots.width_bits, self.len()) {
+            self.lay_out(width_bits);
+        }
+        let Some(Reverse(near)) = self.near.peek() else {
+            let open = self.window.len() > 0 || self.open(horizon);
+            return if open { self.window.next_until(horizon) } else { None };
+        };
+        if self.window.peek().is_some_and(|first| first < near) {
+            return self.window.next_until(horizon);
+        }
+        if near.time > horizon { None } else { self.near.pop().map(|Reverse(entry)| entry) }
     }
 }
 
 impl EventQueue for Ladder {
     #[inline]
     fn push(&mut self, entry: Entry) {
-        self.len += 1;
-        if entry.time >> WIDTH_BITS < self.window_end {
-            self.push_near(entry);
-        } else {
-            self.append(entry);
+        if entry.time >> self.slots.width_bits < self.window_end {
+            self.push_near(entry.time, entry.tie, entry.target, entry.slot);
+            return;
+        }
+        self.staged[self.staged_count % STAGED] = entry;
+        self.staged_count += 1;
+        if self.staged_count == STAGED {
+            self.settle_staged();
         }
     }
 
     #[inline]
     fn pop_until(&mut self, horizon: u64) -> Option<Entry> {
-        loop {
-            let sorted = self.window.peek();
-            let near = self.near.peek().map(|Reverse(entry)| entry);
-            match (sorted, near) {
-                (None, None) => {
-                    if !self.open(horizon) {
-                        return None;
-                    }
-                }
-                (Some(&first), near) if near.is_none_or(|near| first < *near) => {
-                    if first.time > horizon {
-                        return None;
-                    }
-                    self.window.advance();
-                    self.len -= 1;
-                    return Some(first);
-                }
-                (_, near) => {
-                    return if near?.time > horizon { None } else { self.pop_near() };
-                }
-            }
+        if self.near.is_empty()
+            && let Some(entry) = self.window.next_until(horizon)
+        {
+            return Some(entry);
         }
+        self.pop_rarely(horizon)
     }
 
     fn upcoming(&self) -> &[Entry] {
@@ -189,44 +246,37 @@ impl EventQueue for Ladder {
     }
 
     fn len(&self) -> usize {
-        self.len
+        self.slots.waiting + self.staged_count + self.window.len() + self.near.len()
     }
 
     fn retain(&mut self, mut keep: impl FnMut(&Entry) -> bool) {
-        let mut kept = 0;
-        let mut keep = |entry: &Entry| {
-            let stays = keep(entry);
-            kept += usize::from(stays);
-            stays
-        };
+        self.settle_staged();
         self.window.retain(&mut keep);
         self.near.retain(|Reverse(entry)| keep(entry));
         let mut from = 0;
-        while let Some(slot) = next_set(&self.occupied, from) {
-            let mut content = self.drain(slot);
-            self.append_all(content.drain(..).filter(&mut keep));
-            self.dealt = content;
+        while let Some(slot) = next_set(&self.slots.occupied, from) {
+            self.slots.drain(slot, &mut self.dealt);
+            self.slots.append_all(self.dealt.drain(..).filter(&mut keep));
             from = slot + 1;
         }
-        self.len = kept;
     }
 }
 
 /// The slot for `time` when the slots are laid out around `base`.
 #[inline]
-fn slot_of(time: u64, base: u64) -> usize {
+fn slot_of(time: u64, base: u64, width_bits: u32) -> usize {
     let differing = time ^ base;
-    if differing >> FINE_SPAN_BITS == 0 {
-        return masked_index(time >> WIDTH_BITS, FINE_SLOTS as u64 - 1);
+    if differing >> (width_bits + FINE_BITS) == 0 {
+        return masked_index(time >> width_bits, FINE_SLOTS as u64 - 1);
     }
-    coarse_slot_of(time, differing)
+    coarse_slot_of(time, differing, width_bits + FINE_BITS)
 }
 
 // Out of line for the same reason as `push_near`.
 #[inline(never)]
-fn coarse_slot_of(time: u64, differing: u64) -> usize {
-    let level = (differing.ilog2() - FINE_SPAN_BITS) / COARSE_BITS;
-    let place = masked_index(time >> (FINE_SPAN_BITS + level * COARSE_BITS), COARSE_SLOTS as u64 - 1);
+fn coarse_slot_of(time: u64, differing: u64, fine_span_bits: u32) -> usize {
+    let level = (differing.ilog2() - fine_span_bits) / COARSE_BITS;
+    let place = masked_index(time >> (fine_span_bits + level * COARSE_BITS), COARSE_SLOTS as u64 - 1);
     FINE_SLOTS + level as usize * COARSE_SLOTS + place
 }
 

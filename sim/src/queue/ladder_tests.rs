@@ -211,8 +211,51 @@ fn the_arena_does_not_grow_while_the_load_is_steady() {
         pair.pop(u64::MAX);
         pair.push(0, 100_000 + round * 7_919 % 4_000_000);
         if round == 20_000 {
-            settled = pair.ladder.pages.capacity();
+            settled = pair.ladder.slots.pages.capacity();
         }
     }
-    assert_eq!(pair.ladder.pages.capacity(), settled);
+    assert_eq!(pair.ladder.slots.pages.capacity(), settled);
+}
+
+/// Holds 2000 entries whose delays are 1 to 2·`mean` ns and says what the last 3000 events of 100 000 cost.
+fn hold(mean: u64) -> Pace {
+    let mut pair = Pair::new();
+    let mut state = mean;
+    let mut delay = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        1 + (state >> 20) % (2 * mean)
+    };
+    (0..2000).for_each(|n| pair.push(n % 4, delay()));
+    for n in 0..100_000 {
+        if n == 97_000 {
+            pair.ladder.pace = Pace::default();
+        }
+        pair.pop(u64::MAX);
+        pair.push(n % 4, delay());
+    }
+    core::mem::take(&mut pair.ladder.pace)
+}
+
+#[test]
+fn slots_fit_any_density_from_a_nanosecond_to_a_second() {
+    for magnitude in 0..10 {
+        let pace = hold(10_u64.pow(magnitude));
+        let context = format!("10^{magnitude} ns: {pace:?}");
+        assert!(pace.near <= 750, "the heap does the work at {context}");
+        assert!(pace.windows <= 300, "windows are nearly empty at {context}");
+        assert!(pace.dealt <= 750, "entries are moved twice at {context}");
+    }
+}
+
+#[test]
+fn a_load_that_changes_its_pace_pops_as_from_a_heap() {
+    let mut pair = Pair::new();
+    for mean in [1_000_000_000, 3, 50_000, 1, 40_000_000, 700] {
+        (0..500).for_each(|n| pair.push(n % 4, u64::from(n) * mean / 100));
+        for n in 0..20_000_u64 {
+            pair.pop(u64::MAX);
+            pair.push(0, n * 7_919 % (2 * mean));
+        }
+    }
+    pair.drain();
 }

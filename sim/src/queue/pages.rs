@@ -9,10 +9,10 @@ use super::Entry;
 /// Entries per page: 1536 bytes, long enough to read at streaming speed, short enough to waste.
 const PAGE: u32 = 64;
 const PAGE_ENTRIES: usize = PAGE as usize;
-/// Ends a chain of pages, and marks an empty bag.
+/// Ends a chain of pages.
 const NONE: u32 = u32::MAX;
 
-/// A bag: the place of its newest entry, which is all that appending needs to know.
+/// A bag: the place after its newest entry, which is all that appending needs to know; 0 when it is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bag(u32);
 
@@ -25,29 +25,47 @@ pub(super) struct Pages {
 }
 
 impl Bag {
-    pub(super) const EMPTY: Self = Self(NONE);
+    pub(super) const EMPTY: Self = Self(0);
+
+    /// Whether the next entry needs a page: there is none yet, or the newest is full.
+    #[inline]
+    pub(super) const fn needs_page(self) -> bool {
+        self.0.is_multiple_of(PAGE)
+    }
+
+    /// The newest page and how many entries it has, unless the bag is empty.
+    const fn newest(self) -> Option<(u32, usize)> {
+        match self.0.checked_sub(1) {
+            Some(place) => Some((place / PAGE, (place % PAGE + 1) as usize)),
+            None => None,
+        }
+    }
 }
 
 impl Pages {
-    /// Adds `entry` to `bag`; true if that took a new page, as it does when the bag was empty.
+    /// Adds `entry` to `bag`, which has room: it has just got a page or needs none.
     #[inline]
-    pub(super) fn append(&mut self, bag: &mut Bag, entry: Entry) -> bool {
-        let next = bag.0.wrapping_add(1);
-        // NONE + 1 is 0, so an empty bag and one with a full page both need a page.
-        let new_page = next.is_multiple_of(PAGE);
-        let place = if new_page { self.page_after(*bag) } else { next };
-        self.entries[place as usize] = entry;
-        bag.0 = place;
-        new_page
+    pub(super) fn append(&mut self, bag: &mut Bag, entry: Entry) {
+        self.entries[bag.0 as usize] = entry;
+        bag.0 += 1;
+    }
+
+    /// Chains a page behind the (full or no) page of `bag`. An append must follow.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn add_page(&mut self, bag: &mut Bag) {
+        let previous = bag.newest().map_or(NONE, |(page, _)| page);
+        let page = self.free.unwrap_or_else(|| self.grow());
+        let next_free = self.previous[page as usize];
+        self.free = (next_free != NONE).then_some(next_free);
+        self.previous[page as usize] = previous;
+        bag.0 = page * PAGE;
     }
 
     /// Calls `visit` with each page of `bag`, the newest first; entries within a page are oldest first.
     #[inline]
     pub(super) fn for_each_page(&self, bag: Bag, mut visit: impl FnMut(&[Entry])) {
-        if bag.0 == NONE {
-            return;
-        }
-        let (mut page, mut filled) = (bag.0 / PAGE, (bag.0 % PAGE + 1) as usize);
+        let Some((mut page, mut filled)) = bag.newest() else { return };
         while page != NONE {
             let start = page as usize * PAGE_ENTRIES;
             visit(&self.entries[start..start + filled]);
@@ -57,10 +75,7 @@ impl Pages {
 
     /// Gives the pages of `bag` back and leaves it empty.
     pub(super) fn release(&mut self, bag: &mut Bag) {
-        if bag.0 == NONE {
-            return;
-        }
-        let newest = bag.0 / PAGE;
+        let Some((newest, _)) = bag.newest() else { return };
         let mut oldest = newest;
         while self.previous[oldest as usize] != NONE {
             oldest = self.previous[oldest as usize];
@@ -74,18 +89,6 @@ impl Pages {
     #[cfg(test)]
     pub(super) const fn capacity(&self) -> usize {
         self.entries.len()
-    }
-
-    /// A page chained behind the (full or no) page of `bag`; the place of its first entry.
-    #[cold]
-    #[inline(never)]
-    fn page_after(&mut self, bag: Bag) -> u32 {
-        let previous = if bag.0 == NONE { NONE } else { bag.0 / PAGE };
-        let page = self.free.unwrap_or_else(|| self.grow());
-        let next_free = self.previous[page as usize];
-        self.free = (next_free != NONE).then_some(next_free);
-        self.previous[page as usize] = previous;
-        page * PAGE
     }
 
     #[cold]
@@ -106,6 +109,13 @@ mod tests {
         Entry { time: sequence, ..Entry::FIRST }
     }
 
+    fn append(pages: &mut Pages, bag: &mut Bag, entry: Entry) {
+        if bag.needs_page() {
+            pages.add_page(bag);
+        }
+        pages.append(bag, entry);
+    }
+
     fn sequences(pages: &Pages, bag: Bag) -> Vec<u64> {
         let mut found = Vec::new();
         pages.for_each_page(bag, |page| found.extend(page.iter().map(|e| e.time)));
@@ -118,7 +128,7 @@ mod tests {
         let mut pages = Pages::default();
         let mut bags = [Bag::EMPTY; 3];
         for n in 0..300 {
-            pages.append(&mut bags[n % 3], entry(n as u64));
+            append(&mut pages, &mut bags[n % 3], entry(n as u64));
         }
         for (k, bag) in bags.iter().enumerate() {
             let expected: Vec<u64> = (0..300).filter(|n| n % 3 == k as u64).collect();
@@ -130,11 +140,11 @@ mod tests {
     fn released_pages_are_used_again() {
         let mut pages = Pages::default();
         let mut kept = Bag::EMPTY;
-        pages.append(&mut kept, entry(77));
+        append(&mut pages, &mut kept, entry(77));
         for round in 0..10 {
             let mut bag = Bag::EMPTY;
             for n in 0..1000 {
-                pages.append(&mut bag, entry(round * 1000 + n));
+                append(&mut pages, &mut bag, entry(round * 1000 + n));
             }
             assert_eq!(sequences(&pages, bag).len(), 1000);
             pages.release(&mut bag);
@@ -156,7 +166,7 @@ mod tests {
     fn pages_come_newest_first() {
         let (mut pages, mut bag) = (Pages::default(), Bag::EMPTY);
         for n in 0..72 {
-            pages.append(&mut bag, entry(n));
+            append(&mut pages, &mut bag, entry(n));
         }
         let mut firsts = Vec::new();
         pages.for_each_page(bag, |page| firsts.push((page[0].time, page.len())));

@@ -18,61 +18,73 @@ const CELL_BITS_MAX: u32 = 12;
 
 #[derive(Default)]
 pub(super) struct Window {
-    /// The first `filled` are the window's; what follows is old and only saves clearing.
     entries: Vec<Entry>,
     cursor: usize,
-    filled: usize,
     ends: Vec<u32>,
 }
 
 impl Window {
+    /// Takes the least entry, if it is due at `horizon` or before.
+    #[inline]
+    pub(super) fn next_until(&mut self, horizon: u64) -> Option<Entry> {
+        let first = *self.peek()?;
+        (first.time <= horizon).then(|| {
+            self.cursor += 1;
+            first
+        })
+    }
+
+    /// How many entries are left.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.cursor
+    }
+
     /// The least entry that is left.
     #[inline]
     pub(super) fn peek(&self) -> Option<&Entry> {
-        self.entries[..self.filled].get(self.cursor)
+        self.entries.get(self.cursor)
     }
 
     /// All that is left, in order.
     pub(super) fn rest(&self) -> &[Entry] {
-        &self.entries[self.cursor..self.filled]
+        &self.entries[self.cursor..]
     }
 
-    /// Steps over the least entry.
-    #[inline]
-    pub(super) fn advance(&mut self) {
-        self.cursor += 1;
+    /// Forgets what is left.
+    pub(super) fn clear(&mut self) {
+        self.cursor = 0;
+        self.entries.clear();
     }
 
     /// Becomes the sorted content of `bag`, all of whose times share the bits above the lowest `width_bits`.
     pub(super) fn fill(&mut self, pages: &Pages, bag: Bag, width_bits: u32) {
         let mut count = 0;
         pages.for_each_page(bag, |page| count += page.len());
-        (self.cursor, self.filled) = (0, count);
-        if self.entries.len() < count {
-            self.entries.resize(count, Entry::FIRST);
-        }
+        self.cursor = 0;
+        // What is there already is overwritten below, so only growth costs.
+        self.entries.resize(count, Entry::FIRST);
         if count < COUNTING_FROM {
             self.copy(pages, bag);
         } else {
             self.scatter(pages, bag, width_bits);
         }
-        settle(&mut self.entries[..count]);
+        settle(&mut self.entries);
     }
 
     /// Drops the entries that `keep` refuses.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&Entry) -> bool) {
         let mut end = self.cursor;
-        for place in self.cursor..self.filled {
+        for place in self.cursor..self.entries.len() {
             if keep(&self.entries[place]) {
                 self.entries[end] = self.entries[place];
                 end += 1;
             }
         }
-        self.filled = end;
+        self.entries.truncate(end);
     }
 
     fn copy(&mut self, pages: &Pages, bag: Bag) {
-        let mut start = self.filled;
+        let mut start = self.entries.len();
         pages.for_each_page(bag, |page| {
             start -= page.len();
             self.entries[start..start + page.len()].copy_from_slice(page);
@@ -80,7 +92,7 @@ impl Window {
     }
 
     fn scatter(&mut self, pages: &Pages, bag: Bag, width_bits: u32) {
-        let cell_bits = (CELLS_PER_ENTRY * self.filled).ilog2().min(CELL_BITS_MAX).min(width_bits);
+        let cell_bits = (CELLS_PER_ENTRY * self.entries.len()).ilog2().min(CELL_BITS_MAX).min(width_bits);
         let (shift, mask) = (width_bits - cell_bits, (1_u64 << cell_bits) - 1);
         let cell = |entry: &Entry| masked_index(entry.time >> shift, mask);
         self.ends.clear();
@@ -97,20 +109,21 @@ impl Window {
             }
         });
         if crowded {
-            sort_crowded(&mut self.entries[..self.filled], ends);
+            sort_crowded(&mut self.entries, ends);
         }
     }
 }
 
 /// Turns counts into the cells' ends; whether one of them is crowded.
 fn accumulate(counts: &mut [u32]) -> bool {
-    let (mut end, mut most) = (0, 0);
+    // Two loops, since the first one of them can take many cells at a time.
+    let crowded = counts.iter().fold(0, |most, count| *count.max(&most)) > CROWDED;
+    let mut end = 0;
     for count in counts {
-        most = most.max(*count);
         end += *count;
         *count = end;
     }
-    most > CROWDED
+    crowded
 }
 
 /// Sorts the crowded cells; `starts` are the cells' first places.
@@ -127,6 +140,9 @@ fn sort_crowded(entries: &mut [Entry], starts: &[u32]) {
 fn settle(entries: &mut [Entry]) {
     for place in 1..entries.len() {
         let entry = entries[place];
+        if entries[place - 1] < entry {
+            continue;
+        }
         let mut hole = place;
         while hole > 0 && entry < entries[hole - 1] {
             entries[hole] = entries[hole - 1];
@@ -149,19 +165,26 @@ mod tests {
     use super::*;
     use crate::queue::Tie;
 
+    fn append(pages: &mut Pages, bag: &mut Bag, entry: Entry) {
+        if bag.needs_page() {
+            pages.add_page(bag);
+        }
+        pages.append(bag, entry);
+    }
+
     fn check_sorts(times: impl Iterator<Item = u64>) {
         let (mut pages, mut bag) = (Pages::default(), Bag::EMPTY);
         let mut expected = Vec::new();
         for (sequence, time) in (0_u32..).zip(times) {
             let tie = (0..=sequence / 5).fold(Tie::before(sequence * 7 % 5), |tie, _| tie.next());
             let entry = Entry { time, tie, ..Entry::FIRST };
-            pages.append(&mut bag, entry);
+            append(&mut pages, &mut bag, entry);
             expected.push(entry);
         }
         expected.sort_unstable();
         let mut window = Window::default();
         window.fill(&pages, bag, 12);
-        assert_eq!(window.entries[..window.filled], expected);
+        assert_eq!(window.entries, expected);
     }
 
     fn scrambled(n: u64) -> u64 {
@@ -194,16 +217,15 @@ mod tests {
     fn retain_keeps_what_is_left_in_order() {
         let (mut pages, mut bag) = (Pages::default(), Bag::EMPTY);
         for time in (0..100).rev() {
-            pages.append(&mut bag, Entry { time, ..Entry::FIRST });
+            append(&mut pages, &mut bag, Entry { time, ..Entry::FIRST });
         }
         let mut window = Window::default();
         window.fill(&pages, bag, 12);
-        window.advance();
+        window.next_until(u64::MAX);
         window.retain(|entry| entry.time % 10 == 0);
         let mut left = Vec::new();
-        while let Some(entry) = window.peek() {
+        while let Some(entry) = window.next_until(u64::MAX) {
             left.push(entry.time);
-            window.advance();
         }
         assert_eq!(left, [10, 20, 30, 40, 50, 60, 70, 80, 90]);
     }

@@ -108,6 +108,20 @@ impl ChosenEsp {
     }
 }
 
+impl IkeProposal {
+    /// Whether every algorithm of `chosen` is among this proposal's.
+    pub fn allows(&self, chosen: ChosenIke) -> bool {
+        let integrity = match chosen.integrity {
+            Some(integrity) => self.integrity.contains(&integrity),
+            None => self.integrity.is_empty(),
+        };
+        integrity
+            && self.encryption.contains(&chosen.encryption)
+            && self.prf.contains(&chosen.prf)
+            && self.key_exchange.contains(&chosen.key_exchange)
+    }
+}
+
 /// What a responder with proposals `configured` accepts of an offer for an IKE SA; `None` is `NO_PROPOSAL_CHOSEN`.
 pub fn select_ike(configured: &[IkeProposal], offered: &SaPayload) -> Option<ChosenIke> {
     first_match(configured, offered, choose_ike)
@@ -300,6 +314,20 @@ mod tests {
             check_ike(own, &[offered], None);
         }
         check_ike(own, &["aes256-sha256-modp2048", "aes128-sha256-modp2048"], Some((2, own[0])));
+    }
+
+    #[test]
+    fn a_proposal_allows_what_could_have_been_chosen_from_it() {
+        let own = parse_ike_proposal("aes128-aes256-sha256-modp2048-x25519").unwrap();
+        let allows = |text| {
+            let chosen = select_ike(&ike(&[text]), &IkeProposal::offer(&ike(&[text]), &[])).unwrap();
+            own.allows(chosen)
+        };
+        assert!(allows("aes256-sha256-x25519"));
+        let others =
+            ["aes192-sha256-x25519", "aes256-sha384-prfsha256-x25519", "aes256-sha256-prfsha384-x25519"];
+        assert!(!others.into_iter().any(allows));
+        assert!(!allows("aes256-sha256-ecp256") && !allows("aes256gcm16-prfsha256-x25519"));
     }
 
     #[test]

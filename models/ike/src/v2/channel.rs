@@ -8,7 +8,7 @@ use crate::v2::keys::IkeKeys;
 use crate::wire::protect::{self, ProtectError};
 use crate::wire::{Message, MessageHeader, Payload};
 
-/// What both sides share once IKE_SA_INIT is done.
+/// What both sides share once `IKE_SA_INIT` is done.
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) chosen: ChosenIke,
@@ -31,8 +31,8 @@ impl Channel {
         let mut salt = [0; 8];
         random.fill(Purpose::Iv, &mut salt);
         Self {
-            outbound: keys.cipher(crypto, &chosen, role),
-            inbound: keys.cipher(crypto, &chosen, role.other()),
+            outbound: keys.cipher(crypto, chosen, role),
+            inbound: keys.cipher(crypto, chosen, role.other()),
             chosen,
             keys,
             iv_salt: u64::from_be_bytes(salt),

@@ -8,14 +8,14 @@ use crate::v2::Role;
 use crate::v2::channel::Channel;
 use crate::v2::endpoint::{UnknownSa, error_notification};
 use crate::v2::exchange::informational::Request;
-use crate::v2::ike_sa::{Env, Head, IkeSa, State};
-use crate::v2::window::{Arrival, Overdue, Path};
+use crate::v2::ike_sa::{Env, Head, IkeSa, Received, State};
+use crate::v2::window::{Arrival, Overdue, Path, Tail};
 use crate::wire::protect::ProtectError;
 use crate::wire::{ExchangeType, Header, Message, MessageHeader, NotifyPayload, NotifyType, Payload};
 
 impl IkeSa {
     /// Whether the SPIs and the Initiator flag of a message are this IKE SA's. The responder's SPI is unknown to an
-    /// initiator until IKE_SA_INIT is answered.
+    /// initiator until `IKE_SA_INIT` is answered.
     pub(crate) fn fits(&self, header: &Header) -> bool {
         let head = &self.head;
         let from_peer = header.flags.initiator == (head.role == Role::Responder);
@@ -29,7 +29,11 @@ impl IkeSa {
             State::SaInitSent(sent) => Some(sent.connection()),
             State::AuthSent(sent) => Some(sent.connection()),
             State::Established(established) => Some(established.connection),
-            State::HalfOpen(_) | State::Closing(_) | State::Lingering(_) | State::Closed => None,
+            State::HalfOpen(_)
+            | State::Closing(_)
+            | State::Refused(_)
+            | State::Lingering(_)
+            | State::Closed => None,
         }
     }
 
@@ -38,8 +42,14 @@ impl IkeSa {
         match &self.state {
             State::SaInitSent(_) | State::AuthSent(_) => Some(false),
             State::Established(established) if established.is_ending() => None,
-            State::Established(established) => Some(established.children.is_empty()),
-            State::HalfOpen(_) | State::Closing(_) | State::Lingering(_) | State::Closed => None,
+            State::Established(established) if !established.children.is_empty() => Some(false),
+            // Without CREATE_CHILD_SA no other Child SA can take the place of one that has ended.
+            State::Established(established) => established.refused.then_some(true),
+            State::HalfOpen(_)
+            | State::Closing(_)
+            | State::Refused(_)
+            | State::Lingering(_)
+            | State::Closed => None,
         }
     }
 
@@ -47,10 +57,10 @@ impl IkeSa {
     pub(crate) fn deadline(&self, config: &EndpointConfig) -> Option<Duration> {
         let own = match &self.state {
             State::HalfOpen(half_open) => Some(half_open.expires),
-            State::Lingering(until) => Some(*until),
+            State::Refused(until) | State::Lingering(until) => Some(*until),
             State::Established(established) if self.head.window.is_idle() => {
                 let dpd_delay = config.connections[established.connection.0 as usize].dpd_delay;
-                dpd_delay.map(|delay| established.heard + delay)
+                dpd_delay.map(|delay| established.heard.saturating_add(delay))
             }
             State::Established(_)
             | State::SaInitSent(_)
@@ -69,10 +79,11 @@ impl IkeSa {
         bytes: &[u8],
         path: Path,
     ) -> Result<(), DropReason> {
+        self.head.received = Received { path, tail: Tail::of(bytes) };
         if header.flags.response {
-            self.handle_response(env, header, bytes, path)
+            self.handle_response(env, header, bytes)
         } else {
-            self.handle_request(env, header, bytes, path)
+            self.handle_request(env, header, bytes)
         }
     }
 
@@ -81,7 +92,6 @@ impl IkeSa {
         env: &mut Env<'_>,
         header: &Header,
         bytes: &[u8],
-        path: Path,
     ) -> Result<(), DropReason> {
         if !self.head.window.expects_response(header.message_id) {
             return Err(DropReason::MessageId);
@@ -90,40 +100,41 @@ impl IkeSa {
         let state = std::mem::replace(&mut self.state, State::Closed);
         let (state, outcome) = match (state, header.exchange) {
             (State::SaInitSent(sent), ExchangeType::IkeSaInit) => match Message::decode(bytes) {
-                Ok(message) => (sent.handle_response(head, env, &message, bytes, path), Ok(())),
+                Ok(message) => sent.handle_response(head, env, &message, bytes),
                 Err(_) => (State::SaInitSent(sent), Err(DropReason::Malformed)),
             },
-            (State::AuthSent(sent), ExchangeType::IkeAuth) => match sent.channel().open(env.crypto, bytes) {
-                Ok(message) => (sent.handle_response(head, env, &message), Ok(())),
-                Err(_) => (State::AuthSent(sent), Err(DropReason::NotAuthentic)),
+            (State::AuthSent(sent), ExchangeType::IkeAuth) => match open(sent.channel(), head, env, bytes) {
+                Ok(Opened::Message(message)) => (sent.handle_response(head, env, &message), Ok(())),
+                Ok(Opened::Broken(_)) => (sent.handle_broken_response(head, env), Ok(())),
+                Err(reason) => (State::AuthSent(sent), Err(reason)),
             },
             (State::Established(established), ExchangeType::Informational) => {
-                match established.channel.open(env.crypto, bytes) {
-                    Ok(_) => (established.handle_response(head, env), Ok(())),
-                    Err(_) => (State::Established(established), Err(DropReason::NotAuthentic)),
+                match open(&established.channel, head, env, bytes) {
+                    Ok(Opened::Message(message)) => {
+                        (established.handle_response(head, env, &message), Ok(()))
+                    }
+                    // The peer will answer a repetition with the same octets, so giving up ends this.
+                    Ok(Opened::Broken(_)) => (State::Established(established), Err(DropReason::Malformed)),
+                    Err(reason) => (State::Established(established), Err(reason)),
                 }
             }
-            (State::Closing(channel), ExchangeType::Informational) => match channel.open(env.crypto, bytes) {
-                Ok(_) => (State::Closed, Ok(())),
-                Err(_) => (State::Closing(channel), Err(DropReason::NotAuthentic)),
-            },
+            (State::Closing(channel), ExchangeType::Informational) => {
+                match open(&channel, head, env, bytes) {
+                    Ok(_) => (State::Closed, Ok(())),
+                    Err(reason) => (State::Closing(channel), Err(reason)),
+                }
+            }
             (state, _) => (state, Err(DropReason::Unexpected)),
         };
         self.state = state;
         outcome
     }
 
-    fn handle_request(
-        &mut self,
-        env: &mut Env<'_>,
-        header: &Header,
-        bytes: &[u8],
-        path: Path,
-    ) -> Result<(), DropReason> {
-        match self.head.window.classify_request(header.message_id) {
-            Arrival::New => self.handle_new_request(env, header, bytes, path),
+    fn handle_request(&mut self, env: &mut Env<'_>, header: &Header, bytes: &[u8]) -> Result<(), DropReason> {
+        match self.head.window.classify_request(header.message_id, self.head.received.tail) {
+            Arrival::New => self.handle_new_request(env, header, bytes),
             Arrival::Repeated(again) => {
-                env.transmits.push_back(*again);
+                self.head.transmit(env, self.head.received.path, again);
                 Ok(())
             }
             Arrival::OutOfWindow => Err(DropReason::MessageId),
@@ -135,32 +146,26 @@ impl IkeSa {
         env: &mut Env<'_>,
         header: &Header,
         bytes: &[u8],
-        path: Path,
     ) -> Result<(), DropReason> {
+        let head = &mut self.head;
         let opened = match (&self.state, header.exchange) {
             (State::HalfOpen(half_open), ExchangeType::IkeAuth) => {
-                half_open.init.channel.open(env.crypto, bytes)
+                let opened = open(&half_open.init.channel, head, env, bytes)?;
+                // An initiator that found a NAT has moved to port 4500, whoever is behind the NAT.
+                head.path = head.received.path;
+                opened
             }
             (State::Established(established), ExchangeType::Informational | ExchangeType::CreateChildSa) => {
-                established.channel.open(env.crypto, bytes)
+                open(&established.channel, head, env, bytes)?
             }
-            (State::Closing(channel), ExchangeType::Informational) => channel.open(env.crypto, bytes),
+            (State::Closing(channel), ExchangeType::Informational) => open(channel, head, env, bytes)?,
             _ => return Err(DropReason::Unexpected),
         };
-        // Only what the peer protected may move the path or be answered (RFC 7296 §2.11, §2.21).
-        let request = match opened {
-            Ok(message) => Ok(message),
-            Err(ProtectError::Inner(error)) => Err(error_notification(&error)),
-            Err(ProtectError::Padding { .. }) => Err(NotifyPayload::new(NotifyType::InvalidSyntax, vec![])),
-            Err(ProtectError::Decode(_)) => return Err(DropReason::Malformed),
-            Err(ProtectError::Open(_) | ProtectError::NoSk) => return Err(DropReason::NotAuthentic),
-        };
-        let request_header = header.message_header().map_err(|_| DropReason::Malformed)?;
-        self.head.path = path;
+        let request = header.message_header().map_err(|_| DropReason::Malformed)?;
         let state = std::mem::replace(&mut self.state, State::Closed);
-        self.state = match request {
-            Ok(message) => state.handle_request(&mut self.head, env, &message),
-            Err(notify) => state.refuse_request(&mut self.head, env, &request_header, notify),
+        self.state = match opened {
+            Opened::Message(message) => state.handle_request(head, env, &message),
+            Opened::Broken(notify) => state.refuse_request(head, env, &request, notify),
         };
         Ok(())
     }
@@ -169,7 +174,7 @@ impl IkeSa {
     pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) {
         let head = &mut self.head;
         match head.window.on_timeout(env.now, head.retransmit) {
-            Overdue::Repeat(again) => env.transmits.push_back(*again),
+            Overdue::Repeat(again) => head.transmit(env, head.path, again),
             Overdue::GaveUp => {
                 let state = std::mem::replace(&mut self.state, State::Closed);
                 self.state = state.give_up(head, env);
@@ -202,6 +207,29 @@ impl IkeSa {
     }
 }
 
+/// What the peer has protected.
+enum Opened {
+    /// A message.
+    Message(Message),
+    /// Something that does not parse, with the notification that says so.
+    Broken(NotifyPayload),
+}
+
+/// Opens a message. Only what the peer protected may move the path or be answered (RFC 7296 §2.11, §2.21).
+fn open(channel: &Channel, head: &mut Head, env: &mut Env<'_>, bytes: &[u8]) -> Result<Opened, DropReason> {
+    let opened = match channel.open(env.crypto, bytes) {
+        Ok(message) => Opened::Message(message),
+        Err(ProtectError::Inner(error)) => Opened::Broken(error_notification(&error)),
+        Err(ProtectError::Padding { .. }) => {
+            Opened::Broken(NotifyPayload::new(NotifyType::InvalidSyntax, vec![]))
+        }
+        Err(ProtectError::Decode(_)) => return Err(DropReason::Malformed),
+        Err(ProtectError::Open(_) | ProtectError::NoSk) => return Err(DropReason::NotAuthentic),
+    };
+    head.follow_peer();
+    Ok(opened)
+}
+
 impl State {
     /// Hands a decrypted new request to the exchange that expects it.
     fn handle_request(self, head: &mut Head, env: &mut Env<'_>, message: &Message) -> Self {
@@ -219,7 +247,11 @@ impl State {
                 head.send_protected_response(env, &mut channel, &message.header, &[]);
                 Self::Closing(channel)
             }
-            Self::SaInitSent(_) | Self::AuthSent(_) | Self::Lingering(_) | Self::Closed => self,
+            Self::SaInitSent(_)
+            | Self::AuthSent(_)
+            | Self::Refused(_)
+            | Self::Lingering(_)
+            | Self::Closed => self,
         }
     }
 
@@ -237,26 +269,26 @@ impl State {
             Self::HalfOpen(mut half_open) => {
                 answer_with_error(head, env, &mut half_open.init.channel, request, notify);
                 head.fail(env, None, FailureReason::InvalidSyntax);
-                Self::Lingering(env.now + env.config.limits.half_open_timeout)
+                Self::Refused(env.linger_until())
             }
             Self::Established(mut established) => {
                 answer_with_error(head, env, &mut established.channel, request, notify);
                 if !fatal {
                     return Self::Established(established);
                 }
-                established.close(head, env, CloseReason::Remote);
-                Self::Lingering(env.now + env.config.limits.half_open_timeout)
+                established.close_and_linger(head, env)
             }
             Self::Closing(_)
             | Self::SaInitSent(_)
             | Self::AuthSent(_)
+            | Self::Refused(_)
             | Self::Lingering(_)
             | Self::Closed => self,
         }
     }
 
     /// No answer came to the last transmission of our request.
-    fn give_up(self, head: &Head, env: &mut Env<'_>) -> Self {
+    fn give_up(self, head: &mut Head, env: &mut Env<'_>) -> Self {
         match self {
             Self::SaInitSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),
             Self::AuthSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),
@@ -265,7 +297,9 @@ impl State {
                 let reason = if asked { CloseReason::Local } else { CloseReason::PeerDead };
                 established.close(head, env, reason)
             }
-            Self::HalfOpen(_) | Self::Closing(_) | Self::Lingering(_) | Self::Closed => Self::Closed,
+            Self::HalfOpen(_) | Self::Closing(_) | Self::Refused(_) | Self::Lingering(_) | Self::Closed => {
+                Self::Closed
+            }
         }
     }
 
@@ -275,10 +309,10 @@ impl State {
             Self::HalfOpen(half_open) if half_open.expires <= env.now => {
                 head.fail(env, None, FailureReason::Timeout)
             }
-            Self::Lingering(until) if until <= env.now => Self::Closed,
+            Self::Refused(until) | Self::Lingering(until) if until <= env.now => Self::Closed,
             Self::Established(mut established) => {
                 let delay = env.config.connections[established.connection.0 as usize].dpd_delay;
-                let silent = delay.is_some_and(|delay| established.heard + delay <= env.now);
+                let silent = delay.is_some_and(|delay| established.heard.saturating_add(delay) <= env.now);
                 if silent && head.window.is_idle() {
                     established.request(head, env, Request::Liveness);
                 }

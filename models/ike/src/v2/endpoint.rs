@@ -6,18 +6,19 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use ipseclab_crypto::{Crypto, Purpose, RandomSource, Work};
 
-use crate::config::{Connection, ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT, RetransmitPolicy};
+use crate::config::{ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT, RetransmitPolicy};
 use crate::event::{DropReason, Event, IkeSaId, Transmit};
 use crate::v2::Role;
 use crate::v2::exchange::informational::Request;
 use crate::v2::exchange::sa_init::{self, Answer, Offer};
-use crate::v2::ike_sa::{Env, Head, IkeSa, State};
+use crate::v2::ike_sa::{Env, Head, IkeSa, Received, State};
 use crate::v2::nat::NatStatus;
-use crate::v2::window::{Path, Window, transmit};
+use crate::v2::table::Table;
+use crate::v2::window::{Path, Tail, Window, transmit};
 use crate::wire::{
     DecodeError, ExchangeType, Header, IkeSpi, Message, NotifyPayload, NotifyType, TrafficSelector, Version,
 };
@@ -31,27 +32,6 @@ pub struct Endpoint {
     events: VecDeque<Event>,
     table: Table,
     next_id: u32,
-}
-
-/// The IKE SAs with the indexes that find them.
-#[derive(Default)]
-struct Table {
-    sas: BTreeMap<IkeSaId, (IkeSa, Keys)>,
-    by_spi: BTreeMap<IkeSpi, IkeSaId>,
-    by_request: BTreeMap<(SocketAddr, IkeSpi), IkeSaId>,
-    by_connection: BTreeSet<(ConnectionId, IkeSaId)>,
-    timers: BTreeSet<(Duration, IkeSaId)>,
-    half_open: usize,
-}
-
-/// What the indexes hold about one IKE SA.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Keys {
-    spi: IkeSpi,
-    request: Option<(SocketAddr, IkeSpi)>,
-    connection: Option<ConnectionId>,
-    deadline: Option<Duration>,
-    half_open: bool,
 }
 
 /// What became of a packet's wish for a Child SA.
@@ -112,27 +92,37 @@ impl Endpoint {
         local: TrafficSelector,
         remote: TrafficSelector,
     ) -> Acquired {
-        if let Some(outcome) = self.table.outcome_for(connection) {
-            return outcome;
+        match self.table.outcome_for(connection) {
+            Some((id, true)) => return Acquired::Refused(id),
+            Some((id, false)) => return Acquired::InProgress(id),
+            None => {}
         }
         let child = &self.config.connections[connection.0 as usize].child;
         let offer = Offer {
             ts_local: child.local_ts.preceded_by(local),
             ts_remote: child.remote_ts.preceded_by(remote),
         };
-        self.start(now, connection, offer).map_or(Acquired::Impossible, Acquired::Started)
+        let useless = self.table.childless(connection);
+        let Some(started) = self.start(now, connection, offer) else {
+            return Acquired::Impossible;
+        };
+        for id in useless {
+            // One that is ending already needs no second command.
+            let _ending = self.terminate(now, id);
+        }
+        Acquired::Started(started)
     }
 
     fn start(&mut self, now: Duration, connection: ConnectionId, offer: Offer) -> Option<IkeSaId> {
         let remote = self.config.connections[connection.0 as usize].remote_address?;
-        if self.table.sas.len() >= self.config.limits.ike_sas {
+        if self.table.len() >= self.config.limits.ike_sas {
             return None;
         }
         let path = Path {
             local: SocketAddr::from((self.config.local_address, IKE_PORT)),
             remote: SocketAddr::from((remote, IKE_PORT)),
         };
-        let mut head = self.new_head(Role::Initiator, path);
+        let mut head = self.new_head(Role::Initiator, Received { path, tail: Tail::of(&[]) });
         head.spi_i = self.draw_ike_spi();
         head.retransmit = self.config.connections[connection.0 as usize].retransmit;
         let id = head.id;
@@ -155,7 +145,7 @@ impl Endpoint {
     /// # Errors
     /// When there is no such IKE or Child SA.
     pub fn close_child(&mut self, now: Duration, ike_sa: IkeSaId, spi_in: u32) -> Result<(), UnknownSa> {
-        let last = self.table.established(ike_sa)?.children.as_slice();
+        let last = self.table.established(ike_sa).ok_or(UnknownSa)?.children.as_slice();
         let last = match last {
             [only] if only.spi_in == spi_in => true,
             children if children.iter().any(|child| child.spi_in == spi_in) => false,
@@ -167,10 +157,8 @@ impl Endpoint {
 
     /// The peer of `ike_sa` has shown life outside IKE: an ESP packet of one of its Child SAs arrived.
     pub fn note_alive(&mut self, now: Duration, ike_sa: IkeSaId) {
-        if let Some((IkeSa { state: State::Established(established), .. }, _)) =
-            self.table.sas.get_mut(&ike_sa)
-        {
-            established.heard = now;
+        if let Some(established) = self.table.established_mut(ike_sa) {
+            established.heard = established.heard.max(now);
         }
     }
 
@@ -192,6 +180,8 @@ impl Endpoint {
 
     fn dispatch(&mut self, now: Duration, path: Path, payload: &[u8]) -> Result<(), DropReason> {
         let bytes = match path.local.port() {
+            // A NAT keepalive has done its work by arriving (RFC 3948 §2.3).
+            NAT_T_PORT if payload == [0xff] => return Ok(()),
             NAT_T_PORT => payload.strip_prefix(&[0; 4]).ok_or(DropReason::Malformed)?,
             _ => payload,
         };
@@ -204,7 +194,7 @@ impl Endpoint {
             return self.handle_first_request(now, path, &header, bytes);
         }
         let spi = if header.flags.initiator { header.spi_r } else { header.spi_i };
-        let id = *self.table.by_spi.get(&spi).ok_or(DropReason::UnknownSpi)?;
+        let id = self.table.by_spi(spi).ok_or(DropReason::UnknownSpi)?;
         let mut sa = self.table.take(id).ok_or(DropReason::UnknownSpi)?;
         let outcome = if sa.fits(&header) {
             sa.handle(&mut self.env(now), &header, bytes, path)
@@ -239,9 +229,9 @@ impl Endpoint {
         {
             return Err(DropReason::Unexpected);
         }
-        if let Some(id) = self.table.by_request.get(&(path.remote, header.spi_i)) {
-            let again = self.table.repeated_first_response(*id, bytes)?;
-            self.transmits.push_back(again);
+        if let Some(id) = self.table.by_request(path.remote, header.spi_i) {
+            let again = self.table.repeated_first_response(id, bytes)?;
+            self.transmits.push_back(transmit(Some(id), path, again));
             return Ok(());
         }
         let message = match Message::decode(bytes) {
@@ -263,26 +253,16 @@ impl Endpoint {
         bytes: &[u8],
     ) -> Result<(), DropReason> {
         let limits = self.config.limits;
-        if self.table.half_open >= limits.half_open || self.table.sas.len() >= limits.ike_sas {
+        if self.table.half_open() >= limits.half_open || self.table.len() >= limits.ike_sas {
             return Err(DropReason::Limit);
         }
-        let mut head = self.new_head(Role::Responder, path);
-        head.spi_i = header.spi_i;
-        head.spi_r = self.draw_ike_spi();
-        let mut env = env_of(
-            now,
-            &self.config,
-            &mut self.crypto,
-            self.random.as_mut(),
-            &mut self.transmits,
-            &mut self.events,
-        );
-        let fits = |connection: &&Connection| connection.accepts(path.remote.ip());
-        let connections: Vec<_> = self.config.connections.iter().filter(fits).collect();
-        if connections.is_empty() {
+        if !self.config.connections.iter().any(|connection| connection.accepts(path.remote.ip())) {
             return Err(DropReason::NoConnection);
         }
-        match sa_init::answer(&mut head, &mut env, &connections, message, bytes) {
+        let mut head = self.new_head(Role::Responder, Received { path, tail: Tail::of(bytes) });
+        head.spi_i = header.spi_i;
+        head.spi_r = self.draw_ike_spi();
+        match sa_init::answer(&mut head, &mut self.env(now), message, bytes) {
             Answer::Accept(half_open, nat) => {
                 head.nat = nat;
                 self.table.insert(&self.config, IkeSa { head, state: State::HalfOpen(half_open) });
@@ -299,8 +279,7 @@ impl Endpoint {
 
     /// Runs everything that is due at `now`.
     pub fn handle_timeout(&mut self, now: Duration) {
-        while let Some((_, id)) = self.table.timers.first().copied().filter(|(deadline, _)| *deadline <= now)
-        {
+        while let Some((_, id)) = self.table.next_timer().filter(|(deadline, _)| *deadline <= now) {
             let Some(mut sa) = self.table.take(id) else { continue };
             sa.handle_timeout(&mut self.env(now));
             self.table.insert(&self.config, sa);
@@ -319,7 +298,7 @@ impl Endpoint {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.table.timers.first().map(|(deadline, _)| *deadline)
+        self.table.next_timer().map(|(deadline, _)| deadline)
     }
 
     /// The cryptography done since the last call, for the owner to charge.
@@ -329,35 +308,31 @@ impl Endpoint {
 
     /// The established IKE SAs with the inbound SPIs of their Child SAs, in order of their numbers.
     pub fn established(&self) -> impl Iterator<Item = (IkeSaId, ConnectionId, Vec<u32>)> {
-        self.table.sas.iter().filter_map(|(id, (sa, _))| match &sa.state {
-            State::Established(established) => {
-                let spis = established.children.iter().map(|child| child.spi_in).collect();
-                Some((*id, established.connection, spis))
-            }
-            _ => None,
+        self.table.all_established().map(|(id, established)| {
+            let spis = established.children.iter().map(|child| child.spi_in).collect();
+            (id, established.connection, spis)
         })
     }
 
     /// IKE SAs in any state, those that only wait to be forgotten included.
     pub fn ike_sa_count(&self) -> usize {
-        self.table.sas.len()
+        self.table.len()
     }
 
-    fn new_head(&mut self, role: Role, path: Path) -> Head {
+    fn new_head(&mut self, role: Role, received: Received) -> Head {
         let id = IkeSaId(self.next_id);
         self.next_id += 1;
-        let (spi_i, spi_r) = (IkeSpi::ZERO, IkeSpi::ZERO);
-        let (first_remote, retransmit) = (path.remote, RetransmitPolicy::default());
         Head {
             id,
             role,
-            spi_i,
-            spi_r,
-            path,
-            first_remote,
+            spi_i: IkeSpi::ZERO,
+            spi_r: IkeSpi::ZERO,
+            path: received.path,
+            received,
+            first_remote: received.path.remote,
             nat: NatStatus::default(),
             window: Window::default(),
-            retransmit,
+            retransmit: RetransmitPolicy::default(),
         }
     }
 
@@ -367,34 +342,24 @@ impl Endpoint {
             let mut octets = [0; 8];
             self.random.fill(Purpose::IkeSpi, &mut octets);
             let spi = IkeSpi::new(u64::from_be_bytes(octets));
-            if !spi.is_zero() && !self.table.by_spi.contains_key(&spi) {
+            if !spi.is_zero() && self.table.by_spi(spi).is_none() {
                 return spi;
             }
         }
     }
 
+    /// What exchanges work with.
     fn env(&mut self, now: Duration) -> Env<'_> {
-        env_of(
+        Env {
             now,
-            &self.config,
-            &mut self.crypto,
-            self.random.as_mut(),
-            &mut self.transmits,
-            &mut self.events,
-        )
+            config: &self.config,
+            crypto: &mut self.crypto,
+            random: self.random.as_mut(),
+            transmits: &mut self.transmits,
+            events: &mut self.events,
+            child_spis: self.table.child_spis(),
+        }
     }
-}
-
-/// Borrows the parts of an endpoint that exchanges work with, leaving the table free.
-fn env_of<'a>(
-    now: Duration,
-    config: &'a EndpointConfig,
-    crypto: &'a mut Crypto,
-    random: &'a mut dyn RandomSource,
-    transmits: &'a mut VecDeque<Transmit>,
-    events: &'a mut VecDeque<Event>,
-) -> Env<'a> {
-    Env { now, config, crypto, random, transmits, events }
 }
 
 /// The one place that turns malformed input into a notification (style A10).
@@ -404,89 +369,6 @@ pub(crate) fn error_notification(error: &DecodeError) -> NotifyPayload {
             NotifyPayload::new(NotifyType::UnsupportedCriticalPayload, vec![*kind])
         }
         DecodeError::UnsupportedVersion { .. } => NotifyPayload::new(NotifyType::InvalidMajorVersion, vec![]),
-        _ => NotifyPayload::new(NotifyType::InvalidSyntax, vec![]),
-    }
-}
-
-impl Table {
-    /// Takes an IKE SA out, and out of all indexes.
-    fn take(&mut self, id: IkeSaId) -> Option<IkeSa> {
-        let (sa, keys) = self.sas.remove(&id)?;
-        self.by_spi.remove(&keys.spi);
-        if let Some(request) = keys.request {
-            self.by_request.remove(&request);
-        }
-        if let Some(connection) = keys.connection {
-            self.by_connection.remove(&(connection, id));
-        }
-        if let Some(deadline) = keys.deadline {
-            self.timers.remove(&(deadline, id));
-        }
-        self.half_open -= usize::from(keys.half_open);
-        Some(sa)
-    }
-
-    /// Puts an IKE SA in, unless it is closed.
-    fn insert(&mut self, config: &EndpointConfig, sa: IkeSa) {
-        if matches!(sa.state, State::Closed) {
-            return;
-        }
-        let id = sa.head.id;
-        let keys = sa.keys(config);
-        self.by_spi.insert(keys.spi, id);
-        if let Some(request) = keys.request {
-            self.by_request.insert(request, id);
-        }
-        if let Some(connection) = keys.connection {
-            self.by_connection.insert((connection, id));
-        }
-        if let Some(deadline) = keys.deadline {
-            self.timers.insert((deadline, id));
-        }
-        self.half_open += usize::from(keys.half_open);
-        self.sas.insert(id, (sa, keys));
-    }
-
-    fn established(&self, id: IkeSaId) -> Result<&crate::v2::ike_sa::Established, UnknownSa> {
-        match self.sas.get(&id) {
-            Some((IkeSa { state: State::Established(established), .. }, _)) => Ok(established),
-            _ => Err(UnknownSa),
-        }
-    }
-
-    /// What an acquire finds when the connection has an IKE SA already.
-    fn outcome_for(&self, connection: ConnectionId) -> Option<Acquired> {
-        let range = (connection, IkeSaId(0))..=(connection, IkeSaId(u32::MAX));
-        let mut outcomes = self.by_connection.range(range).filter_map(|(_, id)| {
-            let (sa, _) = self.sas.get(id)?;
-            sa.outcome_for_acquire()
-                .map(|refused| if refused { Acquired::Refused(*id) } else { Acquired::InProgress(*id) })
-        });
-        outcomes.next()
-    }
-
-    /// The stored answer to a first request that arrives again.
-    fn repeated_first_response(&self, id: IkeSaId, bytes: &[u8]) -> Result<Transmit, DropReason> {
-        match self.sas.get(&id) {
-            Some((IkeSa { head, state: State::HalfOpen(half_open) }, _))
-                if half_open.init.request == bytes =>
-            {
-                head.window.repeat_response().ok_or(DropReason::MessageId)
-            }
-            _ => Err(DropReason::MessageId),
-        }
-    }
-}
-
-impl IkeSa {
-    fn keys(&self, config: &EndpointConfig) -> Keys {
-        let head = &self.head;
-        Keys {
-            spi: if head.role == Role::Initiator { head.spi_i } else { head.spi_r },
-            request: (head.role == Role::Responder).then_some((head.first_remote, head.spi_i)),
-            connection: self.connection(),
-            deadline: self.deadline(config),
-            half_open: matches!(self.state, State::HalfOpen(_)),
-        }
+        DecodeError::Malformed { .. } => NotifyPayload::new(NotifyType::InvalidSyntax, vec![]),
     }
 }

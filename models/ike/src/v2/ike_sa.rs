@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use ipseclab_crypto::{Crypto, Purpose, RandomSource};
 
@@ -12,9 +12,10 @@ use crate::v2::Role;
 use crate::v2::channel::Channel;
 use crate::v2::exchange::{auth, informational, sa_init};
 use crate::v2::nat::NatStatus;
-use crate::v2::window::{Outgoing, Path, Window};
+use crate::v2::window::{Outgoing, Path, Tail, Window, transmit};
 use crate::wire::{
-    ExchangeType, Flags, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, Payload, Version,
+    ExchangeType, Flags, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, NotifyType, Payload,
+    Version,
 };
 
 /// What an exchange needs from the endpoint around it.
@@ -25,6 +26,8 @@ pub(crate) struct Env<'a> {
     pub(crate) random: &'a mut dyn RandomSource,
     pub(crate) transmits: &'a mut VecDeque<Transmit>,
     pub(crate) events: &'a mut VecDeque<Event>,
+    /// Inbound SPIs of all other IKE SAs' Child SAs.
+    pub(crate) child_spis: &'a BTreeSet<u32>,
 }
 
 impl Env<'_> {
@@ -35,13 +38,18 @@ impl Env<'_> {
         octets
     }
 
-    /// A fresh ESP SPI; 0 to 255 are reserved (RFC 4303 §2.1).
+    /// Until when an IKE SA that ends now repeats its last response.
+    pub(crate) fn linger_until(&self) -> Duration {
+        self.now.saturating_add(self.config.limits.half_open_timeout)
+    }
+
+    /// An ESP SPI that no Child SA of ours has; 0 to 255 are reserved (RFC 4303 §2.1).
     pub(crate) fn draw_child_spi(&mut self) -> u32 {
         loop {
             let mut octets = [0; 4];
             self.random.fill(Purpose::ChildSpi, &mut octets);
             let spi = u32::from_be_bytes(octets);
-            if spi >= 256 {
+            if spi >= 256 && !self.child_spis.contains(&spi) {
                 return spi;
             }
         }
@@ -55,14 +63,25 @@ pub(crate) struct Head {
     pub(crate) role: Role,
     pub(crate) spi_i: IkeSpi,
     pub(crate) spi_r: IkeSpi,
-    /// Where messages go now.
+    /// Where our requests go now.
     pub(crate) path: Path,
+    /// The message in hand.
+    pub(crate) received: Received,
     /// Where the peer was when the IKE SA began.
     pub(crate) first_remote: SocketAddr,
     pub(crate) nat: NatStatus,
     pub(crate) window: Window,
     /// How our requests are repeated: the connection's, once it is known.
     pub(crate) retransmit: RetransmitPolicy,
+}
+
+/// What the answer to an arriving message needs to know of it, beside its header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received {
+    /// Where it came from; its answer goes back there (RFC 7296 §2.11).
+    pub(crate) path: Path,
+    /// How it ends, to know it again.
+    pub(crate) tail: Tail,
 }
 
 /// An IKE SA.
@@ -75,17 +94,19 @@ pub(crate) struct IkeSa {
 /// The life of an IKE SA; each state owns what is valid in it.
 #[derive(Debug)]
 pub(crate) enum State {
-    /// Initiator: IKE_SA_INIT is sent.
+    /// Initiator: `IKE_SA_INIT` is sent.
     SaInitSent(Box<sa_init::Sent>),
-    /// Responder: IKE_SA_INIT is answered, IKE_AUTH is awaited.
+    /// Responder: `IKE_SA_INIT` is answered, `IKE_AUTH` is awaited.
     HalfOpen(Box<sa_init::HalfOpen>),
-    /// Initiator: IKE_AUTH is sent.
+    /// Initiator: `IKE_AUTH` is sent.
     AuthSent(Box<auth::Sent>),
     /// Both sides are authenticated.
     Established(Box<Established>),
     /// A last request of ours awaits its answer; nothing else remains.
     Closing(Box<Channel>),
-    /// All is over but for repeating the last response until the given time.
+    /// The peer was refused before it had authenticated; the refusal is repeated until the given time.
+    Refused(Duration),
+    /// An established IKE SA is over; the last response is repeated until the given time.
     Lingering(Duration),
     /// To be forgotten.
     Closed,
@@ -97,6 +118,8 @@ pub(crate) struct Established {
     pub(crate) connection: ConnectionId,
     pub(crate) channel: Channel,
     pub(crate) children: Vec<ChildSa>,
+    /// Whether one side refused the Child SA of `IKE_AUTH`: asking again would end the same way.
+    pub(crate) refused: bool,
     /// The last sign of life of the peer, in IKE or ESP.
     pub(crate) heard: Duration,
     /// The request of ours that is under way.
@@ -130,8 +153,21 @@ impl Head {
 
     /// Puts an encoded request on its way.
     pub(crate) fn send_request(&mut self, env: &mut Env<'_>, message: Outgoing) {
-        let transmit = self.window.send_request(env.now, self.retransmit, self.id, self.path, message);
-        env.transmits.push_back(transmit);
+        self.window.send_request(env.now, self.retransmit, message.clone());
+        self.transmit(env, self.path, message);
+    }
+
+    /// Hands a message of this IKE SA to the owner.
+    pub(crate) fn transmit(&self, env: &mut Env<'_>, path: Path, message: Outgoing) {
+        env.transmits.push_back(transmit(Some(self.id), path, message));
+    }
+
+    /// The message in hand is authentic: whoever is not behind a NAT writes to where its peer was last seen, and
+    /// whoever is would let a forger move it (RFC 7296 §2.23).
+    pub(crate) fn follow_peer(&mut self) {
+        if !self.nat.local {
+            self.path = self.received.path;
+        }
     }
 
     /// Protects and sends a request.
@@ -159,19 +195,25 @@ impl Head {
         let header = self.response_header(request.exchange, request.message_id);
         let bytes = channel.seal(env.crypto, env.random, &header, payloads);
         let info = describe(env.config, &header, payloads, true);
-        let transmit = self.window.send_response(self.id, self.path, Outgoing { bytes, info });
-        env.transmits.push_back(transmit);
+        self.send_response(env, Outgoing { bytes, info });
+    }
+
+    /// Sends the response to the request in hand and keeps it for repetitions.
+    pub(crate) fn send_response(&mut self, env: &mut Env<'_>, message: Outgoing) {
+        self.window.send_response(self.received.tail, message.clone());
+        self.transmit(env, self.received.path, message);
     }
 
     /// Ends a negotiation that did not succeed.
     pub(crate) fn fail(
-        &self,
+        &mut self,
         env: &mut Env<'_>,
         connection: Option<ConnectionId>,
         reason: FailureReason,
     ) -> State {
         let failed = Event::NegotiationFailed { ike_sa: self.id, connection, role: self.role, reason };
         env.events.push_back(failed);
+        self.window.abandon();
         State::Closed
     }
 }
@@ -198,6 +240,14 @@ pub(crate) fn describe(
     }
 }
 
+/// Whether `payloads` end the IKE SA without a Delete payload: failed authentication and malformed messages do
+/// (RFC 7296 §2.21.2, §2.21.3).
+pub(crate) fn is_fatal(payloads: &[Payload]) -> bool {
+    use NotifyType::{AuthenticationFailed, InvalidSyntax};
+    let fatal = |notify: &NotifyPayload| [AuthenticationFailed, InvalidSyntax].contains(&notify.kind);
+    payloads.iter().any(|payload| matches!(payload, Payload::Notify(notify) if fatal(notify)))
+}
+
 /// The first error notification among `payloads`.
 pub(crate) fn error_notify(payloads: &[Payload]) -> Option<&NotifyPayload> {
     payloads.iter().find_map(|payload| match payload {
@@ -208,7 +258,6 @@ pub(crate) fn error_notify(payloads: &[Payload]) -> Option<&NotifyPayload> {
 
 /// What an error notification of the peer means for a negotiation.
 pub(crate) fn failure_of(notify: &NotifyPayload) -> FailureReason {
-    use crate::wire::NotifyType;
     match notify.kind {
         NotifyType::NoProposalChosen => FailureReason::NoProposalChosen,
         NotifyType::InvalidKePayload => FailureReason::InvalidKePayload,
@@ -220,6 +269,6 @@ pub(crate) fn failure_of(notify: &NotifyPayload) -> FailureReason {
 }
 
 /// Whether `message` carries the status notification `kind`.
-pub(crate) fn has_notify(message: &Message, kind: crate::wire::NotifyType) -> bool {
+pub(crate) fn has_notify(message: &Message, kind: NotifyType) -> bool {
     message.payloads.iter().any(|payload| matches!(payload, Payload::Notify(notify) if notify.kind == kind))
 }

@@ -28,7 +28,7 @@ pub struct IkeKeys {
     pub sk_pr: Secret,
 }
 
-/// The nonces and SPIs of IKE_SA_INIT.
+/// The nonces and SPIs of `IKE_SA_INIT`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SaInitValues<'a> {
     pub(crate) nonce_i: &'a [u8],
@@ -38,10 +38,10 @@ pub(crate) struct SaInitValues<'a> {
 }
 
 impl IkeKeys {
-    /// SKEYSEED = prf(Ni | Nr, g^ir); {SK_d | SK_ai | …} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr).
+    /// `SKEYSEED = prf(Ni | Nr, g^ir)`; `{SK_d | SK_ai | …} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)`.
     pub(crate) fn derive(
         crypto: &mut Crypto,
-        chosen: &ChosenIke,
+        chosen: ChosenIke,
         shared_secret: &Secret,
         values: SaInitValues<'_>,
     ) -> Self {
@@ -68,7 +68,7 @@ impl IkeKeys {
     }
 
     /// The cipher of the messages that `sender` protects.
-    pub(crate) fn cipher(&self, crypto: &Crypto, chosen: &ChosenIke, sender: Role) -> PacketCipher {
+    pub(crate) fn cipher(&self, crypto: &Crypto, chosen: ChosenIke, sender: Role) -> PacketCipher {
         let (sk_e, sk_a) = match sender {
             Role::Initiator => (&self.sk_ei, &self.sk_ai),
             Role::Responder => (&self.sk_er, &self.sk_ar),
@@ -78,30 +78,30 @@ impl IkeKeys {
 
     /// The AUTH data of `signer` for a shared key (RFC 7296 §2.15).
     ///
-    /// `message` is the signer's IKE_SA_INIT message, `nonce` the other side's nonce.
+    /// `message` is the signer's `IKE_SA_INIT` message, `nonce` the other side's nonce.
     pub(crate) fn psk_auth(
         &self,
         crypto: &mut Crypto,
-        chosen: &ChosenIke,
+        chosen: ChosenIke,
         signer: Role,
-        signed: SignedOctets<'_>,
+        octets: SignedOctets<'_>,
         psk: &Secret,
     ) -> Secret {
         let sk_p = match signer {
             Role::Initiator => &self.sk_pi,
             Role::Responder => &self.sk_pr,
         };
-        let id_body = signed.id.body();
+        let id_body = octets.id.body();
         let maced_id = crypto.prf(chosen.prf, sk_p.expose(), &[&id_body]);
         let key = crypto.prf(chosen.prf, psk.expose(), &[KEY_PAD]);
-        crypto.prf(chosen.prf, key.expose(), &[signed.message, signed.nonce, maced_id.expose()])
+        crypto.prf(chosen.prf, key.expose(), &[octets.message, octets.nonce, maced_id.expose()])
     }
 
-    /// KEYMAT of the Child SA that IKE_AUTH makes: prf+(SK_d, Ni | Nr), the initiator's direction first.
+    /// KEYMAT of the Child SA that `IKE_AUTH` makes: `prf+(SK_d, Ni | Nr)`, the initiator's direction first.
     pub(crate) fn child_keys(
         &self,
         crypto: &mut Crypto,
-        ike: &ChosenIke,
+        ike: ChosenIke,
         esp: &ChosenEsp,
         nonce_i: &[u8],
         nonce_r: &[u8],

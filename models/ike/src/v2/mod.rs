@@ -1,9 +1,11 @@
 //! IKEv2 (RFC 7296).
 //!
 //! From the bottom up: [`window`] keeps Message IDs and retransmission, [`channel`] protects messages, the modules of
-//! [`exchange`] hold one exchange each with both roles, [`ike_sa`] is the state that they work on, and [`endpoint`]
-//! finds the IKE SA for a datagram or a timer.
+//! [`exchange`] hold one exchange each with both roles, [`ike_sa`] is the state that they work on, [`dispatch`] what it does
+//! with each message, and [`endpoint`] finds the IKE SA for a datagram or a timer in its [`table`].
 
+#[cfg(test)]
+mod captured;
 mod channel;
 mod dispatch;
 mod endpoint;
@@ -11,6 +13,7 @@ mod exchange;
 mod ike_sa;
 mod keys;
 mod nat;
+mod table;
 mod window;
 
 pub use endpoint::{Acquired, Endpoint, UnknownSa};
@@ -27,6 +30,7 @@ pub enum Role {
 
 impl Role {
     /// The peer's role.
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::Initiator => Self::Responder,

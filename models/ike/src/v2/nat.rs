@@ -17,12 +17,14 @@ pub(crate) struct NatStatus {
     pub(crate) local: bool,
     /// A NAT translates the peer's address.
     pub(crate) remote: bool,
+    /// We made the peer believe in a NAT (swanctl's `encap`).
+    pub(crate) faked: bool,
 }
 
 impl NatStatus {
-    /// Whether either side is behind a NAT, which moves the IKE SA to port 4500.
+    /// Whether either side is behind a NAT or thinks so, which moves IKE to port 4500 and puts ESP into UDP.
     pub(crate) fn detected(self) -> bool {
-        self.local || self.remote
+        self.local || self.remote || self.faked
     }
 }
 
@@ -47,14 +49,15 @@ pub(crate) fn notifies(
     ]
 }
 
-/// Compares the hashes in `message` with the addresses that it was seen with, or `None` when the peer sent none
-/// (it does not support NAT traversal).
+/// Compares the hashes in `message` with the addresses that it was seen with, or `None` when the peer sent none: it
+/// does not support NAT traversal, and a NAT that we `faked` impresses nobody.
 pub(crate) fn detect(
     crypto: &mut Crypto,
     message: &Message,
     spis: (IkeSpi, IkeSpi),
     source: SocketAddr,
     destination: SocketAddr,
+    faked: bool,
 ) -> Option<NatStatus> {
     let hashes = |kind| {
         message.payloads.iter().filter_map(move |payload| match payload {
@@ -71,10 +74,10 @@ pub(crate) fn detect(
     // A multihomed sender may list several source hashes: one match is enough.
     let remote = !sources.any(|hash| *hash == seen_source);
     let local = !destinations.any(|hash| *hash == seen_destination);
-    Some(NatStatus { local, remote })
+    Some(NatStatus { local, remote, faked })
 }
 
-/// SHA-1(SPIi | SPIr | address | port).
+/// `SHA-1(SPIi | SPIr | address | port)`.
 fn address_hash(crypto: &mut Crypto, spis: (IkeSpi, IkeSpi), address: SocketAddr) -> Vec<u8> {
     let spi_i = spis.0.as_u64().to_be_bytes();
     let spi_r = spis.1.as_u64().to_be_bytes();

@@ -1,7 +1,9 @@
 //! Message IDs, retransmission and repeated requests of one IKE SA (RFC 7296 §2.1–§2.3).
 //!
 //! This layer lies below the exchanges and knows none of them. It holds one outstanding request of ours (a window of
-//! one) with its schedule, and the last response of ours, which answers a repeated request byte for byte.
+//! one) with its schedule, and the last response of ours, which answers a repeated request byte for byte. Messages
+//! wait without an address: a repetition goes where the peer is by then (§2.23), and a repeated answer where its
+//! request came from (§2.11).
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -30,14 +32,36 @@ pub(crate) struct Window {
     next_request: u32,
     outstanding: Option<Outstanding>,
     expected_request: u32,
-    last_response: Option<Transmit>,
+    answered: Option<Answered>,
 }
 
 #[derive(Debug)]
 struct Outstanding {
-    transmit: Transmit,
+    message: Outgoing,
     sent: u32,
     deadline: Duration,
+}
+
+/// Our last response with the end of the request that it answers.
+#[derive(Debug)]
+struct Answered {
+    request_tail: Tail,
+    response: Outgoing,
+}
+
+/// The last octets of a message. They belong to the integrity check value of a protected one, so two messages that
+/// share them are the same message, unless somebody forged one who might as well have replayed the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tail([u8; Self::LEN]);
+
+impl Tail {
+    /// The shortest check value, that of HMAC-SHA1-96.
+    const LEN: usize = 12;
+
+    /// The tail of `message`; of one that is shorter, which is none, zeros.
+    pub(crate) fn of(message: &[u8]) -> Self {
+        Self(message.last_chunk().copied().unwrap_or_default())
+    }
 }
 
 /// What an arriving request's Message ID says.
@@ -45,8 +69,8 @@ struct Outstanding {
 pub(crate) enum Arrival {
     /// The next one.
     New,
-    /// The last one again: send this.
-    Repeated(Box<Transmit>),
+    /// The last one again: send this, which went out before.
+    Repeated(Outgoing),
     /// Outside the window.
     OutOfWindow,
 }
@@ -56,8 +80,8 @@ pub(crate) enum Arrival {
 pub(crate) enum Overdue {
     /// Nothing yet.
     NotDue,
-    /// Send the request again.
-    Repeat(Box<Transmit>),
+    /// Send this request again.
+    Repeat(Outgoing),
     /// The peer did not answer any transmission.
     GaveUp,
 }
@@ -78,20 +102,11 @@ impl Window {
         self.outstanding.as_ref().map(|outstanding| outstanding.deadline)
     }
 
-    /// Puts a request on its way; the first transmission is returned.
-    pub(crate) fn send_request(
-        &mut self,
-        now: Duration,
-        policy: RetransmitPolicy,
-        ike_sa: IkeSaId,
-        path: Path,
-        message: Outgoing,
-    ) -> Transmit {
+    /// Keeps a request that is on its way for the first time.
+    pub(crate) fn send_request(&mut self, now: Duration, policy: RetransmitPolicy, message: Outgoing) {
         assert!(self.outstanding.is_none(), "the window holds one request");
-        let transmit = transmit(Some(ike_sa), path, message);
         let wait = policy.wait_after(0).unwrap_or_default();
-        self.outstanding = Some(Outstanding { transmit: transmit.clone(), sent: 0, deadline: now + wait });
-        transmit
+        self.outstanding = Some(Outstanding { message, sent: 0, deadline: now.saturating_add(wait) });
     }
 
     /// Whether a response with `id` answers the outstanding request.
@@ -106,36 +121,33 @@ impl Window {
         self.next_request = self.next_request.saturating_add(1);
     }
 
-    /// The outstanding request is answered by a wish to see it again under the same Message ID (IKE_SA_INIT).
-    pub(crate) fn retry(&mut self) {
+    /// The outstanding request is not repeated any more; its Message ID is free again. So it is when `IKE_SA_INIT` is
+    /// answered by a wish to see it changed, and when the IKE SA has ended meanwhile.
+    pub(crate) fn abandon(&mut self) {
         self.outstanding = None;
     }
 
-    /// Judges the Message ID of an arriving request.
-    pub(crate) fn classify_request(&self, id: MessageId) -> Arrival {
+    /// Judges an arriving request by its Message ID and, when that was answered already, by its content.
+    pub(crate) fn classify_request(&self, id: MessageId, tail: Tail) -> Arrival {
         if id.as_u32() == self.expected_request {
             return Arrival::New;
         }
-        let answered = self.last_response.as_ref().is_some_and(|response| response.message.message_id == id);
-        match self.repeat_response().filter(|_| answered) {
-            Some(again) => Arrival::Repeated(Box::new(again)),
+        let answered = self.answered.as_ref().filter(|answered| answered.response.info.message_id == id);
+        match answered.filter(|answered| answered.request_tail == tail) {
+            Some(answered) => Arrival::Repeated(answered.response.again()),
             None => Arrival::OutOfWindow,
         }
     }
 
     /// The last response, once more.
-    pub(crate) fn repeat_response(&self) -> Option<Transmit> {
-        let mut again = self.last_response.clone()?;
-        again.message.repeated = true;
-        Some(again)
+    pub(crate) fn repeat_response(&self) -> Option<Outgoing> {
+        self.answered.as_ref().map(|answered| answered.response.again())
     }
 
-    /// Keeps and returns the response to the request that was new.
-    pub(crate) fn send_response(&mut self, ike_sa: IkeSaId, path: Path, message: Outgoing) -> Transmit {
-        let transmit = transmit(Some(ike_sa), path, message);
+    /// Keeps the response to the request that was new and ended with `request_tail`.
+    pub(crate) fn send_response(&mut self, request_tail: Tail, response: Outgoing) {
         self.expected_request = self.expected_request.saturating_add(1);
-        self.last_response = Some(transmit.clone());
-        transmit
+        self.answered = Some(Answered { request_tail, response });
     }
 
     /// Repeats or gives up what is due at `now`.
@@ -149,10 +161,16 @@ impl Window {
             self.outstanding = None;
             return Overdue::GaveUp;
         };
-        outstanding.deadline = now + wait;
-        let mut again = outstanding.transmit.clone();
-        again.message.repeated = true;
-        Overdue::Repeat(Box::new(again))
+        outstanding.deadline = now.saturating_add(wait);
+        Overdue::Repeat(outstanding.message.again())
+    }
+}
+
+impl Outgoing {
+    fn again(&self) -> Self {
+        let mut again = self.clone();
+        again.info.repeated = true;
+        again
     }
 }
 
@@ -193,14 +211,14 @@ mod tests {
     fn an_unanswered_request_is_sent_six_times_and_given_up() {
         let policy = RetransmitPolicy::default();
         let mut window = Window::default();
-        let first = window.send_request(Duration::ZERO, policy, IkeSaId(1), path(500), message(0, false));
+        window.send_request(Duration::ZERO, policy, message(0, false));
         let mut times_ms = vec![0];
         let gave_up = loop {
             let now = window.deadline().expect("a request is outstanding");
             match window.on_timeout(now, policy) {
                 Overdue::Repeat(again) => {
-                    assert_eq!(again.payload, first.payload);
-                    assert!(again.message.repeated);
+                    assert_eq!(again.bytes, message(0, false).bytes);
+                    assert!(again.info.repeated);
                     times_ms.push(now.as_millis());
                 }
                 Overdue::GaveUp => break now,
@@ -216,7 +234,7 @@ mod tests {
     fn calling_early_changes_nothing() {
         let policy = RetransmitPolicy::default();
         let mut window = Window::default();
-        window.send_request(Duration::ZERO, policy, IkeSaId(1), path(500), message(0, false));
+        window.send_request(Duration::ZERO, policy, message(0, false));
         assert!(matches!(window.on_timeout(Duration::from_millis(3_999), policy), Overdue::NotDue));
         assert_eq!(window.deadline(), Some(Duration::from_secs(4)));
     }
@@ -224,28 +242,33 @@ mod tests {
     #[test]
     fn a_repeated_request_gets_the_same_response_and_older_ones_nothing() {
         let mut window = Window::default();
-        assert!(matches!(window.classify_request(MessageId::new(0)), Arrival::New));
-        let sent = window.send_response(IkeSaId(1), path(500), message(0, true));
-        match window.classify_request(MessageId::new(0)) {
-            Arrival::Repeated(again) => assert_eq!(again.payload, sent.payload),
+        let (tail, other) = (Tail::of(&[1; 40]), Tail::of(&[2; 40]));
+        assert!(matches!(window.classify_request(MessageId::new(0), tail), Arrival::New));
+        window.send_response(tail, message(0, true));
+        match window.classify_request(MessageId::new(0), tail) {
+            Arrival::Repeated(again) => assert_eq!(again.bytes, message(0, true).bytes),
             other => unreachable!("{other:?}"),
         }
-        window.send_response(IkeSaId(1), path(500), message(1, true));
-        assert!(matches!(window.classify_request(MessageId::new(0)), Arrival::OutOfWindow));
-        assert!(matches!(window.classify_request(MessageId::new(3)), Arrival::OutOfWindow));
+        assert!(matches!(window.classify_request(MessageId::new(0), other), Arrival::OutOfWindow));
+        window.send_response(other, message(1, true));
+        assert!(matches!(window.classify_request(MessageId::new(0), tail), Arrival::OutOfWindow));
+        assert!(matches!(window.classify_request(MessageId::new(3), tail), Arrival::OutOfWindow));
+    }
+
+    #[test]
+    fn an_abandoned_request_leaves_no_deadline_and_its_message_id() {
+        let mut window = Window::default();
+        window.send_request(Duration::ZERO, RetransmitPolicy::default(), message(0, false));
+        window.abandon();
+        assert_eq!((window.deadline(), window.next_id()), (None, MessageId::new(0)));
+        assert!(!window.expects_response(MessageId::new(0)));
     }
 
     #[test]
     fn only_the_outstanding_request_can_be_answered() {
         let mut window = Window::default();
         assert!(!window.expects_response(MessageId::new(0)));
-        window.send_request(
-            Duration::ZERO,
-            RetransmitPolicy::default(),
-            IkeSaId(1),
-            path(500),
-            message(0, false),
-        );
+        window.send_request(Duration::ZERO, RetransmitPolicy::default(), message(0, false));
         assert!(window.expects_response(MessageId::new(0)) && !window.expects_response(MessageId::new(1)));
         window.complete();
         assert_eq!(window.next_id(), MessageId::new(1));

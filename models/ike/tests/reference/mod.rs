@@ -93,25 +93,54 @@ pub(crate) fn rows(case: &Path) -> Vec<Row> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct KeySet {
     proposal: String,
+    #[serde(default)]
+    pub(crate) spi_i: String,
+    #[serde(default)]
+    pub(crate) spi_r: String,
+    #[serde(rename = "DH_shared", default)]
+    pub(crate) dh_shared: String,
+    #[serde(rename = "SKEYSEED", default)]
+    pub(crate) skeyseed: String,
+    #[serde(rename = "SK_d", default)]
+    pub(crate) sk_d: String,
     #[serde(rename = "SK_ai", default)]
-    sk_ai: String,
+    pub(crate) sk_ai: String,
     #[serde(rename = "SK_ar", default)]
-    sk_ar: String,
+    pub(crate) sk_ar: String,
     #[serde(rename = "SK_ei", default)]
-    sk_ei: String,
+    pub(crate) sk_ei: String,
     #[serde(rename = "SK_er", default)]
-    sk_er: String,
+    pub(crate) sk_er: String,
+    #[serde(rename = "SK_pi", default)]
+    pub(crate) sk_pi: String,
+    #[serde(rename = "SK_pr", default)]
+    pub(crate) sk_pr: String,
+}
+
+/// The keys of one Child SA in `keys.json`, named by direction of the exchange that made it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ChildKeySet {
+    pub(crate) spi_in: String,
+    pub(crate) spi_out: String,
+    #[serde(default)]
+    pub(crate) encr_i: String,
+    #[serde(default)]
+    pub(crate) encr_r: String,
+    #[serde(default)]
+    pub(crate) integ_i: String,
+    #[serde(default)]
+    pub(crate) integ_r: String,
 }
 
 #[derive(Debug, Deserialize)]
-struct Keys {
-    ike_sas: Vec<KeySet>,
+pub(crate) struct Keys {
+    pub(crate) ike_sas: Vec<KeySet>,
+    pub(crate) child_keys: Vec<ChildKeySet>,
 }
 
-pub(crate) fn key_sets(case: &Path) -> Vec<KeySet> {
+pub(crate) fn keys(case: &Path) -> Keys {
     let text = std::fs::read_to_string(case.join("keys.json")).unwrap();
-    let keys: Keys = serde_json::from_str(&text).unwrap();
-    keys.ike_sas
+    serde_json::from_str(&text).unwrap()
 }
 
 impl KeySet {
@@ -128,7 +157,7 @@ impl KeySet {
     }
 }
 
-fn secret(hex: &str) -> Secret {
+pub(crate) fn secret(hex: &str) -> Secret {
     let octets = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap());
     Secret::new(octets.collect::<Vec<_>>())
 }

@@ -1,4 +1,4 @@
-//! IKE_AUTH with shared keys (RFC 7296 §1.2, §2.15): identities, AUTH, and the first Child SA.
+//! `IKE_AUTH` with shared keys (RFC 7296 §1.2, §2.15): identities, AUTH, and the first Child SA.
 //!
 //! ```text
 //! initiator                                                                     responder
@@ -36,7 +36,7 @@ pub(crate) struct Sent {
     spi_in: u32,
 }
 
-/// The payloads of an IKE_AUTH message, by kind.
+/// The payloads of an `IKE_AUTH` message, by kind.
 #[derive(Default)]
 struct Parts<'a> {
     id_i: Option<&'a IdPayload>,
@@ -90,6 +90,11 @@ impl Sent {
         self.connection
     }
 
+    /// The inbound SPI that the Child SA will have.
+    pub(crate) fn spi_in(&self) -> u32 {
+        self.spi_in
+    }
+
     /// The channel that opens the answer.
     pub(crate) fn channel(&self) -> &Channel {
         &self.init.channel
@@ -97,29 +102,41 @@ impl Sent {
 
     /// Handles the decrypted answer.
     pub(crate) fn handle_response(self, head: &mut Head, env: &mut Env<'_>, message: &Message) -> State {
-        head.window.complete();
         let connection = &env.config.connections[self.connection.0 as usize];
-        let parts = Parts::of(message);
-        let (Some(id_r), Some(auth)) = (parts.id_r, parts.auth) else {
-            let reason = error_notify(&message.payloads).map_or(FailureReason::InvalidSyntax, failure_of);
-            return head.fail(env, Some(self.connection), reason);
+        let Some(parts) = Parts::of(message) else {
+            return self.handle_broken_response(head, env);
+        };
+        head.window.complete();
+        let (id_r, auth) = match (parts.id_r, parts.auth, error_notify(&message.payloads)) {
+            (Some(id_r), Some(auth), _) => (id_r, auth),
+            (_, _, Some(refusal)) => return head.fail(env, Some(self.connection), failure_of(refusal)),
+            (_, _, None) => return self.reject_peer(head, env, FailureReason::InvalidSyntax),
         };
         let expected = self.init.auth_data(env, Role::Responder, id_r, &connection.psk);
         let known = Identity::from_payload(id_r).filter(|id| *id == connection.remote_id);
         let (Some(peer_id), true) = (known, is_valid(auth, &expected)) else {
-            return self.reject_peer(head, env);
+            return self.reject_peer(head, env, FailureReason::AuthenticationFailed);
         };
         announce(head, env, self.connection, &self.init.channel, peer_id);
         let agreed = self.agree(connection, message, &parts);
         self.establish(head, env, agreed, parts.sa.is_some())
     }
 
-    /// The responder is not who it should be: tell it, and be gone (RFC 7296 §2.21.2).
-    fn reject_peer(self, head: &mut Head, env: &mut Env<'_>) -> State {
-        head.fail(env, Some(self.connection), FailureReason::AuthenticationFailed);
+    /// Handles an answer that is the peer's and does not parse.
+    pub(crate) fn handle_broken_response(self, head: &mut Head, env: &mut Env<'_>) -> State {
+        head.window.complete();
+        self.reject_peer(head, env, FailureReason::InvalidSyntax)
+    }
+
+    /// The responder believes in an IKE SA that we do not want: tell it, and be gone (RFC 7296 §2.21.2).
+    fn reject_peer(self, head: &mut Head, env: &mut Env<'_>, reason: FailureReason) -> State {
+        head.fail(env, Some(self.connection), reason);
         let mut channel = self.init.channel;
-        let notify = NotifyPayload::new(NotifyType::AuthenticationFailed, vec![]);
-        let payloads = [Payload::Notify(notify)];
+        let kind = match reason {
+            FailureReason::AuthenticationFailed => NotifyType::AuthenticationFailed,
+            _ => NotifyType::InvalidSyntax,
+        };
+        let payloads = [Payload::Notify(NotifyPayload::new(kind, vec![]))];
         head.send_protected_request(env, &mut channel, ExchangeType::Informational, &payloads);
         State::Closing(Box::new(channel))
     }
@@ -143,6 +160,9 @@ impl Sent {
             return Err(FailureReason::TsUnacceptable);
         }
         let transport = has_notify(message, NotifyType::UseTransportMode);
+        if transport && connection.child.mode == Mode::Tunnel {
+            return Err(FailureReason::InvalidSyntax);
+        }
         let mode = agreed_mode(connection.child.mode, transport);
         Ok(Agreed { chosen, mode, spi_in: self.spi_in, ts_local, ts_remote })
     }
@@ -169,11 +189,13 @@ impl Sent {
 impl HalfOpen {
     /// Handles the decrypted request of the initiator.
     pub(crate) fn handle_request(mut self, head: &mut Head, env: &mut Env<'_>, message: &Message) -> State {
-        let parts = Parts::of(message);
-        let (Some(id_i), Some(auth)) = (parts.id_i, parts.auth) else {
+        let parts = Parts::of(message).and_then(|parts| parts.id_i.map(|id_i| (id_i, parts)));
+        let Some((id_i, parts)) = parts else {
             return self.refuse(head, env, message, NotifyType::InvalidSyntax, FailureReason::InvalidSyntax);
         };
-        let Some((connection_id, peer_id)) = find_connection(head, env, id_i, parts.id_r) else {
+        // Without AUTH the initiator wants EAP (§2.16), which no connection has.
+        let connection = self.find_connection(head, env, id_i, parts.id_r);
+        let (Some((connection_id, peer_id)), Some(auth)) = (connection, parts.auth) else {
             return self.refuse_authentication(head, env, message);
         };
         let connection = &env.config.connections[connection_id.0 as usize];
@@ -210,7 +232,29 @@ impl HalfOpen {
         let payloads = [Payload::Notify(NotifyPayload::new(kind, vec![]))];
         head.send_protected_response(env, &mut self.init.channel, &request.header, &payloads);
         head.fail(env, None, reason);
-        State::Lingering(env.now + env.config.limits.half_open_timeout)
+        State::Refused(env.linger_until())
+    }
+
+    /// The first connection whose peer may be `id_i`, which allows the algorithms that `IKE_SA_INIT` settled on and
+    /// which, if the initiator named a responder, is that one.
+    fn find_connection(
+        &self,
+        head: &Head,
+        env: &Env<'_>,
+        id_i: &IdPayload,
+        id_r: Option<&IdPayload>,
+    ) -> Option<(ConnectionId, Identity)> {
+        let peer = Identity::from_payload(id_i)?;
+        let chosen = self.init.channel.chosen;
+        let fits = |connection: &Connection| {
+            connection.remote_id == peer
+                && connection.accepts(head.path.remote.ip())
+                && connection.proposals.iter().any(|proposal| proposal.allows(chosen))
+                && id_r
+                    .is_none_or(|id| Identity::from_payload(id).is_some_and(|id| id == connection.local_id))
+        };
+        let place = env.config.connections.iter().position(fits)?;
+        Some((ConnectionId(u32::try_from(place).ok()?), peer))
     }
 }
 
@@ -221,45 +265,31 @@ impl SaInit {
             Role::Initiator => (&self.request, &self.nonce_r),
             Role::Responder => (&self.response, &self.nonce_i),
         };
-        let signed = SignedOctets { message, nonce, id };
-        self.channel.keys.psk_auth(env.crypto, &self.channel.chosen, signer, signed, psk)
+        let octets = SignedOctets { message, nonce, id };
+        self.channel.keys.psk_auth(env.crypto, self.channel.chosen, signer, octets, psk)
     }
 }
 
 impl<'a> Parts<'a> {
-    /// Sorts the payloads; of a kind that comes twice, the last counts.
-    fn of(message: &'a Message) -> Self {
+    /// Sorts the payloads; `None` when one comes twice.
+    fn of(message: &'a Message) -> Option<Self> {
         let mut parts = Self::default();
         for payload in &message.payloads {
-            match payload {
-                Payload::IdI(id) => parts.id_i = Some(id),
-                Payload::IdR(id) => parts.id_r = Some(id),
-                Payload::Auth(auth) => parts.auth = Some(auth),
-                Payload::Sa(sa) => parts.sa = Some(sa),
-                Payload::TsI(ts) => parts.ts_i = Some(ts.into()),
-                Payload::TsR(ts) => parts.ts_r = Some(ts.into()),
-                _ => {}
+            let twice = match payload {
+                Payload::IdI(id) => parts.id_i.replace(id).is_some(),
+                Payload::IdR(id) => parts.id_r.replace(id).is_some(),
+                Payload::Auth(auth) => parts.auth.replace(auth).is_some(),
+                Payload::Sa(sa) => parts.sa.replace(sa).is_some(),
+                Payload::TsI(ts) => parts.ts_i.replace(ts.into()).is_some(),
+                Payload::TsR(ts) => parts.ts_r.replace(ts.into()).is_some(),
+                _ => false,
+            };
+            if twice {
+                return None;
             }
         }
-        parts
+        Some(parts)
     }
-}
-
-/// The first connection whose peer may be `id_i` and which, if the initiator named a responder, is that one.
-fn find_connection(
-    head: &Head,
-    env: &Env<'_>,
-    id_i: &IdPayload,
-    id_r: Option<&IdPayload>,
-) -> Option<(ConnectionId, Identity)> {
-    let peer = Identity::from_payload(id_i)?;
-    let fits = |connection: &Connection| {
-        connection.remote_id == peer
-            && connection.accepts(head.path.remote.ip())
-            && id_r.is_none_or(|id| Identity::from_payload(id).is_some_and(|id| id == connection.local_id))
-    };
-    let place = env.config.connections.iter().position(fits)?;
-    Some((ConnectionId(u32::try_from(place).ok()?), peer))
 }
 
 fn agree_as_responder(
@@ -327,7 +357,7 @@ fn install(
     };
     let channel = &init.channel;
     let keys =
-        channel.keys.child_keys(env.crypto, &channel.chosen, &agreed.chosen, &init.nonce_i, &init.nonce_r);
+        channel.keys.child_keys(env.crypto, channel.chosen, &agreed.chosen, &init.nonce_i, &init.nonce_r);
     let (keys_in, keys_out) = match head.role {
         Role::Initiator => (keys.from_responder, keys.from_initiator),
         Role::Responder => (keys.from_initiator, keys.from_responder),
@@ -359,7 +389,7 @@ fn announce(head: &Head, env: &mut Env<'_>, connection: ConnectionId, channel: &
         role: head.role,
         spi_i: head.spi_i,
         spi_r: head.spi_r,
-        proposal: channel.chosen.clone(),
+        proposal: channel.chosen,
         peer_id,
         local: head.path.local,
         remote: head.path.remote,
@@ -369,12 +399,13 @@ fn announce(head: &Head, env: &mut Env<'_>, connection: ConnectionId, channel: &
 
 impl Established {
     fn new(env: &Env<'_>, connection: ConnectionId, channel: Channel, children: Vec<ChildSa>) -> Self {
+        let refused = children.is_empty();
         let (current, waiting) = (None, VecDeque::<informational::Request>::new());
-        Self { connection, channel, children, heard: env.now, current, waiting }
+        Self { connection, channel, children, refused, heard: env.now, current, waiting }
     }
 }
 
-/// IKE_AUTH carries no key exchange for its Child SA (RFC 7296 §1.2).
+/// `IKE_AUTH` carries no key exchange for its Child SA (RFC 7296 §1.2).
 fn without_pfs(child: &Child) -> Vec<EspProposal> {
     child.esp_proposals.iter().map(EspProposal::without_key_exchange).collect()
 }

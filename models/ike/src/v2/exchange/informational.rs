@@ -14,7 +14,7 @@
 //! the answer (§1.4.1). The requester keeps its half until the answer, so no packet meets a half-closed SA.
 
 use crate::event::{CloseReason, Event};
-use crate::v2::ike_sa::{ChildSa, Env, Established, Head, State, error_notify};
+use crate::v2::ike_sa::{ChildSa, Env, Established, Head, State, is_fatal};
 use crate::wire::{DeletePayload, ExchangeType, Message, Payload, ProtocolId};
 
 /// A request of ours.
@@ -29,12 +29,14 @@ pub(crate) enum Request {
 }
 
 impl Established {
-    /// Asks for `request` when the window is free; false when too many wait already.
+    /// Asks for `request`, at once when the window is free; false when too many Child SAs wait for their end already.
     pub(crate) fn request(&mut self, head: &mut Head, env: &mut Env<'_>, request: Request) -> bool {
         if self.current == Some(request) || self.waiting.contains(&request) {
             return true;
         }
-        if self.waiting.len() >= env.config.limits.queued_requests {
+        // The other two requests wait once at most, so only this kind needs a bound.
+        let bounded = matches!(request, Request::DeleteChild(_)) && self.current.is_some();
+        if bounded && self.waiting.len() >= env.config.limits.queued_requests {
             return false;
         }
         self.waiting.push_back(request);
@@ -68,10 +70,16 @@ impl Established {
     }
 
     /// Handles the decrypted answer to the request under way.
-    pub(crate) fn handle_response(mut self: Box<Self>, head: &mut Head, env: &mut Env<'_>) -> State {
+    pub(crate) fn handle_response(
+        mut self: Box<Self>,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        message: &Message,
+    ) -> State {
         head.window.complete();
         self.heard = env.now;
         match self.current.take() {
+            _ if is_fatal(&message.payloads) => return self.close_and_linger(head, env),
             Some(Request::DeleteIke) => return self.close(head, env, CloseReason::Local),
             Some(Request::DeleteChild(spi)) => self.remove_child(head, env, spi, CloseReason::Local),
             Some(Request::Liveness) | None => {}
@@ -88,7 +96,7 @@ impl Established {
         message: &Message,
     ) -> State {
         self.heard = env.now;
-        let mut closing = error_notify(&message.payloads).is_some();
+        let mut closing = is_fatal(&message.payloads);
         let mut deleted = Vec::new();
         for payload in &message.payloads {
             match payload {
@@ -126,9 +134,11 @@ impl Established {
         }
     }
 
-    fn close_and_linger(self: Box<Self>, head: &Head, env: &mut Env<'_>) -> State {
+    /// The peer has ended the IKE SA: a request of ours needs no answer any more, only its repetitions do.
+    pub(crate) fn close_and_linger(self: Box<Self>, head: &mut Head, env: &mut Env<'_>) -> State {
         self.close(head, env, CloseReason::Remote);
-        State::Lingering(env.now + env.config.limits.half_open_timeout)
+        head.window.abandon();
+        State::Lingering(env.linger_until())
     }
 
     /// Ends the IKE SA with all its Child SAs.

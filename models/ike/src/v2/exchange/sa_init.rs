@@ -1,4 +1,4 @@
-//! IKE_SA_INIT (RFC 7296 §1.2): proposals, key exchange, nonces, NAT detection.
+//! `IKE_SA_INIT` (RFC 7296 §1.2): proposals, key exchange, nonces, NAT detection.
 //!
 //! ```text
 //! initiator                                             responder
@@ -8,13 +8,15 @@
 //! ```
 //!
 //! An answer that asks for another group or for a cookie repeats the request under the same SPI, Message ID and
-//! nonce. The refusing responder keeps no state. The initiator believes unauthenticated refusals at once, as
-//! strongSwan does, and not after a wait (RFC 7296 §2.21.1 leaves that open).
+//! nonce. The refusing responder keeps no state.
+//!
+//! Model: the initiator believes unauthenticated refusals at once, as strongSwan does; RFC 7296 §2.21.1 would rather
+//! have it go on for a while, in case somebody forged them.
 
 use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
 
 use crate::config::{Connection, ConnectionId, NAT_T_PORT};
-use crate::event::{Event, FailureReason, IkeSaKeys};
+use crate::event::{DropReason, Event, FailureReason, IkeSaKeys};
 use crate::proposal::{self, ChosenIke, IkeProposal};
 use crate::traffic_selector::TrafficSelectors;
 use crate::v2::channel::Channel;
@@ -22,7 +24,7 @@ use crate::v2::exchange::auth;
 use crate::v2::ike_sa::{Env, Head, State, describe, error_notify, failure_of};
 use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::nat::{self, NatStatus};
-use crate::v2::window::{Outgoing, Path};
+use crate::v2::window::Outgoing;
 use crate::wire::{
     ExchangeType, Flags, Header, IkeSpi, KePayload, Message, MessageHeader, NoncePayload, NotifyPayload,
     NotifyType, Payload, SaPayload, Version,
@@ -31,7 +33,10 @@ use crate::wire::{
 /// Octets of our nonces: at least half the key size of the PRF (RFC 7296 §2.10); strongSwan sends 32.
 const NONCE_LEN: usize = 32;
 
-/// The traffic that an initiator will offer in IKE_AUTH.
+/// Octets of a cookie (RFC 7296 §2.6).
+const COOKIE_LEN: core::ops::RangeInclusive<usize> = 1..=64;
+
+/// The traffic that an initiator will offer in `IKE_AUTH`.
 #[derive(Clone, Debug)]
 pub(crate) struct Offer {
     pub(crate) ts_local: TrafficSelectors,
@@ -47,6 +52,7 @@ pub(crate) struct Sent {
     proposals: Vec<IkeProposal>,
     method: KeyExchangeMethod,
     private: Secret,
+    public_value: Vec<u8>,
     nonce: Vec<u8>,
     cookie: Option<Vec<u8>>,
     /// The request as sent: the initiator's AUTH payload covers it.
@@ -54,7 +60,7 @@ pub(crate) struct Sent {
     retries: u32,
 }
 
-/// What IKE_SA_INIT leaves for IKE_AUTH, on either side.
+/// What `IKE_SA_INIT` leaves for `IKE_AUTH`, on either side.
 #[derive(Debug)]
 pub(crate) struct SaInit {
     pub(crate) channel: Channel,
@@ -74,7 +80,17 @@ pub(crate) struct HalfOpen {
     pub(crate) expires: core::time::Duration,
 }
 
-/// The three payloads that every IKE_SA_INIT message must have.
+/// What an answer that is no acceptance makes of the request.
+enum Wish {
+    /// It is changed as the peer asks; when that came too often, the negotiation fails for this reason.
+    Followed(FailureReason),
+    /// The negotiation fails.
+    Refused(FailureReason),
+    /// The answer says nothing to this request.
+    Dropped(DropReason),
+}
+
+/// The three payloads that every `IKE_SA_INIT` message must have.
 struct Essentials<'a> {
     sa: &'a SaPayload,
     ke: &'a KePayload,
@@ -87,18 +103,26 @@ pub(crate) fn initiate(head: &mut Head, env: &mut Env<'_>, connection: Connectio
     let Some(method) = proposals.first().and_then(|proposal| proposal.key_exchange.first().copied()) else {
         return head.fail(env, Some(connection), FailureReason::NoProposalChosen);
     };
+    let (private, public_value) = draw_key_pair(env, method);
     let sent = Sent {
         connection,
         offer,
         proposals,
         method,
-        private: Secret::new(env.draw(Purpose::KeyExchange, method.private_len())),
+        private,
+        public_value,
         nonce: env.draw(Purpose::Nonce, NONCE_LEN),
         cookie: None,
         request: vec![],
         retries: 0,
     };
     sent.send(head, env)
+}
+
+fn draw_key_pair(env: &mut Env<'_>, method: KeyExchangeMethod) -> (Secret, Vec<u8>) {
+    let private = Secret::new(env.draw(Purpose::KeyExchange, method.private_len()));
+    let public_value = env.crypto.public_value(method, &private);
+    (private, public_value)
 }
 
 impl Sent {
@@ -109,7 +133,6 @@ impl Sent {
 
     fn send(mut self, head: &mut Head, env: &mut Env<'_>) -> State {
         let connection = &env.config.connections[self.connection.0 as usize];
-        let public_value = env.crypto.public_value(self.method, &self.private);
         let mut payloads = Vec::new();
         if let Some(cookie) = &self.cookie {
             payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::Cookie, cookie.clone())));
@@ -117,7 +140,7 @@ impl Sent {
         let numbered =
             self.proposals.iter().zip(1_u8..).map(|(proposal, number)| proposal.to_wire(number, &[]));
         payloads.push(Payload::Sa(SaPayload { proposals: numbered.collect() }));
-        payloads.extend(exchange_payloads(self.method, public_value, &self.nonce));
+        payloads.extend(exchange_payloads(self.method, self.public_value.clone(), &self.nonce));
         let spis = (head.spi_i, IkeSpi::ZERO);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
         let message = Message { header: head.request_header(ExchangeType::IkeSaInit), payloads };
@@ -127,47 +150,61 @@ impl Sent {
         State::SaInitSent(Box::new(self))
     }
 
-    /// Handles the answer.
+    /// Handles the answer. What asks for nothing new is dropped, and the request stays under way.
     pub(crate) fn handle_response(
-        self,
+        mut self: Box<Self>,
         head: &mut Head,
         env: &mut Env<'_>,
         message: &Message,
         bytes: &[u8],
-        path: Path,
-    ) -> State {
-        if let Some(cookie) = notify_data(message, NotifyType::Cookie) {
-            let cookie = cookie.to_vec();
-            return self.retry(head, env, |sent, _| {
-                sent.cookie = Some(cookie);
-                true
-            });
+    ) -> (State, Result<(), DropReason>) {
+        let wish = if let Some(cookie) = notify_data(message, NotifyType::Cookie) {
+            self.follow_cookie(cookie)
+        } else if let Some(group) = notify_data(message, NotifyType::InvalidKePayload) {
+            self.follow_group(env, group)
+        } else if let Some(notify) = error_notify(&message.payloads) {
+            Wish::Refused(failure_of(notify))
+        } else {
+            head.window.complete();
+            return (self.accept(head, env, message, bytes), Ok(()));
+        };
+        match wish {
+            Wish::Dropped(reason) => (State::SaInitSent(self), Err(reason)),
+            Wish::Refused(reason) => (head.fail(env, Some(self.connection), reason), Ok(())),
+            Wish::Followed(kind) => (self.retry(head, env, kind), Ok(())),
         }
-        if let Some(group) = notify_data(message, NotifyType::InvalidKePayload) {
-            let method = <[u8; 2]>::try_from(group).ok().map(u16::from_be_bytes);
-            let method = method.and_then(KeyExchangeMethod::from_transform);
-            return self
-                .retry(head, env, |sent, env| method.is_some_and(|method| sent.change_group(env, method)));
-        }
-        if let Some(notify) = error_notify(&message.payloads) {
-            return head.fail(env, Some(self.connection), failure_of(notify));
-        }
-        head.window.complete();
-        self.accept(head, env, message, bytes, path)
     }
 
-    /// Repeats the request as changed by `change`, unless the peer has asked too often or `change` refuses.
-    fn retry(
-        mut self,
-        head: &mut Head,
-        env: &mut Env<'_>,
-        change: impl FnOnce(&mut Self, &mut Env<'_>) -> bool,
-    ) -> State {
-        head.window.retry();
-        self.retries += 1;
-        if self.retries > env.config.limits.sa_init_retries || !change(&mut self, env) {
-            return head.fail(env, Some(self.connection), FailureReason::InvalidKePayload);
+    /// Takes the cookie into the next request. The network may have doubled the answer that brought it.
+    fn follow_cookie(&mut self, cookie: &[u8]) -> Wish {
+        if !COOKIE_LEN.contains(&cookie.len()) {
+            return Wish::Dropped(DropReason::Malformed);
         }
+        if self.cookie.as_deref() == Some(cookie) {
+            return Wish::Dropped(DropReason::Unexpected);
+        }
+        self.cookie = Some(cookie.to_vec());
+        Wish::Followed(FailureReason::PeerError)
+    }
+
+    /// Changes to the wanted group. A wish for the group that was just sent is an answer to an earlier request: another
+    /// key pair now would not fit the answer that is on its way.
+    fn follow_group(&mut self, env: &mut Env<'_>, group: &[u8]) -> Wish {
+        let method = <[u8; 2]>::try_from(group).ok().map(u16::from_be_bytes);
+        match method.and_then(KeyExchangeMethod::from_transform) {
+            Some(method) if method == self.method => Wish::Dropped(DropReason::Unexpected),
+            Some(method) if self.change_group(env, method) => Wish::Followed(FailureReason::InvalidKePayload),
+            Some(_) | None => Wish::Refused(FailureReason::InvalidKePayload),
+        }
+    }
+
+    /// Repeats the request as it is by now, unless the peer has asked too often; `kind` is the failure then.
+    fn retry(mut self, head: &mut Head, env: &mut Env<'_>, kind: FailureReason) -> State {
+        self.retries += 1;
+        if self.retries > env.config.limits.sa_init_retries {
+            return head.fail(env, Some(self.connection), kind);
+        }
+        head.window.abandon();
         self.send(head, env)
     }
 
@@ -183,18 +220,11 @@ impl Sent {
         proposal.key_exchange.insert(0, method);
         self.proposals.insert(0, proposal);
         self.method = method;
-        self.private = Secret::new(env.draw(Purpose::KeyExchange, method.private_len()));
+        (self.private, self.public_value) = draw_key_pair(env, method);
         true
     }
 
-    fn accept(
-        self,
-        head: &mut Head,
-        env: &mut Env<'_>,
-        message: &Message,
-        bytes: &[u8],
-        path: Path,
-    ) -> State {
+    fn accept(self, head: &mut Head, env: &mut Env<'_>, message: &Message, bytes: &[u8]) -> State {
         let connection = Some(self.connection);
         let Some(essentials) = essentials(message).filter(|_| !message.header.spi_r.is_zero()) else {
             return head.fail(env, connection, FailureReason::InvalidSyntax);
@@ -211,20 +241,19 @@ impl Sent {
         };
         head.spi_r = message.header.spi_r;
         let nonce_r = essentials.nonce.as_bytes().to_vec();
-        let channel = derive(head, env, &chosen, &secret, (&self.nonce, &nonce_r));
-        self.detect_nat(head, env, message, path);
+        let channel = derive(head, env, chosen, &secret, (&self.nonce, &nonce_r));
+        self.detect_nat(head, env, message);
         let init =
             SaInit { channel, nonce_i: self.nonce, nonce_r, request: self.request, response: bytes.to_vec() };
         auth::initiate(head, env, self.connection, self.offer, init)
     }
 
     /// A NAT anywhere moves the IKE SA to port 4500 (RFC 7296 §2.23).
-    fn detect_nat(&self, head: &mut Head, env: &mut Env<'_>, message: &Message, path: Path) {
-        let spis = (head.spi_i, head.spi_r);
-        head.nat = nat::detect(env.crypto, message, spis, path.remote, path.local).unwrap_or_default();
-        if env.config.connections[self.connection.0 as usize].encap {
-            head.nat.local = true;
-        }
+    fn detect_nat(&self, head: &mut Head, env: &mut Env<'_>, message: &Message) {
+        let (spis, path) = ((head.spi_i, head.spi_r), head.received.path);
+        let faked = env.config.connections[self.connection.0 as usize].encap;
+        let nat = nat::detect(env.crypto, message, spis, path.remote, path.local, faked);
+        head.nat = nat.unwrap_or_default();
         if head.nat.detected() {
             head.path.local.set_port(NAT_T_PORT);
             head.path.remote.set_port(NAT_T_PORT);
@@ -240,43 +269,35 @@ pub(crate) enum Answer {
     Refuse(NotifyPayload),
 }
 
-/// Judges the first request of a new IKE SA. `head` carries the two SPIs; `connections` are those whose addresses fit.
-pub(crate) fn answer(
-    head: &mut Head,
-    env: &mut Env<'_>,
-    connections: &[&Connection],
-    message: &Message,
-    bytes: &[u8],
-) -> Answer {
+/// Judges the first request of a new IKE SA. `head` carries the two SPIs and the addresses.
+pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, bytes: &[u8]) -> Answer {
     let Some(essentials) = essentials(message) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
-    let choose = |connection: &&Connection| {
+    let choose = |connection: &Connection| {
         proposal::select_ike(&connection.proposals, essentials.sa).map(|chosen| (chosen, connection.encap))
     };
-    let Some((chosen, encap)) = connections.iter().find_map(choose) else {
+    let reachable = |connection: &&Connection| connection.accepts(head.path.remote.ip());
+    let Some((chosen, encap)) = env.config.connections.iter().filter(reachable).find_map(choose) else {
         return refuse(NotifyType::NoProposalChosen, vec![]);
     };
     let method = chosen.key_exchange;
     if essentials.ke.method != method.transform_id() {
         return refuse(NotifyType::InvalidKePayload, method.transform_id().to_be_bytes().to_vec());
     }
-    let private = Secret::new(env.draw(Purpose::KeyExchange, method.private_len()));
-    let public_value = env.crypto.public_value(method, &private);
+    let (private, public_value) = draw_key_pair(env, method);
     let Ok(secret) = env.crypto.shared_secret(method, &private, &essentials.ke.public_value) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
     let nonce_i = essentials.nonce.as_bytes().to_vec();
     let nonce_r = env.draw(Purpose::Nonce, NONCE_LEN);
-    let channel = derive(head, env, &chosen, &secret, (&nonce_i, &nonce_r));
+    let channel = derive(head, env, chosen, &secret, (&nonce_i, &nonce_r));
     let spis_seen = (head.spi_i, IkeSpi::ZERO);
-    let nat = nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local);
-    let response = respond(head, env, message, &chosen, public_value, &nonce_r, (nat.is_some(), encap));
+    let nat = nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local, encap);
+    let response = respond(head, env, message, chosen, public_value, &nonce_r, (nat.is_some(), encap));
     let init = SaInit { channel, nonce_i, nonce_r, request: bytes.to_vec(), response };
-    let expires = env.now + env.config.limits.half_open_timeout;
-    let mut nat = nat.unwrap_or_default();
-    nat.local |= encap;
-    Answer::Accept(Box::new(HalfOpen { init, expires }), nat)
+    let expires = env.now.saturating_add(env.config.limits.half_open_timeout);
+    Answer::Accept(Box::new(HalfOpen { init, expires }), nat.unwrap_or_default())
 }
 
 /// Sends the positive answer and returns it as encoded. NAT detection is answered when it was asked for.
@@ -284,7 +305,7 @@ fn respond(
     head: &mut Head,
     env: &mut Env<'_>,
     request: &Message,
-    chosen: &ChosenIke,
+    chosen: ChosenIke,
     public_value: Vec<u8>,
     nonce: &[u8],
     (nat_t, encap): (bool, bool),
@@ -299,12 +320,11 @@ fn respond(
     let message = Message { header, payloads };
     let bytes = message.encode();
     let info = describe(env.config, &message.header, &message.payloads, false);
-    let transmit = head.window.send_response(head.id, head.path, Outgoing { bytes: bytes.clone(), info });
-    env.transmits.push_back(transmit);
+    head.send_response(env, Outgoing { bytes: bytes.clone(), info });
     bytes
 }
 
-/// The stateless refusal of a first request: SPIr is zero.
+/// The stateless refusal of a first request: `SPIr` is zero.
 pub(crate) fn refusal(env: &Env<'_>, request: &Header, notify: NotifyPayload) -> Outgoing {
     let flags = Flags::response(false);
     let (spi_i, spi_r, exchange) = (request.spi_i, request.spi_r, request.exchange);
@@ -334,7 +354,7 @@ fn exchange_payloads(method: KeyExchangeMethod, public_value: Vec<u8>, nonce: &[
 fn derive(
     head: &Head,
     env: &mut Env<'_>,
-    chosen: &ChosenIke,
+    chosen: ChosenIke,
     secret: &Secret,
     (nonce_i, nonce_r): (&[u8], &[u8]),
 ) -> Channel {
@@ -344,10 +364,10 @@ fn derive(
         ike_sa: head.id,
         spi_i: head.spi_i,
         spi_r: head.spi_r,
-        proposal: chosen.clone(),
+        proposal: chosen,
         keys: keys.clone(),
     })));
-    Channel::new(env.crypto, env.random, head.role, chosen.clone(), keys)
+    Channel::new(env.crypto, env.random, head.role, chosen, keys)
 }
 
 /// The three payloads, each exactly once.

@@ -3,6 +3,10 @@
 //! The clock moves from event to event; every datagram takes 10 ms unless the script says otherwise. A script is a
 //! function that judges each datagram by its number on the wire.
 
+pub(crate) mod arena;
+pub(crate) mod craft;
+pub(crate) mod stage;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,7 +16,8 @@ use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
 use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig, Limits, Mode, RetransmitPolicy};
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::{
-    ChildSaEstablished, Endpoint, Event, FailureReason, Identity, TrafficSelectors, Transmit,
+    ChildSaEstablished, DropReason, Endpoint, Event, FailureReason, Identity, IkeSaId, TrafficSelectors,
+    Transmit,
 };
 
 pub(crate) const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -24,6 +29,12 @@ const LATENCY: Duration = Duration::from_millis(10);
 pub(crate) struct Counting {
     seed: u8,
     counters: BTreeMap<Purpose, u64>,
+}
+
+impl Counting {
+    pub(crate) fn new(seed: u8) -> Self {
+        Self { seed, counters: BTreeMap::new() }
+    }
 }
 
 impl RandomSource for Counting {
@@ -50,6 +61,7 @@ pub(crate) enum Verdict {
 
 /// One side with what it told its owner.
 pub(crate) struct Peer {
+    pub(crate) address: Ipv4Addr,
     pub(crate) endpoint: Endpoint,
     pub(crate) events: Vec<Event>,
 }
@@ -62,8 +74,11 @@ pub(crate) struct Pair {
     pub(crate) log: Vec<(Duration, Transmit)>,
     pub(crate) nat: Option<Nat>,
     in_flight: BTreeMap<(Duration, usize), Flight>,
-    script: Box<dyn FnMut(usize, &Transmit) -> Verdict>,
+    script: Script,
 }
+
+/// Judges each datagram by its number on the wire.
+type Script = Box<dyn FnMut(usize, &Transmit) -> Verdict>;
 
 struct Flight {
     from: SocketAddr,
@@ -119,16 +134,19 @@ pub(crate) enum Side {
     B,
 }
 
-fn peer(address: Ipv4Addr, connection: Connection, seed: u8) -> Peer {
-    let config = EndpointConfig {
-        local_address: address,
-        connections: vec![connection],
-        limits: Limits::default(),
-        trace: true,
-    };
-    let random = Counting { seed, counters: BTreeMap::new() };
-    let crypto = Crypto::new(Arc::new(RealProvider::new()));
-    Peer { endpoint: Endpoint::new(config, crypto, Box::new(random)), events: vec![] }
+/// The configuration of one side with nothing special about it.
+pub(crate) fn config(side: Side) -> EndpointConfig {
+    let local_address = if side == Side::A { A } else { B };
+    let connections = vec![connection(side)];
+    EndpointConfig { local_address, connections, limits: Limits::default(), trace: true }
+}
+
+impl Peer {
+    pub(crate) fn new(config: EndpointConfig, random: impl RandomSource + 'static) -> Self {
+        let address = config.local_address;
+        let crypto = Crypto::new(Arc::new(RealProvider::new()));
+        Self { address, endpoint: Endpoint::new(config, crypto, Box::new(random)), events: vec![] }
+    }
 }
 
 impl Pair {
@@ -138,11 +156,21 @@ impl Pair {
 
     /// A pair whose two connections `change` has changed.
     pub(crate) fn with(change: impl FnOnce(&mut Connection, &mut Connection)) -> Self {
-        let (mut a, mut b) = (connection(Side::A), connection(Side::B));
+        Self::configured(|a, b| change(&mut a.connections[0], &mut b.connections[0]))
+    }
+
+    /// A pair whose two configurations `change` has changed.
+    pub(crate) fn configured(change: impl FnOnce(&mut EndpointConfig, &mut EndpointConfig)) -> Self {
+        let (mut a, mut b) = (config(Side::A), config(Side::B));
         change(&mut a, &mut b);
+        Self::of(Peer::new(a, Counting::new(0)), Peer::new(b, Counting::new(0x55)))
+    }
+
+    /// Two sides on a wire that delivers everything.
+    pub(crate) fn of(a: Peer, b: Peer) -> Self {
         Self {
-            a: peer(A, a, 0),
-            b: peer(B, b, 0x55),
+            a,
+            b,
             now: Duration::ZERO,
             log: vec![],
             nat: None,
@@ -200,19 +228,21 @@ impl Pair {
             Verdict::Delay(more) => vec![usual + more],
         };
         for (copy, at) in arrivals.into_iter().enumerate() {
-            let (from, to) = self.translate(transmit.from, transmit.to);
+            let Some((from, to)) = self.translate(transmit.from, transmit.to) else { continue };
             let flight = Flight { from, to, payload: transmit.payload.clone() };
             self.in_flight.insert((at, 2 * number + copy), flight);
         }
         self.log.push((self.now, transmit));
     }
 
-    fn translate(&self, from: SocketAddr, to: SocketAddr) -> (SocketAddr, SocketAddr) {
-        let Some(nat) = self.nat else { return (from, to) };
+    /// The addresses behind the NAT; `None` for a mapping that it does not have.
+    fn translate(&self, from: SocketAddr, to: SocketAddr) -> Option<(SocketAddr, SocketAddr)> {
+        let Some(nat) = self.nat else { return Some((from, to)) };
         if from.ip() == A {
-            return ((nat.address, from.port() + nat.port_offset).into(), to);
+            return Some(((nat.address, from.port() + nat.port_offset).into(), to));
         }
-        (from, (A, to.port() - nat.port_offset).into())
+        let port = to.port().checked_sub(nat.port_offset).filter(|port| [500, 4500].contains(port));
+        port.filter(|_| to.ip() == nat.address).map(|port| (from, (A, port).into()))
     }
 
     /// Runs until the wire is empty and no timer is due before `now + span`.
@@ -260,7 +290,7 @@ impl Pair {
         spis(&self.a)
     }
 
-    /// Titles of the messages sent, such as "IKE_AUTH 1 request".
+    /// Titles of the messages sent, such as `IKE_AUTH 1 request`.
     pub(crate) fn titles(&self) -> Vec<String> {
         let title = |transmit: &Transmit| {
             let kind = if transmit.message.response { "response" } else { "request" };
@@ -272,6 +302,40 @@ impl Pair {
 }
 
 impl Peer {
+    /// Hands `payload` in as if it came from `from` to our port `port`, and returns what goes out.
+    pub(crate) fn receive(
+        &mut self,
+        now: Duration,
+        from: impl Into<SocketAddr>,
+        port: u16,
+        payload: &[u8],
+    ) -> Vec<Transmit> {
+        self.endpoint.handle_datagram(now, from.into(), (self.address, port).into(), payload);
+        self.drain()
+    }
+
+    /// Takes what waits to be sent and told.
+    pub(crate) fn drain(&mut self) -> Vec<Transmit> {
+        self.events.extend(std::iter::from_fn(|| self.endpoint.poll_event()));
+        std::iter::from_fn(|| self.endpoint.poll_transmit()).collect()
+    }
+
+    /// The reasons of the drops so far.
+    pub(crate) fn drops(&self) -> Vec<DropReason> {
+        let reason = |event: &Event| match event {
+            Event::Dropped(reason) => Some(*reason),
+            _ => None,
+        };
+        self.events.iter().filter_map(reason).collect()
+    }
+
+    /// The only established IKE SA with the SPIs of its Child SAs.
+    pub(crate) fn established(&self) -> (IkeSaId, Vec<u32>) {
+        let all: Vec<_> = self.endpoint.established().collect();
+        let [(id, _, spis)] = all.as_slice() else { unreachable!("one IKE SA, not {all:?}") };
+        (*id, spis.clone())
+    }
+
     pub(crate) fn children(&self) -> Vec<&ChildSaEstablished> {
         self.events
             .iter()

@@ -1,7 +1,5 @@
 //! Exchange scripts: two endpoints in a loop (style T), each test one claim about RFC 7296.
 
-mod support;
-
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -11,7 +9,7 @@ use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{Acquired, CloseReason, Event, FailureReason, Identity};
 
-use support::{A, B, Nat, OFFICE, Pair, Side, Verdict, net};
+use crate::support::{A, B, Nat, OFFICE, Pair, Side, Verdict, net};
 
 const FOUR_MESSAGES: [&str; 4] =
     ["IKE_SA_INIT 0 request", "IKE_SA_INIT 0 response", "IKE_AUTH 1 request", "IKE_AUTH 1 response"];
@@ -170,6 +168,7 @@ fn an_acquire_names_the_packet_first_and_gets_the_network() {
 
 #[test]
 fn transport_mode_needs_both_sides() {
+    use Mode::{Transport, Tunnel};
     let modes = |a: Mode, b: Mode| {
         let pair = Pair::with(|ca, cb| {
             ca.child.mode = a;
@@ -178,7 +177,6 @@ fn transport_mode_needs_both_sides() {
         .establish();
         (pair.a.children()[0].mode, pair.b.children()[0].mode)
     };
-    use Mode::{Transport, Tunnel};
     assert_eq!(modes(Transport, Transport), (Transport, Transport));
     assert_eq!(modes(Transport, Tunnel), (Tunnel, Tunnel));
     assert_eq!(modes(Tunnel, Transport), (Tunnel, Tunnel));
@@ -212,7 +210,7 @@ fn a_deleted_ike_sa_is_gone_on_both_sides() {
     let (id, _, _) = pair.a.endpoint.established().next().unwrap();
     pair.a.endpoint.terminate(pair.now, id).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     assert_eq!(pair.titles()[4..], ["INFORMATIONAL 2 request", "INFORMATIONAL 2 response"]);
     assert_eq!(pair.log[4].1.message.payloads, ["SK", "D"]);
     assert_eq!(pair.log[5].1.message.payloads, ["SK"]);
@@ -231,7 +229,7 @@ fn a_deleted_last_child_takes_its_ike_sa_with_it() {
     let (id, _, spis) = pair.a.endpoint.established().next().unwrap();
     pair.a.endpoint.close_child(pair.now, id, spis[0]).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     let payloads: Vec<_> =
         pair.log[4..].iter().map(|(_, transmit)| transmit.message.payloads.join(" ")).collect();
     assert_eq!(payloads, ["SK D", "SK D", "SK D", "SK"]);

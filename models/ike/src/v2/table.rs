@@ -1,0 +1,262 @@
+//! The table of an endpoint's IKE SAs and the indexes that find them.
+//!
+//! An IKE SA is taken out, worked on, and put back; both keep every index in step with what the IKE SA has become, so
+//! that no exchange has to know of any of them.
+
+use core::net::SocketAddr;
+use core::ops::RangeInclusive;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::{ConnectionId, EndpointConfig};
+use crate::event::{DropReason, IkeSaId};
+use crate::v2::Role;
+use crate::v2::ike_sa::{Established, IkeSa, State};
+use crate::v2::window::Outgoing;
+use crate::wire::IkeSpi;
+
+/// The IKE SAs with the indexes that find them.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    sas: BTreeMap<IkeSaId, (IkeSa, Keys)>,
+    by_spi: BTreeMap<IkeSpi, IkeSaId>,
+    by_request: BTreeMap<(SocketAddr, IkeSpi), IkeSaId>,
+    by_connection: BTreeSet<(ConnectionId, IkeSaId)>,
+    timers: BTreeSet<(Duration, IkeSaId)>,
+    child_spis: BTreeSet<u32>,
+    half_open: usize,
+}
+
+/// What the indexes hold about one IKE SA.
+#[derive(Clone, Copy, Debug)]
+struct Keys {
+    spi: IkeSpi,
+    request: Option<(SocketAddr, IkeSpi)>,
+    connection: Option<ConnectionId>,
+    deadline: Option<Duration>,
+    half_open: bool,
+}
+
+impl Table {
+    /// IKE SAs in any state.
+    pub(crate) fn len(&self) -> usize {
+        self.sas.len()
+    }
+
+    /// IKE SAs that a peer has begun and not authenticated.
+    pub(crate) fn half_open(&self) -> usize {
+        self.half_open
+    }
+
+    /// The IKE SA that has this SPI of ours.
+    pub(crate) fn by_spi(&self, spi: IkeSpi) -> Option<IkeSaId> {
+        self.by_spi.get(&spi).copied()
+    }
+
+    /// The IKE SA that a first request under `spi_i` from `remote` has made.
+    pub(crate) fn by_request(&self, remote: SocketAddr, spi_i: IkeSpi) -> Option<IkeSaId> {
+        self.by_request.get(&(remote, spi_i)).copied()
+    }
+
+    /// The next deadline and whose it is.
+    pub(crate) fn next_timer(&self) -> Option<(Duration, IkeSaId)> {
+        self.timers.first().copied()
+    }
+
+    /// The inbound SPIs of all Child SAs.
+    pub(crate) fn child_spis(&self) -> &BTreeSet<u32> {
+        &self.child_spis
+    }
+
+    /// Takes an IKE SA out, and out of all indexes.
+    pub(crate) fn take(&mut self, id: IkeSaId) -> Option<IkeSa> {
+        let (sa, keys) = self.sas.remove(&id)?;
+        self.by_spi.remove(&keys.spi);
+        if let Some(request) = keys.request {
+            self.by_request.remove(&request);
+        }
+        if let Some(connection) = keys.connection {
+            self.by_connection.remove(&(connection, id));
+        }
+        if let Some(deadline) = keys.deadline {
+            self.timers.remove(&(deadline, id));
+        }
+        for spi in sa.child_spis() {
+            self.child_spis.remove(&spi);
+        }
+        self.half_open -= usize::from(keys.half_open);
+        Some(sa)
+    }
+
+    /// Puts an IKE SA in, unless it is closed.
+    pub(crate) fn insert(&mut self, config: &EndpointConfig, sa: IkeSa) {
+        if matches!(sa.state, State::Closed) {
+            return;
+        }
+        let id = sa.head.id;
+        let keys = sa.keys(config);
+        self.by_spi.insert(keys.spi, id);
+        if let Some(request) = keys.request {
+            self.by_request.insert(request, id);
+        }
+        if let Some(connection) = keys.connection {
+            self.by_connection.insert((connection, id));
+        }
+        if let Some(deadline) = keys.deadline {
+            self.timers.insert((deadline, id));
+        }
+        self.child_spis.extend(sa.child_spis());
+        self.half_open += usize::from(keys.half_open);
+        self.sas.insert(id, (sa, keys));
+    }
+
+    /// The IKE SA with this number, if it is established.
+    pub(crate) fn established(&self, id: IkeSaId) -> Option<&Established> {
+        self.sas.get(&id).and_then(|(sa, _)| sa.established())
+    }
+
+    /// The established IKE SA with this number, to note what changes no index.
+    pub(crate) fn established_mut(&mut self, id: IkeSaId) -> Option<&mut Established> {
+        match self.sas.get_mut(&id) {
+            Some((IkeSa { state: State::Established(established), .. }, _)) => Some(established),
+            _ => None,
+        }
+    }
+
+    /// All established IKE SAs, in order of their numbers.
+    pub(crate) fn all_established(&self) -> impl Iterator<Item = (IkeSaId, &Established)> {
+        self.sas.iter().filter_map(|(id, (sa, _))| sa.established().map(|established| (*id, established)))
+    }
+
+    /// The established IKE SAs of `connection` whose Child SA is gone; no other can follow in them.
+    pub(crate) fn childless(&self, connection: ConnectionId) -> Vec<IkeSaId> {
+        let ids = self.by_connection.range(range_of(connection)).map(|(_, id)| *id);
+        ids.filter(|id| self.established(*id).is_some_and(|sa| sa.children.is_empty())).collect()
+    }
+
+    /// For a packet that needs a Child SA of `connection`: the IKE SA that settles it, and whether it refuses.
+    pub(crate) fn outcome_for(&self, connection: ConnectionId) -> Option<(IkeSaId, bool)> {
+        let mut outcomes = self.by_connection.range(range_of(connection)).filter_map(|(_, id)| {
+            let (sa, _) = self.sas.get(id)?;
+            sa.outcome_for_acquire().map(|refused| (*id, refused))
+        });
+        outcomes.next()
+    }
+
+    /// The stored answer to a first request that arrives again.
+    pub(crate) fn repeated_first_response(&self, id: IkeSaId, bytes: &[u8]) -> Result<Outgoing, DropReason> {
+        match self.sas.get(&id) {
+            Some((IkeSa { head, state: State::HalfOpen(half_open) }, _))
+                if half_open.init.request == bytes =>
+            {
+                head.window.repeat_response().ok_or(DropReason::MessageId)
+            }
+            _ => Err(DropReason::MessageId),
+        }
+    }
+}
+
+/// The places of a connection's IKE SAs in `by_connection`.
+fn range_of(connection: ConnectionId) -> RangeInclusive<(ConnectionId, IkeSaId)> {
+    (connection, IkeSaId(0))..=(connection, IkeSaId(u32::MAX))
+}
+
+impl IkeSa {
+    fn established(&self) -> Option<&Established> {
+        match &self.state {
+            State::Established(established) => Some(established),
+            _ => None,
+        }
+    }
+
+    /// The inbound SPIs of its Child SAs, of the one under negotiation too.
+    fn child_spis(&self) -> Vec<u32> {
+        match &self.state {
+            State::AuthSent(sent) => vec![sent.spi_in()],
+            State::Established(established) => {
+                established.children.iter().map(|child| child.spi_in).collect()
+            }
+            _ => vec![],
+        }
+    }
+
+    fn keys(&self, config: &EndpointConfig) -> Keys {
+        let head = &self.head;
+        Keys {
+            spi: if head.role == Role::Initiator { head.spi_i } else { head.spi_r },
+            request: (head.role == Role::Responder).then_some((head.first_remote, head.spi_i)),
+            connection: self.connection(),
+            deadline: self.deadline(config),
+            half_open: matches!(self.state, State::HalfOpen(_) | State::Refused(_)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+
+    use super::*;
+    use crate::config::{Limits, RetransmitPolicy};
+    use crate::v2::ike_sa::{Head, Received};
+    use crate::v2::nat::NatStatus;
+    use crate::v2::window::{Path, Tail, Window};
+
+    fn config() -> EndpointConfig {
+        let (local_address, limits) = (Ipv4Addr::LOCALHOST, Limits::default());
+        EndpointConfig { local_address, connections: vec![], limits, trace: false }
+    }
+
+    fn remote() -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], 500))
+    }
+
+    fn responder(id: u32, state: State) -> IkeSa {
+        let path = Path { local: SocketAddr::from(([192, 0, 2, 2], 500)), remote: remote() };
+        let head = Head {
+            id: IkeSaId(id),
+            role: Role::Responder,
+            spi_i: IkeSpi::new(7),
+            spi_r: IkeSpi::new(u64::from(id)),
+            path,
+            received: Received { path, tail: Tail::of(&[]) },
+            first_remote: remote(),
+            nat: NatStatus::default(),
+            window: Window::default(),
+            retransmit: RetransmitPolicy::default(),
+        };
+        IkeSa { head, state }
+    }
+
+    #[test]
+    fn what_is_put_in_is_found_and_what_is_taken_out_is_nowhere() {
+        let mut table = Table::default();
+        let until = Duration::from_secs(30);
+        table.insert(&config(), responder(1, State::Refused(until)));
+        assert_eq!(table.by_spi(IkeSpi::new(1)), Some(IkeSaId(1)));
+        assert_eq!(table.by_request(remote(), IkeSpi::new(7)), Some(IkeSaId(1)));
+        assert_eq!((table.next_timer(), table.half_open(), table.len()), (Some((until, IkeSaId(1))), 1, 1));
+        assert!(table.take(IkeSaId(1)).is_some());
+        assert!(table.take(IkeSaId(1)).is_none());
+        assert_eq!(table.by_spi(IkeSpi::new(1)), None);
+        assert_eq!(table.by_request(remote(), IkeSpi::new(7)), None);
+        assert_eq!((table.next_timer(), table.half_open(), table.len()), (None, 0, 0));
+    }
+
+    #[test]
+    fn a_closed_ike_sa_is_not_kept() {
+        let mut table = Table::default();
+        table.insert(&config(), responder(1, State::Closed));
+        assert_eq!((table.len(), table.by_spi(IkeSpi::new(1))), (0, None));
+    }
+
+    #[test]
+    fn indexes_follow_a_change_of_state() {
+        let mut table = Table::default();
+        table.insert(&config(), responder(1, State::Refused(Duration::from_secs(30))));
+        let mut sa = table.take(IkeSaId(1)).expect("it was put in");
+        sa.state = State::Lingering(Duration::from_secs(9));
+        table.insert(&config(), sa);
+        assert_eq!((table.half_open(), table.next_timer()), (0, Some((Duration::from_secs(9), IkeSaId(1)))));
+    }
+}

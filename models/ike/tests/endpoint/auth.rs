@@ -1,0 +1,242 @@
+//! `IKE_AUTH` under input that a correct and friendly peer would not send (RFC 7296 §2.15, §2.21.2).
+
+use std::time::Duration;
+
+use ipseclab_crypto::{Purpose, RandomSource, Secret};
+use ipseclab_ike::proposal::parse_ike_proposal;
+use ipseclab_ike::wire::{AuthMethod, AuthPayload, ExchangeType, Message, NotifyType, Payload};
+use ipseclab_ike::{DropReason, FailureReason, Identity, Role};
+
+use crate::support::craft::{Crafter, notify};
+use crate::support::{A, B, Counting, Pair, Peer, Side, Verdict, config, connection, net};
+
+/// B is half-open with A, and gets these payloads as A's `IKE_AUTH`; returns the payloads of B's answer.
+fn answer_to_auth(payloads: &[Payload]) -> (Pair, Vec<String>) {
+    let mut pair = Pair::new().script(|number, _| if number < 2 { Verdict::Deliver } else { Verdict::Lose });
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
+    let request = Crafter::new(&pair.a, Role::Initiator).request(ExchangeType::IkeAuth, 1, payloads);
+    let answers = pair.b.receive(pair.now, (A, 500), 500, &request);
+    let labels = answers[0].message.payloads.clone();
+    (pair, labels)
+}
+
+fn id_i() -> Payload {
+    Payload::IdI(connection(Side::A).local_id.to_payload())
+}
+
+fn auth(data: Vec<u8>) -> Payload {
+    Payload::Auth(AuthPayload { method: AuthMethod::SharedKeyMic, data })
+}
+
+#[test]
+fn a_request_without_auth_asks_for_eap_and_fails_to_authenticate() {
+    // RFC 7296 §2.16.
+    let (pair, answer) = answer_to_auth(&[id_i()]);
+    assert_eq!(answer, ["SK", "N(AUTHENTICATION_FAILED)"]);
+    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+}
+
+#[test]
+fn a_request_without_identity_or_with_two_is_invalid_syntax() {
+    for payloads in [vec![auth(vec![1; 32])], vec![id_i(), id_i(), auth(vec![1; 32])], vec![]] {
+        let (pair, answer) = answer_to_auth(&payloads);
+        assert_eq!(answer, ["SK", "N(INVALID_SYNTAX)"]);
+        assert_eq!(pair.b.failures(), [FailureReason::InvalidSyntax]);
+    }
+}
+
+#[test]
+fn auth_data_of_any_wrong_kind_is_refused() {
+    let wrong = [vec![], vec![0; 31], vec![0; 32], vec![0; 33], vec![0; 60_000]];
+    for data in wrong {
+        let (pair, answer) = answer_to_auth(&[id_i(), auth(data)]);
+        assert_eq!(answer, ["SK", "N(AUTHENTICATION_FAILED)"]);
+        assert_eq!(pair.b.endpoint.established().count(), 0);
+    }
+}
+
+/// A awaits `IKE_AUTH`'s answer while B is established; A gets this instead of it.
+fn forge_auth_answer(payloads: &[Payload]) -> Pair {
+    let mut pair = Pair::new().script(|number, _| if number == 3 { Verdict::Lose } else { Verdict::Deliver });
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
+    let forged = Crafter::new(&pair.b, Role::Responder).response(ExchangeType::IkeAuth, 1, payloads);
+    let now = pair.now;
+    pair.a.endpoint.handle_datagram(now, (B, 500).into(), (A, 500).into(), &forged);
+    pair.flush();
+    pair.run_for(Duration::from_secs(400));
+    pair
+}
+
+#[test]
+fn a_responder_that_is_not_who_it_should_be_is_told_and_both_forget() {
+    let id_r = |name| Payload::IdR(Identity::parse(name).to_payload());
+    let stranger = forge_auth_answer(&[id_r("b.example"), auth(vec![1; 32])]);
+    let other = forge_auth_answer(&[id_r("c.example"), auth(vec![1; 32])]);
+    for pair in [stranger, other] {
+        assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
+        assert_eq!(pair.log[4].1.message.payloads, ["SK", "N(AUTHENTICATION_FAILED)"]);
+        assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
+        assert!(pair.a.children().is_empty());
+    }
+}
+
+#[test]
+fn an_answer_without_identity_and_auth_is_told_to_be_malformed() {
+    let pair = forge_auth_answer(&[]);
+    assert_eq!(pair.a.failures(), [FailureReason::InvalidSyntax]);
+    assert_eq!(pair.log[4].1.message.payloads, ["SK", "N(INVALID_SYNTAX)"]);
+    assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
+}
+
+#[test]
+fn a_refusal_alone_ends_the_negotiation_without_another_message() {
+    let pair = forge_auth_answer(&[notify(NotifyType::TemporaryFailure)]);
+    assert_eq!(pair.a.failures(), [FailureReason::PeerError]);
+    assert_eq!((pair.log.len(), pair.a.endpoint.ike_sa_count()), (4, 0));
+}
+
+#[test]
+fn a_lost_complaint_is_repeated_and_given_up() {
+    let mut pair = Pair::new().script(|number, _| if number < 3 { Verdict::Deliver } else { Verdict::Lose });
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
+    let forged = Crafter::new(&pair.b, Role::Responder).response(ExchangeType::IkeAuth, 1, &[]);
+    pair.a.endpoint.handle_datagram(pair.now, (B, 500).into(), (A, 500).into(), &forged);
+    pair.flush();
+    pair.run_for(Duration::from_mins(5));
+    assert_eq!(
+        pair.titles()[4..],
+        [["INFORMATIONAL 2 request"].as_slice(), &["INFORMATIONAL 2 request again"; 5]].concat()
+    );
+    assert_eq!((pair.a.endpoint.ike_sa_count(), pair.a.endpoint.poll_timeout()), (0, None));
+    assert_eq!(pair.a.failures(), [FailureReason::InvalidSyntax], "the failure is told once");
+}
+
+#[test]
+fn a_connection_does_not_accept_algorithms_that_only_another_one_allows() {
+    // Both connections accept A's address, so the first that likes the offer chooses; A then shows the other's identity.
+    let pair = Pair::configured(|a, b| {
+        let weak = parse_ike_proposal("aes128-sha1-modp1024").unwrap();
+        a.connections[0].proposals = vec![weak.clone()];
+        let mut lax = b.connections[0].clone();
+        lax.remote_id = Identity::parse("legacy.example");
+        lax.proposals = vec![weak];
+        b.connections.push(lax);
+    })
+    .establish();
+    assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+}
+
+#[test]
+fn refused_peers_count_as_half_open_until_they_are_forgotten() {
+    let mut pair = Pair::configured(|a, b| {
+        a.connections[0].psk = Secret::new(*b"wrong");
+        b.limits.half_open = 1;
+    });
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(pair.b.drops(), [DropReason::Limit]);
+    pair.run_for(Duration::from_secs(400));
+    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed; 2], "the second was let in later");
+}
+
+/// Gives every Child SPI twice.
+struct Stuttering {
+    inner: Counting,
+    spi: Option<Vec<u8>>,
+}
+
+impl RandomSource for Stuttering {
+    fn fill(&mut self, purpose: Purpose, out: &mut [u8]) {
+        if purpose != Purpose::ChildSpi {
+            return self.inner.fill(purpose, out);
+        }
+        if let Some(again) = self.spi.take() {
+            out.copy_from_slice(&again);
+        } else {
+            self.inner.fill(purpose, out);
+            self.spi = Some(out.to_vec());
+        }
+    }
+}
+
+#[test]
+fn no_two_child_sas_of_an_endpoint_share_an_inbound_spi() {
+    let stuttering = |seed| Stuttering { inner: Counting::new(seed), spi: None };
+    let (a, b) = (Peer::new(config(Side::A), stuttering(1)), Peer::new(config(Side::B), stuttering(2)));
+    let mut pair = Pair::of(a, b);
+    pair.initiate();
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(pair.live_children().len(), 2);
+    for peer in [&pair.a, &pair.b] {
+        let children = peer.children();
+        assert_ne!(children[0].spi_in, children[1].spi_in);
+    }
+}
+
+#[test]
+fn transport_mode_that_was_not_asked_for_ends_the_ike_sa() {
+    let pair = {
+        let mut pair =
+            Pair::new().script(|number, _| if number == 3 { Verdict::Lose } else { Verdict::Deliver });
+        pair.initiate();
+        pair.run_for(Duration::from_secs(1));
+        let answer = with_transport_mode(&pair);
+        pair.a.endpoint.handle_datagram(pair.now, (B, 500).into(), (A, 500).into(), &answer);
+        pair.flush();
+        pair.run_for(Duration::from_secs(400));
+        pair
+    };
+    assert_eq!(pair.a.failures(), [FailureReason::InvalidSyntax]);
+    assert!(pair.a.children().is_empty());
+    assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
+}
+
+/// What B has answered in `IKE_AUTH`, with `USE_TRANSPORT_MODE` slipped in.
+fn with_transport_mode(pair: &Pair) -> Vec<u8> {
+    let child = pair.b.children()[0];
+    let mut crafter = Crafter::new(&pair.b, Role::Responder);
+    let id = connection(Side::B).local_id.to_payload();
+    let response = &pair.log[1].1.payload;
+    let nonce = nonce(&pair.log[0].1.payload);
+    let data = crafter.auth(connection(Side::B).psk.expose(), response, &nonce, &id.body());
+    let answer = child.proposal.to_wire(1, &child.spi_in.to_be_bytes());
+    let sa = ipseclab_ike::wire::SaPayload { proposals: vec![answer] };
+    let payloads = [
+        Payload::IdR(id),
+        auth(data),
+        notify(NotifyType::UseTransportMode),
+        Payload::Sa(sa),
+        Payload::TsI(net("10.1.0").to_payload()),
+        Payload::TsR(net("10.2.0").to_payload()),
+    ];
+    crafter.response(ExchangeType::IkeAuth, 1, &payloads)
+}
+
+fn nonce(message: &[u8]) -> Vec<u8> {
+    let message = Message::decode(message).unwrap();
+    let nonce = message.payloads.iter().find_map(|payload| match payload {
+        Payload::Nonce(nonce) => Some(nonce.as_bytes().to_vec()),
+        _ => None,
+    });
+    nonce.unwrap()
+}
+
+#[test]
+fn malformed_payloads_under_the_right_keys_end_the_negotiation_at_once() {
+    let mut pair = Pair::new().script(|number, _| if number < 3 { Verdict::Deliver } else { Verdict::Lose });
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
+    let twice = [id_i(), id_i()];
+    let answer = Crafter::new(&pair.b, Role::Responder).response(ExchangeType::IkeAuth, 1, &twice);
+    let sent = pair.a.receive(pair.now, (B, 500), 500, &answer);
+    assert_eq!(sent[0].message.payloads, ["SK", "N(INVALID_SYNTAX)"]);
+    assert_eq!(pair.a.failures(), [FailureReason::InvalidSyntax]);
+}

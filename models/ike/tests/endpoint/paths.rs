@@ -1,0 +1,118 @@
+//! Where messages go: answers follow their requests, and who is not behind a NAT follows its peer
+//! (RFC 7296 §2.11, §2.23).
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipseclab_ike::Role;
+use ipseclab_ike::wire::{ExchangeType, Message, Payload};
+
+use crate::support::craft::Crafter;
+use crate::support::{A, B, Nat, OFFICE, Pair, Verdict};
+
+const OUTSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
+const FORGOTTEN: Nat = Nat { address: OUTSIDE, port_offset: 20_000 };
+const REBOUND: Nat = Nat { address: OUTSIDE, port_offset: 30_000 };
+
+/// A behind a NAT, B in the open, one Child SA.
+fn behind_nat() -> Pair {
+    let mut pair = Pair::with(|_, b| b.remote_address = None);
+    pair.nat = Some(FORGOTTEN);
+    let pair = pair.establish();
+    assert_eq!(pair.live_children().len(), 1);
+    pair
+}
+
+#[test]
+fn an_answer_goes_where_the_request_came_from() {
+    let mut pair = behind_nat();
+    pair.nat = Some(REBOUND);
+    let (id, _) = pair.a.established();
+    pair.a.endpoint.terminate(pair.now, id).unwrap();
+    pair.flush();
+    pair.run_for(Duration::from_mins(1));
+    assert_eq!(pair.log[5].1.to, (OUTSIDE, 34_500).into());
+    assert_eq!((pair.log.len(), pair.a.endpoint.ike_sa_count()), (6, 0));
+}
+
+#[test]
+fn a_repeated_answer_goes_where_the_repeated_request_came_from() {
+    let mut pair =
+        behind_nat().script(|number, _| if number == 5 { Verdict::Lose } else { Verdict::Deliver });
+    let (id, _) = pair.a.established();
+    pair.a.endpoint.terminate(pair.now, id).unwrap();
+    pair.flush();
+    pair.run_for(Duration::from_secs(1));
+    pair.nat = Some(REBOUND);
+    pair.run_for(Duration::from_mins(1));
+    assert_eq!(pair.titles()[6..], ["INFORMATIONAL 2 request again", "INFORMATIONAL 2 response again"]);
+    assert_eq!(pair.log[7].1.to, (OUTSIDE, 34_500).into());
+    assert_eq!(pair.a.endpoint.ike_sa_count(), 0);
+}
+
+#[test]
+fn the_open_side_follows_its_peer_even_with_a_request_under_way() {
+    let mut pair = behind_nat();
+    pair.nat = Some(REBOUND);
+    let (id, _) = pair.b.established();
+    pair.b.endpoint.terminate(pair.now, id).unwrap();
+    pair.flush();
+    // The mapping that B writes to is gone; a liveness check of A shows B the new one.
+    let alive = Crafter::new(&pair.a, Role::Initiator).request(ExchangeType::Informational, 2, &[]);
+    let marked = [&[0; 4], alive.as_slice()].concat();
+    pair.b.receive(pair.now, (OUTSIDE, 34_500), 4500, &marked);
+    pair.run_for(Duration::from_mins(1));
+    assert_eq!(pair.titles()[5..], ["INFORMATIONAL 0 request again", "INFORMATIONAL 0 response"]);
+    assert_eq!(pair.log[5].1.to, (OUTSIDE, 34_500).into());
+    assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
+}
+
+#[test]
+fn the_side_behind_a_nat_answers_strangers_addresses_but_does_not_move() {
+    let mut pair = behind_nat();
+    let elsewhere = (Ipv4Addr::new(198, 51, 100, 7), 4500);
+    let alive = Crafter::new(&pair.b, Role::Responder).request(ExchangeType::Informational, 0, &[]);
+    let answers = pair.a.receive(pair.now, elsewhere, 4500, &[&[0; 4], alive.as_slice()].concat());
+    assert_eq!(answers[0].to, elsewhere.into());
+    let (id, _) = pair.a.established();
+    pair.a.endpoint.terminate(pair.now, id).unwrap();
+    assert_eq!(pair.a.drain()[0].to, (B, 4500).into());
+}
+
+#[test]
+fn a_replayed_request_moves_nothing() {
+    let mut pair = Pair::new().establish();
+    let elsewhere = (Ipv4Addr::new(198, 51, 100, 7), 500);
+    let replayed = pair.log[2].1.payload.clone();
+    let answers = pair.b.receive(pair.now, elsewhere, 500, &replayed);
+    assert_eq!(answers[0].to, elsewhere.into());
+    let (id, _) = pair.b.established();
+    pair.b.endpoint.terminate(pair.now, id).unwrap();
+    assert_eq!(pair.b.drain()[0].to, (A, 500).into());
+}
+
+#[test]
+fn a_peer_may_move_to_port_4500_without_a_nat() {
+    // FACTS.md: with MOBIKE strongSwan does so in IKE_AUTH.
+    let mut pair = Pair::new().script(|number, _| if number == 2 { Verdict::Lose } else { Verdict::Deliver });
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
+    let request = [&[0; 4], pair.log[2].1.payload.as_slice()].concat();
+    let answers = pair.b.receive(pair.now, (A, 4500), 4500, &request);
+    assert_eq!((answers[0].from, answers[0].to), ((B, 4500).into(), (A, 4500).into()));
+    let child = pair.b.children()[0];
+    assert!(!child.udp_encap);
+    assert_eq!((child.local, child.remote), ((B, 4500).into(), (A, 4500).into()));
+}
+
+#[test]
+fn without_nat_detection_by_the_peer_encap_does_not_move_to_port_4500() {
+    let mut pair = Pair::with(|a, _| a.encap = true);
+    pair.a.endpoint.initiate(pair.now, OFFICE).unwrap();
+    let request = pair.a.drain().remove(0);
+    let answer = pair.b.receive(pair.now, (A, 500), 500, &request.payload).remove(0);
+    let mut answer = Message::decode(&answer.payload).unwrap();
+    answer.payloads.retain(|payload| !matches!(payload, Payload::Notify(_)));
+    let sent = pair.a.receive(pair.now, (B, 500), 500, &answer.encode());
+    assert_eq!((sent[0].from, sent[0].to), ((A, 500).into(), (B, 500).into()));
+}
