@@ -172,6 +172,10 @@ const CASES: &[Case] = &[
 const COMBINED_CASES: &[(&str, &[(&str, &str)])] = &[
     ("traffic-without-networks", &[CHAIN, CHAIN_LINK, ("to = \"right\"", "to = \"router-1\"")]),
     (
+        "nat-with-a-taken-name",
+        &[("kind = \"pair\"", "file = \"twins.toml\""), ("[nodes.left]", "[nodes.left]\nnat = {}")],
+    ),
+    (
         "nat-on-two-links",
         &[CHAIN, CHAIN_LINK, ("[nodes.right]", "[nodes.router-1]\nnat = {}\n[nodes.right]")],
     ),

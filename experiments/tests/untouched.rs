@@ -1,5 +1,7 @@
 //! Bad files leave the disk as it was: an answer on standard error, exit code 1, and not one new file or folder.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

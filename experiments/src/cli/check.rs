@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::Failure;
-use super::common::SettingArgs;
+use super::common::{SettingArgs, counted};
 use crate::document::{Document, Report};
 use crate::scenario::{self, CheckedScenario, Override, ScenarioSource, library};
 use crate::sweep::SweepPlan;
@@ -70,8 +70,4 @@ fn scenario_summary(scenario: &CheckedScenario) -> String {
 fn sweep_summary(plan: &SweepPlan) -> String {
     let combinations = counted(plan.point_count(), "combination");
     format!("sweep with {combinations} and {} runs", plan.run_count())
-}
-
-fn counted(count: usize, thing: &str) -> String {
-    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }

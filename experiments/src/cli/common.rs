@@ -62,6 +62,11 @@ impl SettingArgs {
     }
 }
 
+/// "1 link", "2 links".
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
 /// Nanoseconds as people read them: "80.136 ms", "4.08 s".
 pub(crate) fn seconds(nanos: u64) -> String {
     match nanos {

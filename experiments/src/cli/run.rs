@@ -7,7 +7,7 @@ use ipseclab_node::Observe;
 use ipseclab_output::LadderText;
 
 use super::Failure;
-use super::common::{OutputArgs, OutputOptions, SettingArgs, seconds, terminal_width};
+use super::common::{OutputArgs, OutputOptions, SettingArgs, counted, seconds, terminal_width};
 use crate::document::Report;
 use crate::results::{self, Summary, Wanted};
 use crate::run::{RunResult, run};
@@ -122,11 +122,11 @@ fn print_summary(summary: &Summary, result: &RunResult, out: &mut dyn Write) -> 
     let negotiations = &summary.negotiations;
     writeln!(
         out,
-        "{}: {} simulated, {} nodes, {} links, {} events, fingerprint {}",
+        "{}: {} simulated, {}, {}, {} events, fingerprint {}",
         summary.scenario,
         seconds(summary.duration_ns),
-        summary.nodes,
-        summary.links,
+        counted(summary.nodes, "node"),
+        counted(summary.links, "link"),
         summary.events,
         summary.fingerprint
     )?;

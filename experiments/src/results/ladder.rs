@@ -168,9 +168,9 @@ fn place_steps(
 
 /// Which peer each connection, IKE SA and Child SA of a node has.
 struct Peers {
-    by_connection: Vec<usize>,
-    by_ike_sa: BTreeMap<IkeSaId, ConnectionId>,
-    by_child: BTreeMap<u32, ConnectionId>,
+    of_connection: Vec<usize>,
+    ike_sas: BTreeMap<IkeSaId, ConnectionId>,
+    children: BTreeMap<u32, ConnectionId>,
 }
 
 impl Peers {
@@ -180,18 +180,18 @@ impl Peers {
             (local, remote) if remote == number => Some(local),
             _ => None,
         };
-        let by_connection = scenario.connections.iter().filter_map(peer).collect();
-        let mut peers = Self { by_connection, by_ike_sa: BTreeMap::new(), by_child: BTreeMap::new() };
+        let of_connection = scenario.connections.iter().filter_map(peer).collect();
+        let mut peers = Self { of_connection, ike_sas: BTreeMap::new(), children: BTreeMap::new() };
         for negotiation in &node.records.negotiations {
-            peers.by_ike_sa.insert(negotiation.ike_sa, negotiation.connection);
+            peers.ike_sas.insert(negotiation.ike_sa, negotiation.connection);
         }
         for record in &node.records.steps {
             match &record.step {
                 Step::Ike(Event::IkeSaEstablished(sa)) => {
-                    peers.by_ike_sa.insert(sa.ike_sa, sa.connection);
+                    peers.ike_sas.insert(sa.ike_sa, sa.connection);
                 }
                 Step::Ike(Event::ChildSaEstablished(child)) => {
-                    peers.by_child.insert(child.spi_in, child.connection);
+                    peers.children.insert(child.spi_in, child.connection);
                 }
                 Step::Ike(_) | Step::Acquire { .. } | Step::IdleTimeout { .. } | Step::Carried { .. } => {}
             }
@@ -202,23 +202,23 @@ impl Peers {
     fn of_step(&self, step: &Step) -> Option<usize> {
         let connection = match step {
             Step::Acquire { connection, .. } => Some(connection),
-            Step::IdleTimeout { spi_in } | Step::Carried { spi_in, .. } => self.by_child.get(spi_in),
+            Step::IdleTimeout { spi_in } | Step::Carried { spi_in, .. } => self.children.get(spi_in),
             Step::Ike(event) => self.of_event(event),
         };
-        self.by_connection.get(connection?.0 as usize).copied()
+        self.of_connection.get(connection?.0 as usize).copied()
     }
 
     fn of_event<'a>(&'a self, event: &'a Event) -> Option<&'a ConnectionId> {
         match event {
-            Event::KeysDerived(keys) => self.by_ike_sa.get(&keys.ike_sa),
+            Event::KeysDerived(keys) => self.ike_sas.get(&keys.ike_sa),
             Event::IkeSaEstablished(sa) => Some(&sa.connection),
             Event::ChildSaEstablished(child) => Some(&child.connection),
             Event::ChildSaFailed { connection, .. } => Some(connection),
             Event::ChildSaClosed { ike_sa, .. } | Event::IkeSaClosed { ike_sa, .. } => {
-                self.by_ike_sa.get(ike_sa)
+                self.ike_sas.get(ike_sa)
             }
             Event::NegotiationFailed { ike_sa, connection, .. } => {
-                connection.as_ref().or_else(|| self.by_ike_sa.get(ike_sa))
+                connection.as_ref().or_else(|| self.ike_sas.get(ike_sa))
             }
             Event::Dropped(_) => None,
         }

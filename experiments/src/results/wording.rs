@@ -12,6 +12,8 @@ use ipseclab_ipsec::{ChildSaCounters, Selectors};
 use ipseclab_net::protocol;
 use ipseclab_node::Step;
 
+use crate::scenario::hex;
+
 /// The line for a step, or `None` for steps that the messages show already.
 pub(super) fn describe(step: &Step, secrets: bool) -> Option<String> {
     Some(match step {
@@ -171,10 +173,6 @@ fn prefix_len(first: u32, last: u32) -> Option<u32> {
 
 fn name_key(name: &str, key: &Secret, secrets: bool) -> String {
     if secrets { format!("{name} = {}", hex(key.expose())) } else { name.to_owned() }
-}
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn failure(reason: FailureReason) -> &'static str {

@@ -42,7 +42,7 @@ pub(super) fn config(
             .iter()
             .map(|side| side.is_local && side.child.start_action == StartAction::Trap)
             .collect(),
-        inactivity: sides.iter().map(|side| side.inactivity()).collect(),
+        inactivity: sides.iter().map(Side::inactivity).collect(),
     })
 }
 

@@ -3,6 +3,8 @@
 //! [`support::run`] checks what holds in every run: each latency is the sum of its parts, each packet is booked, and
 //! each SA that came up has closed at most once.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
+
 mod lifecycle;
 mod load;
 mod nat;

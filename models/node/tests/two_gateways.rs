@@ -1,5 +1,7 @@
 //! Two gateways on one link: what the node adds to the protocol cores.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +9,14 @@ use std::time::Duration;
 use ipseclab_crypto::{Provider, RealProvider, Secret};
 use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig, Limits, Mode, RetransmitPolicy};
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
-use ipseclab_ike::{Identity, TrafficSelectors};
+use ipseclab_ike::{CloseReason, FailureReason, Identity, TrafficSelectors};
 use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry};
 use ipseclab_net::{
     BitRate, DropReason, Ipv4Net, Link, LinkConfig, LossPpb, Pace, PingConfig, PingSource, PortId,
 };
 use ipseclab_node::{
-    App, AppId, Command, CostProfile, HostConfig, Node, NodeConfig, NodeEvent, Observe, Outcome, Port, Step,
-    convert,
+    App, AppId, ClosedSa, Command, CostProfile, HostConfig, Node, NodeConfig, NodeEvent, Observe, Outcome,
+    Port, Step, convert,
 };
 use ipseclab_sim::{ModelRng, Options, ProcessId, RunSeed, SimDuration, SimTime, Simulation, StreamLabel};
 
@@ -240,7 +242,7 @@ fn a_refused_negotiation_drops_what_waited_and_the_next_packet_tries_again() {
     let simulation = run(&Setup { right_psk: b"other", ..Setup::default() }, 5);
     let left = simulation.process(LEFT);
     let outcomes: Vec<_> = left.records().negotiations.iter().map(|record| record.outcome).collect();
-    let refused = Outcome::Failed(ipseclab_ike::FailureReason::AuthenticationFailed);
+    let refused = Outcome::Failed(FailureReason::AuthenticationFailed);
     assert!(outcomes.len() >= 5 && outcomes.iter().all(|outcome| *outcome == refused), "{outcomes:?}");
     assert_eq!(left.drops().of(DropReason::NegotiationFailed), 10);
     assert_eq!(simulation.process(RIGHT).host_counters().negotiations_refused, outcomes.len() as u64);
@@ -269,7 +271,7 @@ fn a_dead_link_times_out_by_name_after_165_seconds() {
     let dead = LinkConfig { loss: LossPpb::ALL, ..Setup::default().link };
     let simulation = run(&Setup { link: dead, pings: 1, ..Setup::default() }, 200);
     let record = &simulation.process(LEFT).records().negotiations[0];
-    assert_eq!(record.outcome, Outcome::Failed(ipseclab_ike::FailureReason::Timeout));
+    assert_eq!(record.outcome, Outcome::Failed(FailureReason::Timeout));
     assert_eq!(record.ended.as_nanos() / MS, 165_061);
     assert_eq!((record.messages_sent, record.retransmissions, record.messages_received), (6, 5, 0));
 }
@@ -311,6 +313,36 @@ fn a_command_begins_and_ends_a_connection_without_traffic() {
     let counters = simulation.process(LEFT).host_counters();
     assert_eq!((counters.ike_sas_established, counters.ike_sas_closed), (1, 1));
     assert_eq!(simulation.process(LEFT).records().negotiations[0].started.as_nanos(), 1);
+}
+
+#[test]
+fn every_end_of_an_sa_is_booked_with_its_cause_and_what_it_carried() {
+    let mut simulation = build(&Setup { pings: 3, observe: Observe::default(), ..Setup::default() });
+    let terminate = NodeEvent::Command(Command::TerminateChildren(ConnectionId(0)));
+    simulation.schedule(LEFT, SimTime::from_nanos(1_000 * MS), terminate);
+    finish(&mut simulation, 5);
+    for (node, cause) in [(LEFT, CloseReason::Local), (RIGHT, CloseReason::Remote)] {
+        let closures = &simulation.process(node).records().closures;
+        let [child, ike] = closures.as_slice() else { panic!("{closures:?}") };
+        let ClosedSa::Child(carried) = child.closure.sa else { panic!("{child:?}") };
+        assert_eq!((carried.inbound.packets, carried.outbound.packets), (3, 3));
+        assert_eq!(ike.closure.sa, ClosedSa::Ike);
+        assert!(child.time < ike.time && (child.closure.reason, ike.closure.reason) == (cause, cause));
+    }
+}
+
+#[test]
+fn a_command_that_ends_a_negotiation_books_the_wait_before_it() {
+    let link = LinkConfig { loss: LossPpb::ALL, ..Setup::default().link };
+    let mut simulation = build(&Setup { link, pings: 1, ..Setup::default() });
+    let terminate = NodeEvent::Command(Command::Terminate(ConnectionId(0)));
+    simulation.schedule(LEFT, SimTime::from_nanos(2_000 * MS), terminate);
+    finish(&mut simulation, 5);
+    let records = simulation.process(LEFT).records();
+    let [row] = records.negotiations.as_slice() else { panic!("{:?}", records.negotiations) };
+    assert_eq!(row.outcome, Outcome::Failed(FailureReason::Terminated));
+    assert_eq!(row.delays.retransmission_wait, SimDuration::from_millis(2_000));
+    assert!(records.closures.is_empty(), "nothing had come up");
 }
 
 #[test]

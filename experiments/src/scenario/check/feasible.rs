@@ -39,13 +39,18 @@ impl Checker<'_> {
         self.report.push(finding);
     }
 
-    /// A NAT stands between a node and its only link.
-    pub(super) fn check_nat_links(&mut self, ground: &Ground, node: NodeIndex, path: &KeyPath) {
+    /// A NAT stands between a node and its only link, and needs a name of its own in the results.
+    pub(super) fn check_nat_place(&mut self, ground: &Ground, node: NodeIndex, path: &KeyPath) {
         let links = ground.topology.degree(node);
         if links != 1 {
             let message = format!("`{}` has {links} links and a NAT", ground.name(node));
             let finding = Finding::new(message).help("a NAT stands on one link; set it on nodes at the edge");
             self.blame(path, "between the node and which link?", finding);
+        }
+        let name = format!("{}-nat", ground.name(node));
+        if ground.topology.node_by_name(&name).is_some() {
+            let finding = Finding::new(format!("the NAT would be called `{name}`, as another node is"));
+            self.blame(path, "needs a name of its own", finding);
         }
     }
 

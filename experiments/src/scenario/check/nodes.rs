@@ -192,7 +192,7 @@ impl Checker<'_> {
         for ((node, _), chosen) in ground.topology.nodes().zip(chosen) {
             let layer = chosen.nat.map(|position| &layers[position]);
             if let Some(layer) = layer {
-                self.check_nat_links(ground, node, &path_of(layer).key("nat"));
+                self.check_nat_place(ground, node, &path_of(layer).key("nat"));
             }
             nats.push(layer.and_then(|layer| self.nat(layer, &mut spare)));
         }

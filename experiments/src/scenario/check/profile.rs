@@ -11,9 +11,9 @@ impl Checker<'_> {
     /// Reports what is wrong with a profile, at its place in the profile's own text.
     pub(super) fn check_profile(&mut self, file: &Path, text: &str, used: &KeyPath) {
         if let Err(error) = CostProfile::parse(text) {
-            let user = self.document.locate(used);
+            let scenario = self.document.locate(used);
             let finding = finding(&error, &file.display().to_string(), text);
-            let help = format!("used by `{used}` of {}", user.source.name);
+            let help = format!("used by `{used}` of {}", scenario.source.name);
             self.report.push(finding.help(help));
         }
     }

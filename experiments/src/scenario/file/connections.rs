@@ -86,7 +86,7 @@ pub struct ChildFile {
     pub local_ts: Option<Vec<Selector>>,
     /// Traffic of the remote side. Default: the remote node's networks, or its address in transport mode.
     pub remote_ts: Option<Vec<Selector>>,
-    /// Proposals for the ESP SAs, best first. Key exchange groups in them are for rekeying: IKE_AUTH carries none (RFC
+    /// Proposals for the ESP SAs, best first. Key exchange groups in them are for rekeying: `IKE_AUTH` carries none (RFC
     /// 7296 §1.2). Default: all AEADs, then AES-CBC with SHA-2.
     #[schemars(length(min = 1, max = 255))]
     pub esp_proposals: Option<Vec<EspProposal>>,
