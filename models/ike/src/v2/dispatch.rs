@@ -313,7 +313,7 @@ impl State {
             Self::Established(mut established) => {
                 let delay = env.config.connections[established.connection.0 as usize].dpd_delay;
                 let silent = delay.is_some_and(|delay| established.heard.saturating_add(delay) <= env.now);
-                if silent && head.window.is_idle() {
+                if silent {
                     established.request(head, env, Request::Liveness);
                 }
                 Self::Established(established)

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use ipseclab_crypto::{Purpose, RandomSource, Secret};
-use ipseclab_ike::proposal::parse_ike_proposal;
-use ipseclab_ike::wire::{AuthMethod, AuthPayload, ExchangeType, Message, NotifyType, Payload};
-use ipseclab_ike::{DropReason, FailureReason, Identity, Role};
+use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
+use ipseclab_ike::wire::{AuthMethod, AuthPayload, ExchangeType, Message, NotifyType, Payload, SaPayload};
+use ipseclab_ike::{DropReason, FailureReason, Identity, Role, TrafficSelectors};
 
 use crate::support::craft::{Crafter, notify};
 use crate::support::{A, B, Counting, Pair, Peer, Side, Verdict, config, connection, net};
@@ -181,43 +181,83 @@ fn no_two_child_sas_of_an_endpoint_share_an_inbound_spi() {
     }
 }
 
-#[test]
-fn transport_mode_that_was_not_asked_for_ends_the_ike_sa() {
-    let pair = {
-        let mut pair =
-            Pair::new().script(|number, _| if number == 3 { Verdict::Lose } else { Verdict::Deliver });
-        pair.initiate();
-        pair.run_for(Duration::from_secs(1));
-        let answer = with_transport_mode(&pair);
-        pair.a.endpoint.handle_datagram(pair.now, (B, 500).into(), (A, 500).into(), &answer);
-        pair.flush();
-        pair.run_for(Duration::from_secs(400));
-        pair
-    };
-    assert_eq!(pair.a.failures(), [FailureReason::InvalidSyntax]);
-    assert!(pair.a.children().is_empty());
-    assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
+/// B's answer in `IKE_AUTH` as `change` has changed it, under the right key and secret, reaches A in place of the real
+/// one; returns what has become of both when nothing happens any more.
+fn change_auth_answer(id: &Identity, change: impl FnOnce(&mut Vec<Payload>)) -> Pair {
+    let mut pair = Pair::new().script(|number, _| if number == 3 { Verdict::Lose } else { Verdict::Deliver });
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
+    let answer = changed_auth_answer(&pair, id, change);
+    pair.a.endpoint.handle_datagram(pair.now, (B, 500).into(), (A, 500).into(), &answer);
+    pair.flush();
+    pair.run_for(Duration::from_secs(400));
+    pair
 }
 
-/// What B has answered in `IKE_AUTH`, with `USE_TRANSPORT_MODE` slipped in.
-fn with_transport_mode(pair: &Pair) -> Vec<u8> {
+fn changed_auth_answer(pair: &Pair, id: &Identity, change: impl FnOnce(&mut Vec<Payload>)) -> Vec<u8> {
     let child = pair.b.children()[0];
     let mut crafter = Crafter::new(&pair.b, Role::Responder);
-    let id = connection(Side::B).local_id.to_payload();
+    let id = id.to_payload();
     let response = &pair.log[1].1.payload;
     let nonce = nonce(&pair.log[0].1.payload);
     let data = crafter.auth(connection(Side::B).psk.expose(), response, &nonce, &id.body());
     let answer = child.proposal.to_wire(1, &child.spi_in.to_be_bytes());
-    let sa = ipseclab_ike::wire::SaPayload { proposals: vec![answer] };
-    let payloads = [
+    let mut payloads = vec![
         Payload::IdR(id),
         auth(data),
-        notify(NotifyType::UseTransportMode),
-        Payload::Sa(sa),
+        Payload::Sa(SaPayload { proposals: vec![answer] }),
         Payload::TsI(net("10.1.0").to_payload()),
         Payload::TsR(net("10.2.0").to_payload()),
     ];
+    change(&mut payloads);
     crafter.response(ExchangeType::IkeAuth, 1, &payloads)
+}
+
+fn b_id() -> Identity {
+    connection(Side::B).local_id
+}
+
+#[test]
+fn an_answer_that_changes_nothing_is_accepted() {
+    let pair = change_auth_answer(&b_id(), |_| {});
+    assert_eq!(pair.live_children().len(), 1);
+}
+
+#[test]
+fn the_right_secret_under_another_identity_is_an_authentication_failure() {
+    let pair = change_auth_answer(&Identity::parse("c.example"), |_| {});
+    assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
+}
+
+/// A's reason to refuse the Child SA; the IKE SA, in which no other can follow, must be gone on both sides.
+fn refusal_of(change: impl FnOnce(&mut Vec<Payload>)) -> FailureReason {
+    let pair = change_auth_answer(&b_id(), change);
+    assert!(pair.a.children().is_empty());
+    assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
+    let [reason] = pair.a.failures()[..] else { unreachable!("one failure") };
+    reason
+}
+
+#[test]
+fn an_answer_that_was_not_offered_ends_the_ike_sa() {
+    let transport = refusal_of(|payloads| payloads.insert(2, notify(NotifyType::UseTransportMode)));
+    assert_eq!(transport, FailureReason::InvalidSyntax);
+    let wider = TrafficSelectors::ipv4_range([10, 0, 0, 0].into(), [10, 255, 255, 255].into());
+    let wide = refusal_of(|payloads| payloads[4] = Payload::TsR(wider.to_payload()));
+    assert_eq!(wide, FailureReason::TsUnacceptable);
+    let other = parse_esp_proposal("aes256gcm16").unwrap().to_wire(1, &[9; 4]);
+    let stronger = refusal_of(|payloads| payloads[2] = Payload::Sa(SaPayload { proposals: vec![other] }));
+    assert_eq!(stronger, FailureReason::NoProposalChosen);
+    let without_ts = refusal_of(|payloads| payloads.truncate(3));
+    assert_eq!(without_ts, FailureReason::InvalidSyntax);
+}
+
+#[test]
+fn a_responder_that_is_not_the_one_asked_for_refuses() {
+    let pair = Pair::with(|a, _| a.remote_id = Identity::parse("c.example")).establish();
+    assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
 }
 
 fn nonce(message: &[u8]) -> Vec<u8> {

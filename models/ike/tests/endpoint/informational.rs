@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ipseclab_ike::wire::{DeletePayload, ExchangeType, NotifyType, Payload};
+use ipseclab_ike::wire::{DeletePayload, ExchangeType, NotifyType, Payload, ProtocolId};
 use ipseclab_ike::{Acquired, CloseReason, DropReason, Event, Role};
 
 use crate::support::craft::{Crafter, notify};
@@ -110,6 +110,48 @@ fn deletes_of_unknown_spis_are_answered_with_nothing() {
     let answers = pair.a.receive(pair.now, (B, 500), 500, &request);
     assert_eq!(answers[0].message.payloads, ["SK"]);
     assert_eq!(pair.live_children().len(), 1);
+}
+
+#[test]
+fn an_ah_sa_of_the_same_spi_is_another_one() {
+    let mut pair = Pair::new().establish();
+    let spi = pair.a.children()[0].spi_out.to_be_bytes();
+    let payloads = [Payload::Delete(DeletePayload { protocol: ProtocolId::Ah, spis: vec![spi] })];
+    let request = Crafter::new(&pair.b, Role::Responder).request(ExchangeType::Informational, 0, &payloads);
+    pair.a.receive(pair.now, (B, 500), 500, &request);
+    assert_eq!(pair.a.established().1.len(), 1);
+}
+
+#[test]
+fn a_child_that_both_delete_is_named_in_no_answer() {
+    // RFC 7296 §1.4.1.
+    let mut pair = Pair::new().establish();
+    for side in [Side::A, Side::B] {
+        let (id, spis) = pair.peer(side).established();
+        let now = pair.now;
+        pair.peer(side).endpoint.close_child(now, id, spis[0]).unwrap();
+    }
+    pair.flush();
+    pair.run_for(Duration::from_secs(1));
+    let payloads: Vec<_> =
+        pair.log[4..8].iter().map(|(_, transmit)| transmit.message.payloads.join(" ")).collect();
+    assert_eq!(payloads, ["SK D", "SK D", "SK", "SK"]);
+}
+
+#[test]
+fn a_reflected_message_and_one_of_a_strange_peer_are_of_unknown_ike_sas() {
+    let mut pair = Pair::new().establish();
+    let (id, _) = pair.a.established();
+    pair.a.endpoint.terminate(pair.now, id).unwrap();
+    let request = pair.a.drain().remove(0).payload;
+    pair.a.receive(pair.now, (B, 500), 500, &request);
+    let mut strange = request;
+    strange[0] ^= 1;
+    pair.b.receive(pair.now, (A, 500), 500, &strange);
+    assert_eq!(
+        (pair.a.drops(), pair.b.drops()),
+        (vec![DropReason::UnknownSpi], vec![DropReason::UnknownSpi])
+    );
 }
 
 #[test]

@@ -116,3 +116,18 @@ fn without_nat_detection_by_the_peer_encap_does_not_move_to_port_4500() {
     let sent = pair.a.receive(pair.now, (B, 500), 500, &answer.encode());
     assert_eq!((sent[0].from, sent[0].to), ((A, 500).into(), (B, 500).into()));
 }
+
+#[test]
+fn a_responder_behind_a_nat_follows_to_port_4500_once() {
+    let mut pair = Pair::with(|a, _| a.remote_address = Some(OUTSIDE.into()));
+    pair.a.endpoint.initiate(pair.now, OFFICE).unwrap();
+    let first = pair.a.drain().remove(0);
+    let answer = pair.b.receive(pair.now, (A, 500), 500, &first.payload).remove(0);
+    let auth = pair.a.receive(pair.now, (OUTSIDE, 500), 500, &answer.payload).remove(0);
+    assert_eq!((auth.from, auth.to), ((A, 4500).into(), (OUTSIDE, 4500).into()));
+    pair.b.receive(pair.now, (A, 4500), 4500, &auth.payload);
+    assert_eq!(pair.b.children()[0].remote, (A, 4500).into());
+    let (id, _) = pair.b.established();
+    pair.b.endpoint.terminate(pair.now, id).unwrap();
+    assert_eq!(pair.b.drain()[0].to, (A, 4500).into());
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipseclab_ike::proposal::parse_ike_proposal;
-use ipseclab_ike::wire::{Message, NotifyPayload, NotifyType, Payload};
+use ipseclab_ike::wire::{Message, NotifyPayload, NotifyType, Payload, SaPayload};
 use ipseclab_ike::{DropReason, FailureReason};
 
 use crate::support::craft::{init_answer, notify};
@@ -84,6 +84,22 @@ fn a_group_that_was_not_offered_ends_the_negotiation() {
         assert_eq!(pair.a.failures(), [FailureReason::InvalidKePayload]);
         assert_eq!((pair.a.endpoint.ike_sa_count(), pair.a.endpoint.poll_timeout()), (0, None));
     }
+}
+
+#[test]
+fn an_answer_that_chooses_another_group_than_its_key_exchange_is_refused() {
+    let mut pair = Pair::with(|a, b| {
+        a.proposals = vec![parse_ike_proposal("aes128-sha256-x25519-modp2048").unwrap()];
+        b.proposals = vec![parse_ike_proposal("aes128-sha256-x25519").unwrap()];
+    });
+    pair.a.endpoint.initiate(pair.now, OFFICE).unwrap();
+    let request = pair.a.drain().remove(0);
+    let answer = pair.b.receive(pair.now, (A, 500), 500, &request.payload).remove(0);
+    let mut answer = Message::decode(&answer.payload).unwrap();
+    let proposal = parse_ike_proposal("aes128-sha256-modp2048").unwrap().to_wire(1, &[]);
+    answer.payloads[0] = Payload::Sa(SaPayload { proposals: vec![proposal] });
+    assert!(pair.a.receive(pair.now, (B, 500), 500, &answer.encode()).is_empty());
+    assert_eq!(pair.a.failures(), [FailureReason::NoProposalChosen]);
 }
 
 #[test]
