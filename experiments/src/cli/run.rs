@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use clap::Args;
 use ipseclab_node::Observe;
-use ipseclab_output::LadderText;
 
 use super::Failure;
 use super::common::{OutputArgs, OutputOptions, SettingArgs, counted, seconds, terminal_width};
@@ -185,13 +184,11 @@ pub(super) fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Fai
     if let Some(description) = &scenario.description {
         writeln!(out, "{description}\n")?;
     }
-    let stories = results::stories(scenario, &result, options.secrets);
-    if stories.is_empty() {
+    let ladders = results::ladder_text(scenario, &result, options.secrets, terminal_width());
+    if ladders.is_empty() {
         writeln!(out, "no IKE message was sent: no packet and no command asked for a tunnel")?;
     }
-    for story in &stories {
-        writeln!(out, "{}", LadderText::render(&story.ladder, terminal_width()))?;
-    }
+    writeln!(out, "{ladders}")?;
     print_summary(&results::summarise(scenario, &result), &result, out)?;
     Ok(())
 }

@@ -27,6 +27,9 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Columns of `ladder.txt`: what a printed page holds in landscape.
 const LADDER_FILE_WIDTH: usize = 120;
 
+/// Connections whose ladders are written out: more than anybody reads, and a bound for large scenarios.
+const LADDERS_MAX: usize = 32;
+
 /// What to write besides the tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -102,15 +105,27 @@ pub fn write(
     Ok(directory.commit(manifest(scenario, result))?)
 }
 
+/// The ladders of the first connections, `width` columns wide; empty when no IKE message was sent.
+pub fn ladder_text(scenario: &CheckedScenario, result: &RunResult, secrets: bool, width: usize) -> String {
+    let stories = stories(scenario, result, secrets);
+    let shown = stories.iter().take(LADDERS_MAX).map(|story| LadderText::render(&story.ladder, width));
+    let mut text = shown.collect::<Vec<_>>().join("\n");
+    if stories.len() > LADDERS_MAX {
+        let more = stories.len() - LADDERS_MAX;
+        let note = format!("\n… and {more} more connections; negotiations.csv has a row for each set-up\n");
+        text.push_str(&note);
+    }
+    text
+}
+
 fn write_ladders(
     directory: &mut RunDirectory,
     scenario: &CheckedScenario,
     result: &RunResult,
     wanted: Wanted,
 ) -> Result<(), ResultsError> {
-    let texts = stories(scenario, result, wanted.secrets);
-    let texts = texts.iter().map(|story| LadderText::render(&story.ladder, LADDER_FILE_WIDTH));
-    directory.write_file("ladder.txt", texts.collect::<Vec<_>>().join("\n").as_bytes())?;
+    let text = ladder_text(scenario, result, wanted.secrets, LADDER_FILE_WIDTH);
+    directory.write_file("ladder.txt", text.as_bytes())?;
     let whole = ladder::whole(scenario, result, wanted.secrets);
     directory.write_file("ladder.svg", ipseclab_output::ladder::svg::render(&whole).as_bytes())?;
     Ok(())

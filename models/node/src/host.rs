@@ -25,6 +25,9 @@ use crate::negotiation::{Cause, Ledger, initiator_spi};
 use crate::random::Streams;
 use crate::record::{ClosedSa, Closure, Step};
 
+/// Octets of the IPv4 and UDP headers around an IKE message.
+const IP_UDP_HEADERS: usize = 20 + 8;
+
 /// What a host is made from, besides what every node has.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
@@ -296,7 +299,7 @@ impl Host {
             }
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
-            run.charge(PathStep::Send, transmit.payload.len());
+            run.charge(PathStep::Send, IP_UDP_HEADERS + transmit.payload.len());
             run.push(Output::Ike(Box::new(transmit)));
         }
     }
