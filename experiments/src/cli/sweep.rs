@@ -1,10 +1,11 @@
 //! `sweep`: one scenario, many values, many times.
 
+use std::fmt;
 use std::io::{IsTerminal as _, Write};
 use std::num::NonZeroUsize;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::Failure;
 use super::common::{OutputArgs, OutputOptions, SettingArgs};
@@ -126,9 +127,14 @@ impl Bar {
     fn new(talkative: bool) -> Self {
         let seen = talkative && std::io::stderr().is_terminal();
         let target = if seen { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let style = ProgressStyle::with_template("{bar:40} {pos} of {len} runs  {per_sec}  {eta} left");
+        let style = ProgressStyle::with_template("{bar:40} {pos} of {len} runs  {rate}  {eta} left");
         let bar = ProgressBar::with_draw_target(None, target);
-        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        // A bar that cannot be written to is no reason to stop.
+        let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
+            let _ = write!(text, "{:.0} runs/s", state.per_sec());
+        };
+        Self(bar.with_style(style.with_key("rate", rate)))
     }
 }
 
