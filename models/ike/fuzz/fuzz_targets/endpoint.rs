@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[allow(dead_code, reason = "the exchange scripts use the rest")]
+#[expect(dead_code, reason = "the exchange scripts use the rest")]
 #[path = "../../tests/endpoint/support/mod.rs"]
 mod support;
 

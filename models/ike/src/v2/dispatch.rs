@@ -288,7 +288,7 @@ impl State {
     }
 
     /// No answer came to the last transmission of our request.
-    fn give_up(self, head: &mut Head, env: &mut Env<'_>) -> Self {
+    fn give_up(self, head: &Head, env: &mut Env<'_>) -> Self {
         match self {
             Self::SaInitSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),
             Self::AuthSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),

@@ -206,14 +206,13 @@ impl Head {
 
     /// Ends a negotiation that did not succeed.
     pub(crate) fn fail(
-        &mut self,
+        &self,
         env: &mut Env<'_>,
         connection: Option<ConnectionId>,
         reason: FailureReason,
     ) -> State {
         let failed = Event::NegotiationFailed { ike_sa: self.id, connection, role: self.role, reason };
         env.events.push_back(failed);
-        self.window.abandon();
         State::Closed
     }
 }

@@ -52,6 +52,37 @@ fn only_fatal_notifications_end_an_ike_sa() {
     }
 }
 
+/// A gets an authentic request of B with two notifications whose octets `edit` has changed; its answer's payloads, and
+/// whether its IKE SA survives.
+fn answer_to_edited(edit: impl FnOnce(&mut [u8])) -> (Vec<String>, bool) {
+    let mut pair = Pair::new().establish();
+    let mut crafter = Crafter::new(&pair.b, Role::Responder);
+    let payloads = [notify(NotifyType::InitialContact), notify(NotifyType::InitialContact)];
+    let request = crafter.request(ExchangeType::Informational, 0, &payloads);
+    let answers = pair.a.receive(pair.now, (B, 500), 500, &crafter.edit(request, edit));
+    (answers[0].message.payloads.clone(), pair.a.endpoint.established().count() == 1)
+}
+
+#[test]
+fn an_unknown_critical_payload_is_refused_and_the_ike_sa_stays() {
+    // RFC 7296 §2.5: the second payload is of type 200, and critical.
+    let (answer, survives) = answer_to_edited(|inner| {
+        inner[0] = 200;
+        inner[9] = 0x80;
+    });
+    assert_eq!((answer, survives), (vec!["SK".into(), "N(UNSUPPORTED_CRITICAL_PAYLOAD)".into()], true));
+}
+
+#[test]
+fn a_malformed_authentic_request_is_refused_and_ends_the_ike_sa() {
+    // RFC 7296 §2.21.3: once the length of a payload is wrong, once the pad length.
+    let lengths: [fn(&mut [u8]); 2] = [|inner| inner[3] = 200, |inner| *inner.last_mut().unwrap() = 200];
+    for edit in lengths {
+        let (answer, survives) = answer_to_edited(edit);
+        assert_eq!((answer, survives), (vec!["SK".into(), "N(INVALID_SYNTAX)".into()], false));
+    }
+}
+
 #[test]
 fn a_fatal_answer_ends_the_ike_sa() {
     let mut pair = Pair::with(|a, _| a.dpd_delay = Some(Duration::from_secs(30)))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipseclab_ike::proposal::parse_ike_proposal;
-use ipseclab_ike::wire::{Message, NotifyPayload, NotifyType, Payload, SaPayload};
+use ipseclab_ike::wire::{KePayload, Message, NotifyPayload, NotifyType, Payload, SaPayload};
 use ipseclab_ike::{DropReason, FailureReason};
 
 use crate::support::craft::{init_answer, notify};
@@ -100,6 +100,23 @@ fn an_answer_that_chooses_another_group_than_its_key_exchange_is_refused() {
     answer.payloads[0] = Payload::Sa(SaPayload { proposals: vec![proposal] });
     assert!(pair.a.receive(pair.now, (B, 500), 500, &answer.encode()).is_empty());
     assert_eq!(pair.a.failures(), [FailureReason::NoProposalChosen]);
+}
+
+#[test]
+fn an_answer_with_a_key_exchange_of_another_group_or_length_is_refused() {
+    let changes: [fn(&mut KePayload); 3] =
+        [|ke| ke.method = 14, |ke| ke.public_value.truncate(31), |ke| ke.public_value.fill(0)];
+    for change in changes {
+        let mut pair = Pair::new();
+        pair.a.endpoint.initiate(pair.now, OFFICE).unwrap();
+        let request = pair.a.drain().remove(0);
+        let answer = pair.b.receive(pair.now, (A, 500), 500, &request.payload).remove(0);
+        let mut answer = Message::decode(&answer.payload).unwrap();
+        let Payload::Ke(ke) = &mut answer.payloads[1] else { unreachable!("SA, KE, …") };
+        change(ke);
+        assert!(pair.a.receive(pair.now, (B, 500), 500, &answer.encode()).is_empty());
+        assert_eq!(pair.a.failures(), [FailureReason::InvalidSyntax]);
+    }
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use ipseclab_crypto::{Crypto, RealProvider, Secret};
+use ipseclab_crypto::{Crypto, PacketCipher, RealProvider, Secret};
 use ipseclab_ike::wire::protect::{inner_len, pad_len, seal};
 use ipseclab_ike::wire::{
-    ExchangeType, Flags, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, NotifyType, Payload,
-    Version,
+    ExchangeType, Flags, HEADER_LEN, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, NotifyType,
+    Payload, Version,
 };
 use ipseclab_ike::{Event, IkeSaKeys, Role};
 
@@ -49,16 +49,31 @@ impl Crafter {
             message_id: MessageId::new(id),
             version: Version::V2_0,
         };
+        let cipher = self.cipher();
+        let iv = vec![0xa5; cipher.iv_len()];
+        let padding = vec![0; pad_len(&cipher, inner_len(payloads))];
+        seal(&header, payloads, &cipher, &mut self.crypto, &iv, &padding)
+    }
+
+    fn cipher(&self) -> PacketCipher {
         let (sk_e, sk_a) = match self.role {
             Role::Initiator => (&self.keys.keys.sk_ei, &self.keys.keys.sk_ai),
             Role::Responder => (&self.keys.keys.sk_er, &self.keys.keys.sk_ar),
         };
         let chosen = self.keys.proposal;
         let integrity = chosen.integrity.map(|algorithm| (algorithm, sk_a));
-        let cipher = self.crypto.packet_cipher(chosen.encryption, sk_e, integrity);
-        let iv = vec![0xa5; cipher.iv_len()];
-        let padding = vec![0; pad_len(&cipher, inner_len(payloads))];
-        seal(&header, payloads, &cipher, &mut self.crypto, &iv, &padding)
+        self.crypto.packet_cipher(chosen.encryption, sk_e, integrity)
+    }
+
+    /// Opens a message of its own, lets `edit` change the octets inside SK, and seals it again.
+    pub(crate) fn edit(&mut self, mut message: Vec<u8>, edit: impl FnOnce(&mut [u8])) -> Vec<u8> {
+        let (cipher, covered) = (self.cipher(), HEADER_LEN + 4);
+        let end = message.len() - cipher.icv_len();
+        cipher.open(&mut self.crypto, &mut message, covered).expect("it sealed this itself");
+        message.truncate(end);
+        edit(&mut message[covered + cipher.iv_len()..]);
+        cipher.seal(&mut self.crypto, &mut message, covered);
+        message
     }
 
     /// `prf(prf(psk, pad), signed message | nonce | prf(SK_p, ID))`, the AUTH data of RFC 7296 §2.15.
