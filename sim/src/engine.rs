@@ -45,6 +45,8 @@ const READ_AHEAD: usize = 128;
 const READ_AHEAD_FROM: usize = 1 << 19;
 
 /// A process and the kernel's account of it, together as they are needed together.
+// Aligned so that a small one never straddles two cache lines, of which reading ahead would fetch only the first.
+#[repr(align(32))]
 struct Seat<P> {
     account: Account,
     process: P,
