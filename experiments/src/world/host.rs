@@ -38,10 +38,7 @@ pub(super) fn config(
         spd: policies(scenario, &sides, node),
         ike,
         acquire_queue: scenario.limits.acquire_queue,
-        traps: sides
-            .iter()
-            .map(|side| side.is_local && side.child.start_action == StartAction::Trap)
-            .collect(),
+        traps: sides.iter().map(Side::traps).collect(),
         inactivity: sides.iter().map(Side::inactivity).collect(),
     })
 }
@@ -113,6 +110,14 @@ impl<'a> Side<'a> {
             Mode::Tunnel => IkeMode::Tunnel,
             Mode::Transport => IkeMode::Transport,
         }
+    }
+
+    /// Whether the first packet that matches starts a negotiation. Both ends have the trap, as long as they know where
+    /// the other one is.
+    fn traps(&self) -> bool {
+        let (_, peer) = self.turn(self.connection.local, self.connection.remote);
+        let reachable = self.scenario.nodes[peer.index()].nat.is_none();
+        self.child.start_action == StartAction::Trap && reachable
     }
 
     /// The side that set the tunnel up takes it down; two timers would only cross.

@@ -94,6 +94,8 @@ drop_reasons! {
     EspMalformed = "esp_malformed",
     /// Too many packets wait for a negotiation already.
     AcquireQueueFull = "acquire_queue_full",
+    /// It needs an SA, and no policy of this node brings one up (no trap).
+    NoTunnel = "no_tunnel",
     /// The negotiation that it waited for failed.
     NegotiationFailed = "negotiation_failed",
     /// It waited for a negotiation or a core when its node went down.
