@@ -4,6 +4,7 @@
 //! refused).
 
 use ipseclab_experiments::run::RunResult;
+use ipseclab_experiments::scenario::{Override, load};
 use ipseclab_output::NegotiationRow;
 
 use super::support::{Kind, MILLISECOND, SECOND, count, drops, offices, outcomes, run, silent_offices};
@@ -191,4 +192,16 @@ fn a_wider_peer_changes_nothing() {
     assert_eq!(wider.flows[0].lost_packets, 0);
     assert_eq!(same.negotiations[0].latency_ns, wider.negotiations[0].latency_ns);
     assert!(wider.drops.is_empty(), "{:?}", wider.drops);
+}
+
+#[test]
+fn the_shipped_retry_shows_a_wrong_guess_a_second_choice_and_a_narrowed_tunnel() {
+    let free = Override::parse("nodes.*.cost_profile=free").unwrap();
+    let scenario = load("site-to-site-retry", &[free]).unwrap_or_else(|report| panic!("{report}"));
+    let result = run(&scenario);
+    assert_eq!(outcomes(&result), ["established"]);
+    let row = &result.negotiations[0];
+    assert_eq!((row.messages_sent, row.propagation_ns), (3, 3 * 40 * MILLISECOND));
+    assert!(row.ike_proposal.ends_with("modp2048") && row.esp_proposal.starts_with("aes128gcm16"), "{row:?}");
+    assert_eq!(result.flows[0].lost_packets, 0);
 }
