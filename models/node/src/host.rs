@@ -327,6 +327,10 @@ impl Host {
         let (local, remote) = convert::packet_selectors(selectors);
         match self.endpoint.acquire(run.now, connection, local, remote) {
             Acquired::Started(ike_sa) => self.ledger.begin(ike_sa, connection, run.arrived),
+            // An IKE SA that is up and wants no other Child SA has one, which was narrowed to other traffic.
+            Acquired::InProgress(ike_sa) if self.ike_sas.contains_key(&ike_sa) => {
+                self.give_up(run, connection, |_| DropReason::SelectorMismatch);
+            }
             Acquired::InProgress(_) => {}
             Acquired::Refused(_) | Acquired::Impossible => self.abandon(run, connection),
         }
