@@ -16,7 +16,7 @@ fn success_is_0_with_results_on_standard_output_alone() {
     assert_eq!(
         out,
         "site-to-site: scenario with 2 nodes, 1 link, 1 connection, 1 flow\n\
-         negotiation-latency: sweep with 105 combinations and 10500 runs\n"
+         negotiation-latency: sweep with 90 combinations and 5400 runs\n"
     );
 }
 
