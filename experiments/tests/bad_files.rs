@@ -224,8 +224,11 @@ const COMBINED_CASES: &[(&str, &[(&str, &str)])] = &[
 const CHAIN: (&str, &str) = ("kind = \"pair\"", "kind = \"chain\"\nnodes = 3");
 const CHAIN_LINK: (&str, &str) = ("left--right", "left--router-1");
 
+/// Texts of the good scenario and what stands in their place.
+type Changes = &'static [(&'static str, &'static str)];
+
 /// What `--set` makes of the good scenario after the changes.
-const SET_CASES: &[(&str, &[(&str, &str)], &str)] = &[
+const SET_CASES: &[(&str, Changes, &str)] = &[
     ("set-seed-too-large", &[], "seed=18446744073709551615"),
     ("set-seed-negative", &[], "seed=-1"),
     ("set-seed-of-words", &[], "seed=one"),
@@ -341,7 +344,7 @@ fn every_mistake_in_a_setting_gets_its_answer_where_the_setting_stands() {
 
 #[test]
 fn the_longest_chain_and_the_most_packets_are_accepted() {
-    let fine: [&[(&str, &str)]; 3] = [
+    let fine: [Changes; 3] = [
         &[("kind = \"pair\"", "kind = \"chain\"\nnodes = 4098"), CHAIN_LINK],
         &[("to = \"right\"", "to = \"right\"\ninterval = \"30ns\"")],
         &[("to = \"right\"", "to = \"right\"\ninterval = \"1ns\"\ncount = 1000000000")],
