@@ -288,7 +288,7 @@ fn negotiation_row(record: &ipseclab_node::NegotiationRecord, attempt: u32) -> N
     let (result, failure_reason) = match record.outcome {
         Outcome::Established => (NegotiationResult::Established, ""),
         Outcome::Failed(reason) => (NegotiationResult::Failed, reason.as_str()),
-        Outcome::Unfinished => (NegotiationResult::Failed, "unfinished"),
+        Outcome::Unfinished => (NegotiationResult::Unfinished, ""),
     };
     let agreed = &record.agreed;
     let spi_r = agreed.spi_r.unwrap_or(ipseclab_ike::wire::IkeSpi::ZERO);

@@ -94,6 +94,30 @@ const CASES: &[Case] = &[
     ("proposal-typo", "prfsha256", "prfsha257"),
     ("proposal-without-key-exchange", "-x25519", ""),
     ("esp-proposal-typo", "aes128gcm16", "aes129gcm16"),
+    ("remote-proposal-typo", "auth =", "remote_proposals = [\"aes256gcm16-prfsha257-x25519\"]\nauth ="),
+    (
+        "remote-esp-proposal-typo",
+        "esp_proposals =",
+        "remote_esp_proposals = [\"aes129gcm16\"]\nesp_proposals =",
+    ),
+    ("no-remote-proposals", "auth =", "remote_proposals = []\nauth ="),
+    ("no-remote-esp-proposals", "esp_proposals =", "remote_esp_proposals = []\nesp_proposals ="),
+    (
+        "remote-selector-elsewhere",
+        "esp_proposals =",
+        "remote_policy = { local_ts = [\"10.2.0.0/24\", \"10.1.0.0/16\"] }\nesp_proposals =",
+    ),
+    (
+        "remote-selector-of-nobody",
+        "esp_proposals =",
+        "remote_policy = { remote_ts = [\"10.9.0.0/16\"] }\nesp_proposals =",
+    ),
+    (
+        "remote-selector-in-transport-mode",
+        "local_ts = [\"10.1.0.0/16\"]",
+        "mode = \"transport\"\nremote_policy = { local_ts = [\"10.2.0.0/16\"] }",
+    ),
+    ("remote-policy-key", "esp_proposals =", "remote_policy = { lokal_ts = [] }\nesp_proposals ="),
     ("no-proposals", "[\"aes256gcm16-prfsha256-x25519\"]", "[]"),
     ("duration-zero", "\"30s\"", "\"0s\""),
     ("warm-up-too-long", "duration =", "warm_up = \"30s\"\nduration ="),
@@ -368,6 +392,13 @@ fn what_is_like_a_mistake_and_none_is_accepted() {
         // swanctl turns liveness checks off by 0s.
         ("auth =", "dpd_delay = \"0s\"\nauth ="),
         ("aes128gcm16\"]", "aes128gcm16-x25519-noesn\"]"),
+        // The two sides may disagree in everything; that is for the run to show.
+        ("auth =", "remote_proposals = [\"aes128-sha256-modp2048\"]\nauth ="),
+        ("esp_proposals =", "remote_esp_proposals = [\"aes256-sha512\"]\nesp_proposals ="),
+        (
+            "esp_proposals =",
+            "remote_policy = { local_ts = [\"10.2.7.0/24[udp/53]\"], remote_ts = [\"dynamic\"] }\nesp_proposals =",
+        ),
         ("esp_proposals =", "remote_ts = [\"10.2.0.0/24\", \"10.2.1.0/24\"]\nesp_proposals ="),
     ];
     for (from, to) in fine {

@@ -20,7 +20,7 @@ pub mod time;
 pub mod wireshark;
 
 pub use directory::{OutputError, RunDirectory, sha256_hex, short_hash};
-pub use ladder::{Ladder, LadderEvent, LadderEventKind, LadderText, Message, Participant};
+pub use ladder::{Ladder, LadderEvent, LadderEventKind, LadderText, Message, Participant, wrap_columns};
 pub use manifest::{MANIFEST_FILE, Manifest, PROGRAM};
 pub use pcapng::{Direction, PcapngError, PcapngWriter};
 pub use plot::{Axis, Figure, Kind, Panel, PlotError, Point, Scale, Series};

@@ -37,6 +37,8 @@ pub enum NegotiationResult {
     /// It ended without them; the row names the reason.
     #[default]
     Failed,
+    /// The run ended first: how it would have ended is not known.
+    Unfinished,
 }
 
 /// One negotiation, as its initiator saw it (`negotiations.csv`).
@@ -159,6 +161,7 @@ pub struct LinkRow {
     /// Time spent serialising.
     pub busy_ns: u64,
     /// Share of the run spent serialising, 0 to 1; see [`ratio`].
+    #[serde(serialize_with = "six_decimals")]
     pub utilisation: f64,
     /// Fullest state of the port queue.
     pub queue_bytes_max: u64,
@@ -249,6 +252,12 @@ pub struct DropRow {
     pub reason: String,
     /// Packets.
     pub packets: u64,
+}
+
+/// A share as a decimal of fixed form, so that a column never mixes `0.1` and `1e-6`.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn six_decimals<S: serde::Serializer>(share: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{share:.6}"))
 }
 
 /// The share `part / whole`, rounded to six decimals; 0 when `whole` is 0.

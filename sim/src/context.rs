@@ -53,7 +53,7 @@ impl<E> Context<'_, E> {
     /// When the time overflows (584 years), or 2³¹ events are pending.
     #[inline]
     pub fn schedule(&mut self, delay: SimDuration, event: E) -> TimerHandle {
-        self.agenda.insert(self.account, self.me, self.now + delay, event)
+        self.agenda.schedule(self.account, self.me, self.now + delay, event)
     }
 
     /// Cancels what this process scheduled; false if it has happened or was cancelled before.
@@ -73,7 +73,7 @@ impl<E> Context<'_, E> {
         if to.as_usize() >= self.processes {
             no_such_process(self.me, to);
         }
-        self.agenda.insert(self.account, to, self.now + delay, event);
+        self.agenda.send(self.account, to, self.now + delay, event);
     }
 
     /// Sends `event` along a FIFO channel, where it arrives `delay` from now.
@@ -117,16 +117,22 @@ impl<E> Agenda<E> {
     }
 
     #[inline]
-    pub(crate) fn insert(
+    pub(crate) fn schedule(
         &mut self,
         source: &mut Account,
-        to: ProcessId,
+        me: ProcessId,
         time: SimTime,
         event: E,
     ) -> TimerHandle {
-        let handle = self.slab.insert(to, event);
-        self.queue.push(source.entry(time, to, handle.slot));
+        let handle = self.slab.insert_timer(me, event);
+        self.queue.push(source.entry(time, me, handle.slot));
         handle
+    }
+
+    #[inline]
+    fn send(&mut self, source: &mut Account, to: ProcessId, time: SimTime, event: E) {
+        let slot = self.slab.insert(event);
+        self.queue.push(source.entry(time, to, slot));
     }
 
     #[inline]

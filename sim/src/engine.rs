@@ -45,6 +45,8 @@ const READ_AHEAD: usize = 128;
 const READ_AHEAD_FROM: usize = 1 << 19;
 
 /// A process and the kernel's account of it, together as they are needed together.
+// Aligned so that a small one never straddles two cache lines, of which reading ahead would fetch only the first.
+#[repr(align(32))]
 struct Seat<P> {
     account: Account,
     process: P,
@@ -117,7 +119,7 @@ impl<P: Process> Simulation<P> {
     /// When the process does not exist, or `time` has passed.
     pub fn schedule(&mut self, process: ProcessId, time: SimTime, event: P::Event) -> TimerHandle {
         assert!(time >= self.now, "an event at {time} s is scheduled at {} s", self.now);
-        self.agenda.insert(&mut self.seats[process.as_usize()].account, process, time, event)
+        self.agenda.schedule(&mut self.seats[process.as_usize()].account, process, time, event)
     }
 
     /// Cancels an event of `process` from outside the run; false if it has happened or was cancelled before.
@@ -170,7 +172,7 @@ impl<P: Process> Simulation<P> {
         }
         let touched = ahead.iter().map(|entry| {
             let seat = self.seats.get(entry.target.as_usize()).map_or(0, |seat| seat.account.tie.sequence());
-            seat ^ u64::from(self.agenda.slab.touch(entry.slot))
+            seat ^ self.agenda.slab.touch(entry.slot)
         });
         black_box(touched.fold(0, |sum, word| sum ^ word));
         count

@@ -18,8 +18,8 @@ pub struct ChannelId(pub(crate) u32);
 
 /// A scheduled event that its process can still cancel.
 ///
-/// It names its owner, its slot and the slot's generation, a count of events modulo 2³²: a handle that is used after its
-/// event is gone does nothing, unless exactly a multiple of 2³² events was scheduled in between.
+/// It names its owner, its slot and the slot's generation, a count of timers modulo 2³²: a handle that is used after its
+/// event is gone does nothing, unless exactly a multiple of 2³² timers was scheduled in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerHandle {
     pub(crate) slot: u32,

@@ -1,8 +1,10 @@
 //! Arguments that several commands share: settings of the scenario, and where results go.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use ipseclab_output::wrap_columns;
 
 use crate::document::Report;
 use crate::scenario::Override;
@@ -74,6 +76,21 @@ pub(crate) fn counted(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
+/// Below this many columns text is cut by the terminal and not by us.
+const COLUMNS_MIN: usize = 40;
+/// Columns that labels of summary lines take.
+pub(crate) const LABEL_COLUMNS: usize = 14;
+
+/// Writes `text` behind `label`, wrapped to the terminal and indented below the label.
+pub(crate) fn write_labelled(out: &mut dyn Write, label: &str, text: &str) -> io::Result<()> {
+    let room = terminal_width() - LABEL_COLUMNS;
+    for (number, line) in wrap_columns(text, room).into_iter().enumerate() {
+        let label = if number == 0 { label } else { "" };
+        writeln!(out, "{label:LABEL_COLUMNS$}{line}")?;
+    }
+    Ok(())
+}
+
 /// Nanoseconds as people read them: "80.136 ms", "4.08 s".
 pub(crate) fn seconds(nanos: u64) -> String {
     match nanos {
@@ -83,11 +100,11 @@ pub(crate) fn seconds(nanos: u64) -> String {
     }
 }
 
-/// Columns to use: the terminal's, or what `COLUMNS` says, or 100 where there is neither.
+/// Columns to use: the terminal's, or what `COLUMNS` says, or 80 where there is neither.
 pub(crate) fn terminal_width() -> usize {
     let asked = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
     let real = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-    real.or(asked).unwrap_or(100).max(60)
+    real.or(asked).unwrap_or(80).max(COLUMNS_MIN)
 }
 
 impl From<&OutputArgs> for OutputOptions {

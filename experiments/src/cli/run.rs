@@ -4,11 +4,15 @@ use std::io::{self, Write};
 
 use clap::Args;
 use ipseclab_node::Observe;
+use ipseclab_output::table::ratio;
+use ipseclab_output::{NegotiationRow, wrap_columns};
 
 use super::Failure;
-use super::common::{OutputArgs, OutputOptions, SettingArgs, counted, seconds, terminal_width};
+use super::common::{
+    LABEL_COLUMNS, OutputArgs, OutputOptions, SettingArgs, counted, seconds, terminal_width, write_labelled,
+};
 use crate::document::Report;
-use crate::results::{self, Summary, Wanted};
+use crate::results::{self, Negotiations, Summary, Wanted};
 use crate::run::{RunResult, run};
 use crate::scenario::{CheckedScenario, load};
 
@@ -100,6 +104,9 @@ impl ExplainArgs {
     }
 }
 
+/// What a ladder of two lifelines needs to be readable.
+const LADDER_COLUMNS_MIN: usize = 60;
+
 /// Runs a scenario and writes its results.
 pub(super) fn execute(args: &RunArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let options = args.resolve()?;
@@ -118,38 +125,39 @@ pub(super) fn execute(args: &RunArgs, out: &mut dyn Write) -> Result<(), Failure
 
 /// The run on one screen of a narrow terminal.
 fn print_summary(summary: &Summary, result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
-    let negotiations = &summary.negotiations;
-    writeln!(
-        out,
-        "{}: {} simulated, {}, {}, {} events, fingerprint {}",
-        summary.scenario,
+    let run = format!(
+        "{} simulated, {}, {}, {} events, fingerprint {}",
         seconds(summary.duration_ns),
         counted(summary.nodes, "node"),
         counted(summary.links, "link"),
         summary.events,
         summary.fingerprint
-    )?;
-    writeln!(
-        out,
-        "negotiations  {} of {} established, {} retransmissions",
-        negotiations.established, negotiations.counted, negotiations.retransmissions
-    )?;
+    );
+    write_labelled(out, "run", &format!("{}: {run}", summary.scenario))?;
+    print_negotiations(&summary.negotiations, out)?;
+    print_split(result, out)?;
+    let traffic = summary.traffic;
+    let [sent, received, lost] = [traffic.sent_packets, traffic.received_packets, traffic.lost_packets];
+    write_labelled(out, "traffic", &format!("{sent} packets sent, {received} received, {lost} lost"))?;
+    for (reason, packets) in &summary.drops {
+        write_labelled(out, "drops", &format!("{packets} {reason}"))?;
+    }
+    Ok(())
+}
+
+fn print_negotiations(negotiations: &Negotiations, out: &mut dyn Write) -> io::Result<()> {
+    let Negotiations { established, counted, retransmissions, .. } = negotiations;
+    let text = format!("{established} of {counted} established, {retransmissions} retransmissions");
+    write_labelled(out, "negotiations", &text)?;
     for (reason, count) in &negotiations.failed {
-        writeln!(out, "              {count} failed: {reason}")?;
+        write_labelled(out, "", &format!("{count} failed: {reason}"))?;
+    }
+    if negotiations.unfinished > 0 {
+        write_labelled(out, "", &format!("{} unfinished when the run ended", negotiations.unfinished))?;
     }
     if let Some(latency) = negotiations.latency {
         let [p50, p90, p99] = [latency.p50_ns, latency.p90_ns, latency.p99_ns].map(seconds);
-        writeln!(out, "latency       p50 {p50}, p90 {p90}, p99 {p99}")?;
-    }
-    print_split(result, out)?;
-    let traffic = summary.traffic;
-    writeln!(
-        out,
-        "traffic       {} packets sent, {} received, {} lost",
-        traffic.sent_packets, traffic.received_packets, traffic.lost_packets
-    )?;
-    for (reason, packets) in &summary.drops {
-        writeln!(out, "drops         {packets} {reason}")?;
+        write_labelled(out, "latency", &format!("p50 {p50}, p90 {p90}, p99 {p99}"))?;
     }
     Ok(())
 }
@@ -161,19 +169,18 @@ fn print_split(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
     if total == 0 {
         return Ok(());
     }
-    let share = |of: fn(&ipseclab_output::NegotiationRow) -> u64| {
+    let share = |of: fn(&NegotiationRow) -> u64| {
         let part: u64 = rows.iter().map(of).sum();
-        ipseclab_output::table::ratio(part, total) * 100.0
+        ratio(part, total) * 100.0
     };
-    writeln!(
-        out,
-        "time went to  propagation {:.1} %, serialisation and queues {:.1} %, CPU {:.1} %, waits for\n              \
-         retransmission {:.1} %",
+    let text = format!(
+        "propagation {:.1} %, serialisation and queues {:.1} %, CPU {:.1} %, waits for retransmission {:.1} %",
         share(|row| row.propagation_ns),
         share(|row| row.serialisation_queueing_ns),
         share(|row| row.cpu_ns),
         share(|row| row.retransmission_wait_ns)
-    )
+    );
+    write_labelled(out, "time went to", &text)
 }
 
 /// Runs a scenario and prints its ladders.
@@ -182,13 +189,27 @@ pub(super) fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Fai
     let scenario = &options.scenario;
     let result = run(scenario, Observe { packets: false, steps: true })?;
     if let Some(description) = &scenario.description {
-        writeln!(out, "{description}\n")?;
+        for line in wrap_columns(description, terminal_width()) {
+            writeln!(out, "{line}")?;
+        }
+        writeln!(out)?;
     }
-    let ladders = results::ladder_text(scenario, &result, options.secrets, terminal_width());
+    let ladders =
+        results::ladder_text(scenario, &result, options.secrets, terminal_width().max(LADDER_COLUMNS_MIN));
     if ladders.is_empty() {
         writeln!(out, "no IKE message was sent: no packet and no command asked for a tunnel")?;
     }
     writeln!(out, "{ladders}")?;
+    for (name, meaning) in results::glossary(&result) {
+        let label = name.strip_prefix("N(").map_or(name, |inner| inner.trim_end_matches(')'));
+        if label.len() < LABEL_COLUMNS {
+            write_labelled(out, label, meaning)?;
+        } else {
+            writeln!(out, "{label}")?;
+            write_labelled(out, "", meaning)?;
+        }
+    }
+    writeln!(out)?;
     print_summary(&results::summarise(scenario, &result), &result, out)?;
     Ok(())
 }

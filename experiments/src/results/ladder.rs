@@ -160,9 +160,10 @@ fn place_steps(
     let peers = Peers::of(scenario, number, node);
     for record in &node.records.steps {
         let Some(peer) = peers.of_step(&record.step) else { continue };
-        let Some(text) = wording::describe(&record.step, secrets) else { continue };
-        let event = LadderEvent::local_step(record.time.as_nanos(), &node.name, &text);
-        placed.push(Placed { pair: ordered((number, peer)), event });
+        for text in wording::describe(&record.step, secrets) {
+            let event = LadderEvent::local_step(record.time.as_nanos(), &node.name, &text);
+            placed.push(Placed { pair: ordered((number, peer)), event });
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use ipseclab_output::{
 };
 
 pub use ladder::{Story, stories};
-pub use summary::{Summary, summarise};
+pub use summary::{Negotiations, Summary, summarise};
 
 use crate::run::RunResult;
 use crate::scenario::{CheckedScenario, CostProfile, CryptoKind};
@@ -51,6 +51,9 @@ pub enum ResultsError {
     /// The summary.
     #[error(transparent)]
     Summary(#[from] ipseclab_output::SummaryError),
+    /// The folder holds a sweep.
+    #[error("{} holds the results of a sweep, which a run does not replace; choose another folder with --out", .0.display())]
+    Sweep(PathBuf),
     /// A capture.
     #[error(transparent)]
     Capture(#[from] ipseclab_output::PcapngError),
@@ -74,6 +77,10 @@ pub fn default_folder(scenario: &CheckedScenario) -> PathBuf {
 /// # Errors
 /// When the folder holds something already and `force` is off, or cannot be made.
 pub fn prepare(folder: &Path, force: bool) -> Result<RunDirectory, ResultsError> {
+    // A sweep's folder is ours as well, but hours of runs are not to be replaced by one.
+    if folder.join(crate::sweep::IDENTITY_FILE).exists() {
+        return Err(ResultsError::Sweep(folder.to_owned()));
+    }
     Ok(RunDirectory::create(folder, force)?)
 }
 
@@ -116,6 +123,13 @@ pub fn ladder_text(scenario: &CheckedScenario, result: &RunResult, secrets: bool
         text.push_str(&note);
     }
     text
+}
+
+/// What the payloads in a run's ladders are for, in the order of a set-up.
+pub fn glossary(result: &RunResult) -> Vec<(&'static str, &'static str)> {
+    let messages = result.observed.iter().flat_map(|node| &node.records.messages);
+    let departures = messages.filter_map(|message| message.departure.as_ref());
+    wording::glossary(departures.flat_map(|departure| departure.info.payloads.iter().map(String::as_str)))
 }
 
 fn write_ladders(

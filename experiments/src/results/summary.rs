@@ -45,6 +45,8 @@ pub struct Negotiations {
     pub established: usize,
     /// Of these, the ones that failed, by reason.
     pub failed: BTreeMap<String, usize>,
+    /// Of these, the ones that the end of the run cut off.
+    pub unfinished: usize,
     /// Retransmissions of the initiators.
     pub retransmissions: u64,
     /// Set-up latency of the established ones.
@@ -110,10 +112,12 @@ pub fn summarise(scenario: &CheckedScenario, result: &RunResult) -> Summary {
 fn negotiations(rows: &[NegotiationRow], warm_up_ns: u64) -> Negotiations {
     let counted: Vec<_> = rows.iter().filter(|row| row.started_ns >= warm_up_ns).collect();
     let mut failed = BTreeMap::new();
+    let mut unfinished = 0;
     let mut latencies = Vec::new();
     for row in &counted {
         match row.result {
             NegotiationResult::Established => latencies.push(row.latency_ns),
+            NegotiationResult::Unfinished => unfinished += 1,
             NegotiationResult::Failed => *failed.entry(row.failure_reason.clone()).or_default() += 1,
         }
     }
@@ -122,6 +126,7 @@ fn negotiations(rows: &[NegotiationRow], warm_up_ns: u64) -> Negotiations {
         counted: counted.len(),
         established: latencies.len(),
         failed,
+        unfinished,
         retransmissions: counted.iter().map(|row| row.retransmissions).sum(),
         latency: latency(&latencies),
     }
@@ -143,7 +148,7 @@ mod tests {
 
     fn row(started_ns: u64, latency_ns: u64, result: NegotiationResult) -> NegotiationRow {
         let failure_reason = match result {
-            NegotiationResult::Established => String::new(),
+            NegotiationResult::Established | NegotiationResult::Unfinished => String::new(),
             NegotiationResult::Failed => "timeout".to_owned(),
         };
         NegotiationRow { started_ns, latency_ns, result, failure_reason, ..NegotiationRow::default() }
@@ -156,6 +161,12 @@ mod tests {
         assert_eq!((summary.counted, summary.established), (2, 1));
         assert_eq!(summary.failed["timeout"], 1);
         assert_eq!(summary.latency.unwrap().max_ns, 10);
+    }
+
+    #[test]
+    fn what_the_end_cut_off_has_not_failed() {
+        let summary = negotiations(&[row(5, 10, NegotiationResult::Unfinished)], 0);
+        assert_eq!((summary.counted, summary.unfinished, summary.failed.len()), (1, 1, 0));
     }
 
     #[test]

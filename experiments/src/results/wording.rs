@@ -14,16 +14,48 @@ use ipseclab_node::Step;
 
 use crate::scenario::hex;
 
-/// The line for a step, or `None` for steps that the messages show already.
-pub(super) fn describe(step: &Step, secrets: bool) -> Option<String> {
-    Some(match step {
-        Step::Acquire { packet, .. } => acquire(packet),
+/// The lines for a step; none for steps that the messages show already. Values of keys have a line each, to be copied.
+pub(super) fn describe(step: &Step, secrets: bool) -> Vec<String> {
+    match step {
+        Step::Acquire { packet, .. } => vec![acquire(packet)],
         Step::IdleTimeout { spi_in } => {
-            format!("no packet for the idle time: closes the Child SA with inbound SPI {spi_in:08x}")
+            vec![format!("no packet for the idle time: closes the Child SA with inbound SPI {spi_in:08x}")]
         }
-        Step::Carried { spi_in, carried } => carried_line(*spi_in, *carried),
-        Step::Ike(event) => return describe_event(event, secrets),
-    })
+        Step::Carried { spi_in, carried } => vec![carried_line(*spi_in, *carried)],
+        Step::Ike(event) => {
+            let values = if secrets { key_values(event) } else { vec![] };
+            describe_event(event).into_iter().chain(values).collect()
+        }
+    }
+}
+
+/// What the payloads of IKE messages are for, by the names that ladders use.
+const GLOSSARY: [(&str, &str); 14] = [
+    ("SA", "Security Association: the algorithms offered, or the ones chosen"),
+    ("KE", "Key Exchange: a Diffie-Hellman public value"),
+    ("No", "Nonce: fresh random octets, so that no two IKE SAs get the same keys"),
+    (
+        "N(NAT_DETECTION_SOURCE_IP)",
+        "Notify: a hash of the sender's address and port; a mismatch reveals a NAT",
+    ),
+    ("N(NAT_DETECTION_DESTINATION_IP)", "Notify: the same for the receiver's address and port"),
+    ("N(COOKIE)", "Notify: shows that the initiator receives at the address that it claims"),
+    ("N(INVALID_KE_PAYLOAD)", "Notify: try again with this Diffie-Hellman group"),
+    ("N(USE_TRANSPORT_MODE)", "Notify: the Child SA is to protect packets without a tunnel"),
+    ("SK", "Encrypted and authenticated: all payloads after it are inside"),
+    ("IDi", "Identification: who the initiator is"),
+    ("IDr", "Identification: who the responder is, or is wanted to be"),
+    ("AUTH", "Authentication: proves the identity, and that nobody changed IKE_SA_INIT"),
+    ("TSi", "Traffic Selector: which traffic of the initiator's side the Child SA carries"),
+    ("TSr", "Traffic Selector: which traffic of the responder's side the Child SA carries"),
+];
+/// What a Delete is for; kept apart, as its name is one letter.
+const DELETE: (&str, &str) = ("D", "Delete: ends the IKE SA, or the Child SAs whose SPIs it lists");
+
+/// The names among `labels` that the glossary explains, with what they mean.
+pub(super) fn glossary<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<(&'static str, &'static str)> {
+    let seen: std::collections::BTreeSet<_> = labels.collect();
+    GLOSSARY.into_iter().chain([DELETE]).filter(|(name, _)| seen.contains(name)).collect()
 }
 
 fn acquire(packet: &Selectors) -> String {
@@ -53,11 +85,11 @@ fn carried_line(spi_in: u32, carried: ChildSaCounters) -> String {
     )
 }
 
-fn describe_event(event: &Event, secrets: bool) -> Option<String> {
+fn describe_event(event: &Event) -> Option<String> {
     Some(match event {
-        Event::KeysDerived(keys) => keys_derived(keys, secrets),
+        Event::KeysDerived(keys) => keys_derived(keys),
         Event::IkeSaEstablished(sa) => ike_sa_established(sa),
-        Event::ChildSaEstablished(child) => child_sa_established(child, secrets),
+        Event::ChildSaEstablished(child) => child_sa_established(child),
         Event::ChildSaFailed { reason, .. } => {
             format!("no Child SA: {}; the IKE SA stays without one", failure(*reason))
         }
@@ -70,7 +102,8 @@ fn describe_event(event: &Event, secrets: bool) -> Option<String> {
     })
 }
 
-fn keys_derived(sa: &IkeSaKeys, secrets: bool) -> String {
+/// The keys of an IKE SA that are not empty, by their names.
+fn ike_keys(sa: &IkeSaKeys) -> Vec<(&'static str, &Secret)> {
     let keys = &sa.keys;
     let named = [
         ("SKEYSEED", &keys.skeyseed),
@@ -82,13 +115,36 @@ fn keys_derived(sa: &IkeSaKeys, secrets: bool) -> String {
         ("SK_pi", &keys.sk_pi),
         ("SK_pr", &keys.sk_pr),
     ];
-    let present = named.iter().filter(|(_, key)| !key.is_empty());
-    let listed: Vec<_> = present.map(|(name, key)| name_key(name, key, secrets)).collect();
+    named.into_iter().filter(|(_, key)| !key.is_empty()).collect()
+}
+
+/// The values of the keys that an event brings.
+fn key_values(event: &Event) -> Vec<String> {
+    let keys = match event {
+        Event::KeysDerived(sa) => ike_keys(sa),
+        Event::ChildSaEstablished(child) => child_keys(child),
+        _ => vec![],
+    };
+    keys.into_iter().map(|(name, key)| format!("{name} = {}", hex(key.expose()))).collect()
+}
+
+fn child_keys(child: &ChildSaEstablished) -> Vec<(&'static str, &Secret)> {
+    let named = [
+        ("ESP encryption in", &child.keys_in.encryption),
+        ("ESP integrity in", &child.keys_in.integrity),
+        ("ESP encryption out", &child.keys_out.encryption),
+        ("ESP integrity out", &child.keys_out.integrity),
+    ];
+    named.into_iter().filter(|(_, key)| !key.is_empty()).collect()
+}
+
+fn keys_derived(sa: &IkeSaKeys) -> String {
+    let names: Vec<_> = ike_keys(sa).into_iter().map(|(name, _)| name).collect();
     format!(
         "chose {}; {} secret and nonces give {}; what follows is encrypted",
         sa.proposal,
         sa.proposal.key_exchange,
-        listed.join(", ")
+        names.join(", ")
     )
 }
 
@@ -101,7 +157,7 @@ fn ike_sa_established(sa: &IkeSaEstablished) -> String {
     format!("AUTH proves the {who} to be {}: IKE SA {} / {} is up{nat}", sa.peer_id, sa.spi_i, sa.spi_r)
 }
 
-fn child_sa_established(child: &ChildSaEstablished, secrets: bool) -> String {
+fn child_sa_established(child: &ChildSaEstablished) -> String {
     let mode = match child.mode {
         ipseclab_ike::config::Mode::Tunnel => "tunnel",
         ipseclab_ike::config::Mode::Transport => "transport",
@@ -109,27 +165,14 @@ fn child_sa_established(child: &ChildSaEstablished, secrets: bool) -> String {
     let udp = if child.udp_encap { " in UDP" } else { "" };
     // Packets wait where the negotiation began.
     let then = if child.role == Role::Initiator { "; waiting packets go" } else { "" };
-    let mut line = format!(
+    format!(
         "Child SA is up: ESP{udp}, {mode} mode, {}, {} === {}, SPI in {:08x}, out {:08x}{then}",
         child.proposal,
         selectors(&child.local_ts),
         selectors(&child.remote_ts),
         child.spi_in,
         child.spi_out
-    );
-    if secrets {
-        let keys = [
-            ("ESP encryption in", &child.keys_in.encryption),
-            ("ESP integrity in", &child.keys_in.integrity),
-            ("ESP encryption out", &child.keys_out.encryption),
-            ("ESP integrity out", &child.keys_out.integrity),
-        ];
-        for (name, key) in keys.iter().filter(|(_, key)| !key.is_empty()) {
-            line.push_str("; ");
-            line.push_str(&name_key(name, key, true));
-        }
-    }
-    line
+    )
 }
 
 /// Selectors as swanctl writes them: networks by prefix, other ranges by both ends.
@@ -171,10 +214,6 @@ fn prefix_len(first: u32, last: u32) -> Option<u32> {
     is_network.then(|| host_bits.leading_zeros())
 }
 
-fn name_key(name: &str, key: &Secret, secrets: bool) -> String {
-    if secrets { format!("{name} = {}", hex(key.expose())) } else { name.to_owned() }
-}
-
 fn failure(reason: FailureReason) -> &'static str {
     match reason {
         FailureReason::Timeout => "no answer to any transmission",
@@ -201,10 +240,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn key_values_appear_on_request_only() {
-        let key = Secret::new([0xab, 0xcd]);
-        assert_eq!(name_key("SK_d", &key, false), "SK_d");
-        assert_eq!(name_key("SK_d", &key, true), "SK_d = abcd");
+    fn the_glossary_explains_what_occurs_and_no_more() {
+        let names = |labels: &[&'static str]| -> Vec<_> {
+            glossary(labels.iter().copied()).into_iter().map(|(name, _)| name).collect()
+        };
+        assert_eq!(names(&["TSi", "SA", "SA", "N(UNKNOWN)"]), ["SA", "TSi"]);
+        assert!(names(&[]).is_empty());
     }
 
     fn check_addresses(start: [u8; 4], end: [u8; 4], expected: &str) {

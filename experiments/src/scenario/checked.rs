@@ -120,8 +120,10 @@ pub struct Connection {
     pub local: NodeIndex,
     /// The other node.
     pub remote: NodeIndex,
-    /// IKE proposals, best first; at least one.
+    /// IKE proposals of `local`, best first; at least one.
     pub proposals: Vec<IkeProposal>,
+    /// IKE proposals of `remote`, best first; at least one.
+    pub remote_proposals: Vec<IkeProposal>,
     /// The shared key, as `local` has it.
     pub psk: Vec<u8>,
     /// The shared key, as `remote` has it.
@@ -167,18 +169,27 @@ pub struct Retransmission {
 pub struct Child {
     /// The name in the file.
     pub name: String,
-    /// Traffic of the local node; at least one selector.
-    pub local_ts: Vec<TrafficSelector>,
-    /// Traffic of the remote node; at least one selector.
-    pub remote_ts: Vec<TrafficSelector>,
-    /// ESP proposals, best first; at least one.
-    pub esp_proposals: Vec<EspProposal>,
+    /// What the local node is configured with.
+    pub local: ChildEnd,
+    /// What the remote node is configured with, from its own side.
+    pub remote: ChildEnd,
     /// Tunnel or transport mode.
     pub mode: Mode,
     /// What brings it up.
     pub start_action: StartAction,
     /// Idle time after which it ends; above zero.
     pub inactivity: Option<SimDuration>,
+}
+
+/// One node's own configuration of a tunnel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildEnd {
+    /// Traffic of the node itself; at least one selector.
+    pub local_ts: Vec<TrafficSelector>,
+    /// Traffic of its peer; at least one selector.
+    pub remote_ts: Vec<TrafficSelector>,
+    /// ESP proposals, best first; at least one.
+    pub esp_proposals: Vec<EspProposal>,
 }
 
 /// Traffic by network, protocol and ports.

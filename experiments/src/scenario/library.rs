@@ -15,6 +15,10 @@ pub struct Shipped {
 pub const SCENARIOS: &[Shipped] = &[
     Shipped { name: "site-to-site", text: include_str!("../../data/scenarios/site-to-site.toml") },
     Shipped { name: "site-to-site-nat", text: include_str!("../../data/scenarios/site-to-site-nat.toml") },
+    Shipped {
+        name: "site-to-site-retry",
+        text: include_str!("../../data/scenarios/site-to-site-retry.toml"),
+    },
     Shipped { name: "hub-and-spoke", text: include_str!("../../data/scenarios/hub-and-spoke.toml") },
     Shipped { name: "abilene-sites", text: include_str!("../../data/scenarios/abilene-sites.toml") },
 ];

@@ -16,8 +16,8 @@ mod value;
 
 pub use check::{check, hex, read_bounded, read_topology};
 pub use checked::{
-    Action, CheckedScenario, Child, Connection, ConnectionIndex, CostProfile, Fault, Flow, FlowKind,
-    Identity, Limits, Nat, NodeSettings, Policy, Retransmission, TrafficSelector,
+    Action, CheckedScenario, Child, ChildEnd, Connection, ConnectionIndex, CostProfile, Fault, Flow,
+    FlowKind, Identity, Limits, Nat, NodeSettings, Policy, Retransmission, TrafficSelector,
 };
 pub use file::{
     ActionKind, CryptoKind, Mode, NatBehaviour, PolicyMode, ScenarioFile, StartAction, TopologyFile,

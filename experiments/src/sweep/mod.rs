@@ -26,4 +26,5 @@ pub use metric::{Metric, MetricError, PlotMetric, Statistic, Unit};
 pub use plan::{Axis, AxisValue, MAX_RUNS, PlannedRun, Plot, RunId, Shown, SweepPlan, replication_seed};
 pub use record::{FinishedRun, Negotiation, RunOutcome, RunRecord};
 pub use results::{SweepReport, SweepSettings, default_folder, execute, sweep_hash};
+pub(crate) use store::IDENTITY_FILE;
 pub use store::StoreError;

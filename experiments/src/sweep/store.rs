@@ -19,7 +19,7 @@ use super::plan::RunId;
 use super::record::RunRecord;
 
 /// The file that says which sweep a folder belongs to.
-pub(super) const IDENTITY_FILE: &str = "sweep.json";
+pub(crate) const IDENTITY_FILE: &str = "sweep.json";
 const RUNS: &str = "runs";
 const PLOTS: &str = "plots";
 const MANIFEST: &str = "manifest.json";

@@ -38,10 +38,7 @@ pub(super) fn config(
         spd: policies(scenario, &sides, node),
         ike,
         acquire_queue: scenario.limits.acquire_queue,
-        traps: sides
-            .iter()
-            .map(|side| side.is_local && side.child.start_action == StartAction::Trap)
-            .collect(),
+        traps: sides.iter().map(Side::traps).collect(),
         inactivity: sides.iter().map(Side::inactivity).collect(),
     })
 }
@@ -72,11 +69,12 @@ impl<'a> Side<'a> {
         let peer = &self.scenario.nodes[peer.index()];
         let (local_id, remote_id) = self.turn(&written.local_id, &written.remote_id);
         let (psk, _) = self.turn(&written.psk, &written.remote_psk);
+        let (proposals, _) = self.turn(&written.proposals, &written.remote_proposals);
         Connection {
             name: written.name.clone(),
             // Whoever is behind a NAT shows up with an address and port that nobody knows beforehand.
             remote_address: peer.nat.is_none().then_some(peer.address.into()),
-            proposals: written.proposals.clone(),
+            proposals: proposals.clone(),
             local_id: identity(local_id),
             remote_id: identity(remote_id),
             psk: Secret::new(psk.as_slice()),
@@ -92,14 +90,19 @@ impl<'a> Side<'a> {
     }
 
     fn child(&self) -> Child {
-        let (local_ts, remote_ts) = self.turn(&self.child.local_ts, &self.child.remote_ts);
+        let own = self.child_end();
         Child {
             name: self.child.name.clone(),
-            local_ts: ike_selectors(local_ts),
-            remote_ts: ike_selectors(remote_ts),
-            esp_proposals: self.child.esp_proposals.clone(),
+            local_ts: ike_selectors(&own.local_ts),
+            remote_ts: ike_selectors(&own.remote_ts),
+            esp_proposals: own.esp_proposals.clone(),
             mode: self.mode(),
         }
+    }
+
+    /// The node's own configuration of the tunnel.
+    fn child_end(&self) -> &'a scenario::ChildEnd {
+        if self.is_local { &self.child.local } else { &self.child.remote }
     }
 
     fn mode(&self) -> IkeMode {
@@ -109,17 +112,25 @@ impl<'a> Side<'a> {
         }
     }
 
+    /// Whether the first packet that matches starts a negotiation. Both ends have the trap, as long as they know where
+    /// the other one is.
+    fn traps(&self) -> bool {
+        let (_, peer) = self.turn(self.connection.local, self.connection.remote);
+        let reachable = self.scenario.nodes[peer.index()].nat.is_none();
+        self.child.start_action == StartAction::Trap && reachable
+    }
+
     /// The side that set the tunnel up takes it down; two timers would only cross.
     fn inactivity(&self) -> Option<std::time::Duration> {
         self.child.inactivity.filter(|_| self.is_local).map(ipseclab_sim::SimDuration::to_duration)
     }
 
     fn protect(&self, policy: PolicyId) -> SpdEntry {
-        let (local, remote) = self.turn(&self.child.local_ts, &self.child.remote_ts);
+        let own = self.child_end();
         SpdEntry {
             name: format!("{}/{}", self.connection.name, self.child.name),
-            local: ipsec_selectors(local),
-            remote: ipsec_selectors(remote),
+            local: ipsec_selectors(&own.local_ts),
+            remote: ipsec_selectors(&own.remote_ts),
             action: SpdAction::Protect { policy, mode: convert::ipsec_mode(self.mode()) },
         }
     }

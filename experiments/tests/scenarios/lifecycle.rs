@@ -73,7 +73,7 @@ fn without_a_trap_a_command_brings_the_tunnel_and_a_command_takes_it() {
     assert_eq!(result.negotiations[0].started_ns, 2_500 * MILLISECOND);
     // Pings at 3, 4, 5, 6 and 7 s pass; those at 0, 1, 2, 8 and 9 s find neither an SA nor a trap.
     assert_eq!(result.flows[0].received_packets, 5);
-    assert_eq!(drops(&result, "left", "negotiation_failed"), 5);
+    assert_eq!(drops(&result, "left", "no_tunnel"), 5);
     let expected = [
         ("right", Child, "remote", 7),
         ("right", Ike, "remote", 7),

@@ -10,4 +10,5 @@ mod load;
 mod nat;
 mod network;
 mod policies;
+mod sides;
 mod support;

@@ -107,6 +107,7 @@ fn outcome(row: &NegotiationRow) -> &str {
     match row.result {
         NegotiationResult::Established => "established",
         NegotiationResult::Failed => &row.failure_reason,
+        NegotiationResult::Unfinished => "unfinished",
     }
 }
 

@@ -70,7 +70,8 @@ drop_reasons! {
     SpdNoPolicy = "spd_no_policy",
     /// It arrived in the clear where the policy wants protection (RFC 4301 §5.2).
     SpdUnprotected = "spd_unprotected",
-    /// What came out of the SA does not match the SA's selectors (RFC 4301 §5.2 step 4).
+    /// It is not in the selectors of the SA that it came out of (RFC 4301 §5.2 step 4), or of the only one that its
+    /// policy has, which was narrowed (RFC 7296 §2.9).
     SelectorMismatch = "selector_mismatch",
     /// No SA has its SPI.
     NoSa = "no_sa",
@@ -94,6 +95,8 @@ drop_reasons! {
     EspMalformed = "esp_malformed",
     /// Too many packets wait for a negotiation already.
     AcquireQueueFull = "acquire_queue_full",
+    /// It needs an SA, and no policy of this node brings one up (no trap).
+    NoTunnel = "no_tunnel",
     /// The negotiation that it waited for failed.
     NegotiationFailed = "negotiation_failed",
     /// It waited for a negotiation or a core when its node went down.

@@ -322,11 +322,15 @@ impl Host {
     fn acquire(&mut self, run: &mut Run<'_>, policy: PolicyId, selectors: &ipseclab_ipsec::Selectors) {
         let connection = ConnectionId(policy.0);
         if !self.traps.get(policy.0 as usize).is_some_and(|trap| *trap) {
-            return self.abandon(run, connection);
+            return self.give_up(run, connection, |_| DropReason::NoTunnel);
         }
         let (local, remote) = convert::packet_selectors(selectors);
         match self.endpoint.acquire(run.now, connection, local, remote) {
             Acquired::Started(ike_sa) => self.ledger.begin(ike_sa, connection, run.arrived),
+            // An IKE SA that is up and wants no other Child SA has one, which was narrowed to other traffic.
+            Acquired::InProgress(ike_sa) if self.ike_sas.contains_key(&ike_sa) => {
+                self.give_up(run, connection, |_| DropReason::SelectorMismatch);
+            }
             Acquired::InProgress(_) => {}
             Acquired::Refused(_) | Acquired::Impossible => self.abandon(run, connection),
         }
@@ -390,7 +394,7 @@ impl Host {
             run.charge(PathStep::Send, bytes.len());
             run.push(Output::Packet(Packet::new(bytes, run.arrived)));
         }
-        self.collect_discards(run);
+        self.collect_discards(run, convert::drop_reason);
     }
 
     fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
@@ -420,13 +424,26 @@ impl Host {
 
     /// Nothing will come of the negotiation that packets wait for.
     fn abandon(&mut self, run: &mut Run<'_>, connection: ConnectionId) {
-        self.engine.negotiation_failed(PolicyId(connection.0));
-        self.collect_discards(run);
+        self.give_up(run, connection, convert::drop_reason);
     }
 
-    fn collect_discards(&mut self, run: &mut Run<'_>) {
+    fn give_up(
+        &mut self,
+        run: &mut Run<'_>,
+        connection: ConnectionId,
+        reason_of: fn(ipseclab_ipsec::DiscardReason) -> DropReason,
+    ) {
+        self.engine.negotiation_failed(PolicyId(connection.0));
+        self.collect_discards(run, reason_of);
+    }
+
+    fn collect_discards(
+        &mut self,
+        run: &mut Run<'_>,
+        reason_of: fn(ipseclab_ipsec::DiscardReason) -> DropReason,
+    ) {
         while let Some((_, _, reason)) = self.engine.poll_discard() {
-            run.push(Output::Drop(convert::drop_reason(reason)));
+            run.push(Output::Drop(reason_of(reason)));
         }
     }
 }

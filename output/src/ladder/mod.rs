@@ -10,6 +10,7 @@ mod text;
 mod wrap;
 
 pub use text::LadderText;
+pub use wrap::wrap_columns;
 
 /// One lifeline.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,10 @@
 //! Breaking text into lines, by any measure of width: terminal columns or pixels.
 
+/// Breaks `text` at blanks into lines of at most `width` characters; longer words are cut.
+pub fn wrap_columns(text: &str, width: usize) -> Vec<String> {
+    wrap(text, |line| line.chars().count() <= width)
+}
+
 /// Breaks `text` at blanks into lines that `fits` accepts; a word that does not fit alone is cut.
 ///
 /// A single character always gets its line, so the result is finite even if nothing fits.

@@ -123,7 +123,8 @@ impl KeyTables {
 }
 
 /// The one line that a reader needs, relative to the run's directory.
-const HOW_TO: &str = "WIRESHARK_CONFIG_DIR=capture/wireshark tshark -r capture/NODE.pcapng\n";
+const HOW_TO: &str =
+    "WIRESHARK_CONFIG_DIR=capture/wireshark tshark -r capture/NODE.pcapng  # in the folder of the run\n";
 
 /// What tshark needs to be told to use the tables and to check what they hold.
 const PREFERENCES: &str = "esp.enable_encryption_decode: TRUE\nesp.enable_authentication_check: TRUE\n";

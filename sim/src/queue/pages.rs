@@ -6,8 +6,8 @@
 
 use super::Entry;
 
-/// Entries per page: 1536 bytes, long enough to read at streaming speed, short enough to waste.
-const PAGE: u32 = 64;
+/// Entries per page: 3072 bytes, long enough to read at streaming speed, short enough to waste.
+const PAGE: u32 = 128;
 const PAGE_ENTRIES: usize = PAGE as usize;
 /// Ends a chain of pages.
 const NONE: u32 = u32::MAX;
@@ -165,11 +165,11 @@ mod tests {
     #[test]
     fn pages_come_newest_first() {
         let (mut pages, mut bag) = (Pages::default(), Bag::EMPTY);
-        for n in 0..72 {
+        for n in 0..136 {
             append(&mut pages, &mut bag, entry(n));
         }
         let mut firsts = Vec::new();
         pages.for_each_page(bag, |page| firsts.push((page[0].time, page.len())));
-        assert_eq!(firsts, [(64, 8), (0, 64)]);
+        assert_eq!(firsts, [(128, 8), (0, 128)]);
     }
 }

@@ -13,8 +13,8 @@ const COUNTING_FROM: usize = 24;
 const CELLS_PER_ENTRY: usize = 2;
 /// Cells with more entries than this are sorted before the insertion pass.
 const CROWDED: u32 = 16;
-/// At most 2^12 cells: their counters fill half of a usual first-level cache.
-const CELL_BITS_MAX: u32 = 12;
+/// At most 2^14 cells: their counters, 64 KiB, stay in the second-level cache beside what they sort.
+const CELL_BITS_MAX: u32 = 14;
 
 #[derive(Default)]
 pub(super) struct Window {
@@ -152,9 +152,9 @@ fn settle(entries: &mut [Entry]) {
     }
 }
 
-/// `value & mask` as an index; masks here have at most 12 bits.
+/// `value & mask` as an index; masks here have at most 14 bits.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the mask leaves at most 12 bits")]
+#[expect(clippy::cast_possible_truncation, reason = "the mask leaves at most 14 bits")]
 pub(super) const fn masked_index(value: u64, mask: u64) -> usize {
     debug_assert!(mask < 1 << 16);
     (value & mask) as usize
@@ -173,6 +173,10 @@ mod tests {
     }
 
     fn check_sorts(times: impl Iterator<Item = u64>) {
+        check_sorts_slot(times, 12);
+    }
+
+    fn check_sorts_slot(times: impl Iterator<Item = u64>, width_bits: u32) {
         let (mut pages, mut bag) = (Pages::default(), Bag::EMPTY);
         let mut expected = Vec::new();
         for (sequence, time) in (0_u32..).zip(times) {
@@ -183,7 +187,7 @@ mod tests {
         }
         expected.sort_unstable();
         let mut window = Window::default();
-        window.fill(&pages, bag, 12);
+        window.fill(&pages, bag, width_bits);
         assert_eq!(window.entries, expected);
     }
 
@@ -196,6 +200,11 @@ mod tests {
         for count in [0, 1, 2, 23, 24, 100, 5000] {
             check_sorts((0..count).map(|n| 0x7000 + scrambled(n) % 4096));
         }
+    }
+
+    #[test]
+    fn more_entries_than_cells_are_sorted() {
+        check_sorts_slot((0..20_000).map(|n| 0x7_0000 + scrambled(n) % (1 << 16)), 16);
     }
 
     #[test]

@@ -10,19 +10,12 @@ use ipseclab_topologies::NodeIndex;
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
 use crate::scenario::checked::{
-    Child, Connection, Identity, NodeSettings, Policy, Retransmission, TrafficSelector,
+    Child, ChildEnd, Connection, Identity, NodeSettings, Policy, Retransmission, TrafficSelector,
 };
 use crate::scenario::defaults;
 use crate::scenario::file::{ChildFile, ConnectionFile, Mode, StartAction};
 use crate::scenario::selector::{Network, Selector, SelectorRange};
-use crate::scenario::value::{Duration, Factor};
-
-/// One side of a connection: the key of its selectors and its node.
-#[derive(Clone, Copy)]
-struct Side<'n> {
-    key: &'static str,
-    node: &'n NodeSettings,
-}
+use crate::scenario::value::{Duration, EspProposal, Factor, IkeProposal};
 
 /// Which connection claimed a pair of nodes first, the lower node in front.
 type Pairs = BTreeMap<(NodeIndex, NodeIndex), String>;
@@ -181,12 +174,15 @@ impl Checker<'_> {
             self.check_transport(&child, local, remote, &path);
             children.push(child);
         }
-        let proposals = file.proposals.as_deref().map(|given| given.iter().map(|one| one.parsed().clone()));
+        let proposals =
+            file.proposals.as_deref().map_or_else(proposal::IkeProposal::default_set, ike_proposals);
+        let remote_proposals = file.remote_proposals.as_deref();
         Connection {
             name: name.to_owned(),
             local: local.node,
             remote: remote.node,
-            proposals: proposals.map_or_else(proposal::IkeProposal::default_set, Iterator::collect),
+            remote_proposals: remote_proposals.map_or_else(|| proposals.clone(), ike_proposals),
+            proposals,
             psk: file.auth.psk.octets().to_vec(),
             remote_psk: file.auth.remote_psk.as_ref().unwrap_or(&file.auth.psk).octets().to_vec(),
             local_id: identity(file.local_id.as_deref(), local),
@@ -208,40 +204,78 @@ impl Checker<'_> {
         path: &KeyPath,
     ) -> Child {
         let mode = file.mode.unwrap_or(Mode::Tunnel);
-        let local = Side { key: "local_ts", node: local };
-        let remote = Side { key: "remote_ts", node: remote };
-        let proposals =
-            file.esp_proposals.as_deref().map(|given| given.iter().map(|one| one.parsed().clone()));
+        let end = self.local_end(file, (local, remote), mode, path);
         Child {
             name: name.to_owned(),
-            local_ts: self.selectors(file.local_ts.as_deref(), local, mode, path),
-            remote_ts: self.selectors(file.remote_ts.as_deref(), remote, mode, path),
-            esp_proposals: proposals.map_or_else(proposal::EspProposal::default_set, Iterator::collect),
+            remote: self.remote_end(file, &end, (local, remote), mode, path),
+            local: end,
             mode,
             start_action: file.start_action.unwrap_or(StartAction::Trap),
             inactivity: file.inactivity.map(Duration::span),
         }
     }
 
+    /// What the local node of `(local, remote)` is configured with.
+    fn local_end(
+        &mut self,
+        file: &ChildFile,
+        (local, remote): (&NodeSettings, &NodeSettings),
+        mode: Mode,
+        path: &KeyPath,
+    ) -> ChildEnd {
+        let local_ts = self.selectors(file.local_ts.as_deref(), local, mode, &path.key("local_ts"));
+        let remote_ts = self.selectors(file.remote_ts.as_deref(), remote, mode, &path.key("remote_ts"));
+        ChildEnd {
+            local_ts: local_ts.unwrap_or_else(|| default_selectors(local, mode)),
+            remote_ts: remote_ts.unwrap_or_else(|| default_selectors(remote, mode)),
+            esp_proposals: file
+                .esp_proposals
+                .as_deref()
+                .map_or_else(proposal::EspProposal::default_set, esp_proposals),
+        }
+    }
+
+    /// What the remote node is configured with: its own words where it has some, else the mirror image of `other`.
+    fn remote_end(
+        &mut self,
+        file: &ChildFile,
+        other: &ChildEnd,
+        (local, remote): (&NodeSettings, &NodeSettings),
+        mode: Mode,
+        path: &KeyPath,
+    ) -> ChildEnd {
+        let path = path.key("remote_policy");
+        let policy = file.remote_policy.as_ref();
+        let own = policy.and_then(|policy| policy.local_ts.as_deref());
+        let peers = policy.and_then(|policy| policy.remote_ts.as_deref());
+        let local_ts = self.selectors(own, remote, mode, &path.key("local_ts"));
+        let remote_ts = self.selectors(peers, local, mode, &path.key("remote_ts"));
+        let proposals = file.remote_esp_proposals.as_deref();
+        ChildEnd {
+            local_ts: local_ts.unwrap_or_else(|| other.remote_ts.clone()),
+            remote_ts: remote_ts.unwrap_or_else(|| other.local_ts.clone()),
+            esp_proposals: proposals.map_or_else(|| other.esp_proposals.clone(), esp_proposals),
+        }
+    }
+
+    /// The traffic of `node` that a list at `path` selects; `None` when it lists nothing.
     fn selectors(
         &mut self,
         given: Option<&[Selector]>,
-        side: Side<'_>,
+        node: &NodeSettings,
         mode: Mode,
         path: &KeyPath,
-    ) -> Vec<TrafficSelector> {
-        let Some(given) = given.filter(|given| !given.is_empty()) else {
-            return default_selectors(side.node, mode);
-        };
+    ) -> Option<Vec<TrafficSelector>> {
+        let given = given.filter(|given| !given.is_empty())?;
         for (index, selector) in given.iter().enumerate() {
             let SelectorRange::Network(network) = selector.range else { continue };
-            self.check_selector(network, side, mode, &path.key(side.key).index(index));
+            self.check_selector(network, node, mode, &path.index(index));
         }
-        given.iter().map(|selector| resolved(*selector, side.node)).collect()
+        Some(given.iter().map(|selector| resolved(*selector, node)).collect())
     }
 
-    fn check_selector(&mut self, network: Network, side: Side<'_>, mode: Mode, path: &KeyPath) {
-        let (name, own) = (&side.node.name, own_address(side.node));
+    fn check_selector(&mut self, network: Network, node: &NodeSettings, mode: Mode, path: &KeyPath) {
+        let (name, own) = (&node.name, own_address(node));
         let is_own = network == Network::host(own);
         if mode == Mode::Transport && !is_own {
             let finding = Finding::new(format!("transport mode protects only `{name}` itself, {own}"))
@@ -249,9 +283,9 @@ impl Checker<'_> {
             self.blame(path, "other addresses", finding);
         } else if self.networks_known
             && !is_own
-            && !side.node.networks.iter().any(|behind| behind.overlaps(network))
+            && !node.networks.iter().any(|behind| behind.overlaps(network))
         {
-            let behind: Vec<_> = side.node.networks.iter().map(ToString::to_string).collect();
+            let behind: Vec<_> = node.networks.iter().map(ToString::to_string).collect();
             let behind = if behind.is_empty() { "no network".to_owned() } else { behind.join(", ") };
             let finding = Finding::new(format!("no traffic of `{name}` is in {network}"))
                 .help(format!("`{name}` has {behind} behind it and the address {own}"));
@@ -287,6 +321,14 @@ impl Checker<'_> {
 /// The address that a node's own packets carry: the inside one behind a NAT.
 pub(super) fn own_address(node: &NodeSettings) -> Ipv4Addr {
     node.nat.map_or(node.address, |nat| nat.inside)
+}
+
+fn ike_proposals(given: &[IkeProposal]) -> Vec<proposal::IkeProposal> {
+    given.iter().map(|one| one.parsed().clone()).collect()
+}
+
+fn esp_proposals(given: &[EspProposal]) -> Vec<proposal::EspProposal> {
+    given.iter().map(|one| one.parsed().clone()).collect()
 }
 
 fn default_selectors(node: &NodeSettings, mode: Mode) -> Vec<TrafficSelector> {

@@ -269,7 +269,7 @@ fn protected_hosts(nodes: &[NodeSettings], connections: &[Connection]) -> BTreeS
     for connection in connections {
         for child in &connection.children {
             for (node, selectors) in
-                [(connection.local, &child.local_ts), (connection.remote, &child.remote_ts)]
+                [(connection.local, &child.local.local_ts), (connection.remote, &child.local.remote_ts)]
             {
                 let own = Network::host(own_address(&nodes[node.index()]));
                 if selectors.iter().any(|selector| selector.network == own) {

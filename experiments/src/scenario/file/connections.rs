@@ -1,7 +1,8 @@
 //! `[connections.<name>]`, their children, and `[[policies]]`, in swanctl's words.
 //!
 //! swanctl.conf describes one side; here a connection describes both, `local` being the side that the words
-//! `local_ts`, `local_id` and `start_action` speak of. The other side gets the mirror image.
+//! `local_ts`, `local_id` and `start_action` speak of. The other side gets the mirror image, unless a key that begins with
+//! `remote_` gives it something of its own: two gateways that disagree are what most real faults are.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,9 @@ pub struct ConnectionFile {
     /// Proposals for the IKE SA, best first. Default: all AEADs, then AES-CBC with SHA-2.
     #[schemars(length(min = 1, max = 255))]
     pub proposals: Option<Vec<IkeProposal>>,
+    /// The proposals that the remote node has in their place, to watch the two disagree. Default: the same proposals.
+    #[schemars(length(min = 1, max = 255))]
+    pub remote_proposals: Option<Vec<IkeProposal>>,
     /// How the two prove who they are.
     pub auth: AuthFile,
     /// Identity of the local node: an address, a domain name or user@domain. Default: its address.
@@ -90,12 +94,28 @@ pub struct ChildFile {
     /// 7296 §1.2). Default: all AEADs, then AES-CBC with SHA-2.
     #[schemars(length(min = 1, max = 255))]
     pub esp_proposals: Option<Vec<EspProposal>>,
+    /// The ESP proposals that the remote node has in their place. Default: the same proposals.
+    #[schemars(length(min = 1, max = 255))]
+    pub remote_esp_proposals: Option<Vec<EspProposal>>,
+    /// The traffic selectors that the remote node has in their place, to watch them narrowed or refused (RFC 7296 §2.9).
+    /// Default: the mirror image of `local_ts` and `remote_ts`.
+    pub remote_policy: Option<RemotePolicyFile>,
     /// Tunnel or transport mode. Default: tunnel.
     pub mode: Option<Mode>,
     /// What brings the tunnel up. Default: trap.
     pub start_action: Option<StartAction>,
     /// Idle time after which the tunnel is taken down; the IKE SA goes with its last tunnel. Default: never.
     pub inactivity: Option<Duration>,
+}
+
+/// The traffic of a tunnel in the remote node's own configuration, where `local` is the remote node.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemotePolicyFile {
+    /// Traffic of the remote node. Default: the child's `remote_ts`.
+    pub local_ts: Option<Vec<Selector>>,
+    /// Traffic of the local node. Default: the child's `local_ts`.
+    pub remote_ts: Option<Vec<Selector>>,
 }
 
 /// What ESP wraps.

@@ -16,7 +16,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use connections::{ChildFile, ConnectionFile, Mode, PolicyFile, PolicyMode, StartAction};
+pub use connections::{
+    ChildFile, ConnectionFile, Mode, PolicyFile, PolicyMode, RemotePolicyFile, StartAction,
+};
 pub use events::{ActionFile, ActionKind, FaultFile, FaultKind};
 pub use nodes::{NatBehaviour, NodeFile};
 pub use topology::{LinkFile, TopologyFile, TopologyKind};
