@@ -62,6 +62,10 @@ impl<'a> Structure<'a> {
     }
 
     fn check_value(&self, path: &KeyPath, value: &Value, schema: &Schema, report: &mut Report) {
+        if self.is_beyond_integers(path, value, schema) {
+            report.push(self.out_of_range(path, schema));
+            return;
+        }
         if !allows_type(schema, value) {
             report.push(self.wrong_type(path, value, schema));
             return;
@@ -141,7 +145,7 @@ impl<'a> Structure<'a> {
         let least = schema["minimum"].as_i64().unwrap_or(i64::MIN);
         let most = schema["maximum"].as_i64().unwrap_or(i64::MAX);
         if !(least..=most).contains(&number) {
-            report.push(self.out_of_range(path, least, most));
+            report.push(self.out_of_range(path, schema));
         }
     }
 
@@ -200,10 +204,22 @@ impl<'a> Structure<'a> {
             .help(format!("allowed: `{only}`"))
     }
 
-    fn out_of_range(&self, path: &KeyPath, least: i64, most: i64) -> Finding {
-        let range = match most {
-            i64::MAX => format!("at least {least}"),
-            _ => format!("between {least} and {most}"),
+    /// Whether an integer that TOML cannot hold stands behind `--set`, which makes a text of what it cannot read.
+    fn is_beyond_integers(&self, path: &KeyPath, value: &Value, schema: &Schema) -> bool {
+        let Value::String(text) = value else { return false };
+        let unquoted = self.document.locate(path).text().trim() == text;
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let is_long =
+            digits.bytes().all(|b| b.is_ascii_digit()) && digits.len() > 1 && text.parse::<i64>().is_err();
+        unquoted && is_long && type_names(schema).contains(&"integer")
+    }
+
+    fn out_of_range(&self, path: &KeyPath, schema: &Schema) -> Finding {
+        let least = schema["minimum"].as_i64().unwrap_or(i64::MIN);
+        let given = self.document.value(path).and_then(Value::as_integer);
+        let range = match (schema["maximum"].as_i64(), given) {
+            (None, Some(_)) => format!("at least {least}"),
+            (most, _) => format!("between {least} and {}", most.unwrap_or(i64::MAX)),
         };
         Finding::new(format!("`{path}` must be {range}")).at(self.document.locate(path), "out of range")
     }

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use ipseclab_experiments::document::{Document, Report, SourceText};
-use ipseclab_experiments::scenario::check;
+use ipseclab_experiments::scenario::{Override, check};
 use ipseclab_experiments::sweep::SweepPlan;
 use proptest::prelude::*;
 
@@ -215,6 +215,16 @@ const COMBINED_CASES: &[(&str, &[(&str, &str)])] = &[
             ),
         ],
     ),
+    (
+        "too-many-packets",
+        &[(
+            "[[faults]]",
+            "[[traffic]]\nkind = \"udp\"\nfrom = \"left\"\nto = \"right\"\nrate = \"100Gbps\"\nsize = \"32B\"\n[[faults]]",
+        )],
+    ),
+    ("no-coordinates", &[("kind = \"pair\"", "file = \"somewhere.graphml\"")]),
+    ("not-utf8", &[("kind = \"pair\"", "file = \"latin1.graphml\"")]),
+    ("empty-graphml", &[("kind = \"pair\"", "file = \"empty.graphml\"")]),
     ("too-many-routers", &[("kind = \"pair\"", "kind = \"chain\"\nnodes = 5000"), CHAIN_LINK]),
     (
         "initiate-towards-a-nat",
@@ -237,6 +247,24 @@ const COMBINED_CASES: &[(&str, &[(&str, &str)])] = &[
 /// Makes a chain of the pair, and names its first link.
 const CHAIN: (&str, &str) = ("kind = \"pair\"", "kind = \"chain\"\nnodes = 3");
 const CHAIN_LINK: (&str, &str) = ("left--right", "left--router-1");
+
+/// Texts of the good scenario and what stands in their place.
+type Changes = &'static [(&'static str, &'static str)];
+
+/// What `--set` makes of the good scenario after the changes.
+const SET_CASES: &[(&str, Changes, &str)] = &[
+    ("set-seed-too-large", &[], "seed=18446744073709551615"),
+    ("set-seed-negative", &[], "seed=-1"),
+    ("set-seed-of-words", &[], "seed=one"),
+    ("set-events-too-many", &[], "limits.events=99999999999999999999"),
+    (
+        "set-proposal-typo",
+        &[],
+        "connections.office.proposals=[\"aes256gcm16-prfsha256-x25519\", \"aes256gcm16-prfsha257-x25519\"]",
+    ),
+    ("set-too-many-nodes", &[CHAIN, CHAIN_LINK], "topology.nodes=4099"),
+    ("set-interval-too-short", &[], "traffic.0.interval=1ns"),
+];
 
 const SWEEP_CASES: &[Case] = &[
     ("sweep-unknown-scenario", "\"site-to-site\"", "\"site-to-sight\""),
@@ -327,6 +355,33 @@ fn every_combined_mistake_gets_its_answer() {
 }
 
 #[test]
+fn every_mistake_in_a_setting_gets_its_answer_where_the_setting_stands() {
+    for (name, changes, setting) in SET_CASES {
+        let text = changes.iter().fold(GOOD.to_owned(), |text, (from, to)| changed(&text, (name, from, to)));
+        let mut document = Document::parse(&SourceText::new("scenario.toml", text)).unwrap();
+        Override::parse(setting).unwrap().apply(&mut document).unwrap();
+        let report = check(&document, None).unwrap_err();
+        assert_eq!(report.findings()[0].location.as_ref().unwrap().source.name, "--set", "{report}");
+        assert_eq!(compare(name, Some(report)), None);
+    }
+}
+
+#[test]
+fn the_longest_chain_and_the_most_packets_are_accepted() {
+    let fine: [Changes; 3] = [
+        &[("kind = \"pair\"", "kind = \"chain\"\nnodes = 4098"), CHAIN_LINK],
+        &[("to = \"right\"", "to = \"right\"\ninterval = \"30ns\"")],
+        &[("to = \"right\"", "to = \"right\"\ninterval = \"1ns\"\ncount = 1000000000")],
+    ];
+    for changes in fine {
+        let text =
+            changes.iter().fold(GOOD.to_owned(), |text, (from, to)| changed(&text, ("fine", from, to)));
+        let report = scenario_report(&text);
+        assert!(report.is_none(), "{}", report.unwrap());
+    }
+}
+
+#[test]
 fn what_is_like_a_mistake_and_none_is_accepted() {
     let fine = [
         // The side behind the NAT may begin, whatever its behaviour.
@@ -366,8 +421,12 @@ fn every_answer_on_file_belongs_to_a_case() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let known = CASES.iter().chain(SWEEP_CASES).any(|case| case.0 == name);
+        let known = known || SET_CASES.iter().any(|case| case.0 == name);
         let known = known || COMBINED_CASES.iter().any(|case| case.0 == name);
-        assert!(known || path.extension().is_some_and(|end| end == "toml"), "{name} is left over");
+        assert!(
+            known || path.extension().is_some_and(|end| end == "toml" || end == "graphml"),
+            "{name} is left over"
+        );
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A stream is a `ChaCha` keystream: the run's seed is the key, and a 64-bit label of owner and purpose is the stream
 //! number. So a further draw in one stream never shifts another, which gives common random numbers across the
-//! points of a sweep. `ChaCha8` serves the models, `ChaCha20` key material (`../shared/dependencies.md` §3).
+//! points of a sweep. `ChaCha8` serves the models, where speed counts; `ChaCha20` makes key material, with all the
+//! rounds of RFC 8439.
 
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};

@@ -6,6 +6,11 @@
 
 use crate::graph::{GraphError, MAX_NODES, NodeIndex, NodeRole, NodeSpec, Topology};
 use crate::link::{LinkError, LinkSpec};
+use crate::route::MAX_TRANSIT_NODES;
+
+/// Most nodes of a chain: as many routers as routes are computed for, and two ends.
+#[expect(clippy::cast_possible_truncation, reason = "a few thousand")]
+pub const MAX_CHAIN_NODES: u32 = MAX_TRANSIT_NODES as u32 + 2;
 
 /// Why a topology cannot be generated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,9 +60,9 @@ pub fn pair(link: LinkSpec) -> Result<Topology, GenerateError> {
 /// A line of `nodes` nodes: `left`, `router-1`, `router-2` …, `right`, with the same link between any two.
 ///
 /// # Errors
-/// [`GenerateError`] for less than 2 or more than [`MAX_NODES`] nodes, or a link that cannot exist.
+/// [`GenerateError`] for less than 2 or more than [`MAX_CHAIN_NODES`] nodes, or a link that cannot exist.
 pub fn chain(nodes: u64, link: LinkSpec) -> Result<Topology, GenerateError> {
-    check_size("chain", "nodes", nodes, 2, u64::from(MAX_NODES))?;
+    check_size("chain", "nodes", nodes, 2, u64::from(MAX_CHAIN_NODES))?;
     link.validate()?;
     let mut topology = Topology::new(format!("chain-{nodes}"));
     let mut last = topology.add_node(NodeSpec::new("left", NodeRole::Site))?;
@@ -165,7 +170,7 @@ mod tests {
             "a chain has 2 or more nodes, not 0",
             "a chain has 2 or more nodes, not 1",
             "a hub-and-spoke has 1 or more spokes, not 0",
-            "a chain has at most 100000 nodes, not 1000000000",
+            "a chain has at most 4098 nodes, not 1000000000",
             "a hub-and-spoke has at most 99999 spokes, not 18446744073709551615",
         ];
         assert_eq!(errors.map(|error| error.to_string()), expected);
@@ -173,7 +178,8 @@ mod tests {
 
     #[test]
     fn the_largest_sizes_are_built() {
-        assert_eq!(chain(u64::from(MAX_NODES), LinkSpec::default()).unwrap().node_count(), 100_000);
+        let chain = chain(u64::from(MAX_CHAIN_NODES), LinkSpec::default()).unwrap();
+        assert_eq!(chain.node_count(), MAX_TRANSIT_NODES + 2);
         assert_eq!(
             hub_and_spoke(u64::from(MAX_NODES) - 1, LinkSpec::default()).unwrap().node_count(),
             100_000

@@ -39,7 +39,7 @@ pub mod units;
 
 pub use check::{Finding, Severity, check};
 pub use describe::describe;
-pub use generate::{GenerateError, chain, hub_and_spoke, pair};
+pub use generate::{GenerateError, MAX_CHAIN_NODES, chain, hub_and_spoke, pair};
 pub use geo::Position;
 pub use graph::{GraphError, LinkIndex, MAX_LINKS, MAX_NODES, NodeIndex, NodeRole, NodeSpec, Topology};
 pub use import::graphml::{GraphmlOptions, from_graphml};

@@ -351,7 +351,10 @@ mod tests {
 
     #[test]
     fn more_transit_nodes_than_the_limit_are_refused_before_the_table_is_made() {
-        let topology = chain(MAX_TRANSIT_NODES as u64 + 3, LinkSpec::default()).unwrap();
+        let mut topology = chain(u64::from(crate::MAX_CHAIN_NODES), LinkSpec::default()).unwrap();
+        let right = topology.node_by_name("right").unwrap();
+        let beyond = topology.add_node(NodeSpec::new("beyond", NodeRole::Site)).unwrap();
+        topology.add_link(right, beyond, LinkSpec::default()).unwrap();
         let error = shortest_paths(&topology).unwrap_err();
         assert_eq!(error, RouteError::TooManyTransitNodes { transit: MAX_TRANSIT_NODES + 1 });
     }

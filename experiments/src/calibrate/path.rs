@@ -135,7 +135,7 @@ fn ike_auth(certificate_len: usize) -> Message {
         message_id: MessageId::new(1),
         version: Version::V2_0,
     };
-    let id = |name: &str| IdPayload { kind: IdType::Fqdn, data: name.as_bytes().to_vec() };
+    let id = |name: &str| IdPayload::new(IdType::Fqdn, name);
     let notify = |kind| Payload::Notify(NotifyPayload::new(kind, Vec::new()));
     let selectors = |second| {
         let ends = (Ipv4Addr::new(10, second, 0, 0), Ipv4Addr::new(10, second, 255, 255));

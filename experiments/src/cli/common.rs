@@ -8,6 +8,7 @@ use ipseclab_output::wrap_columns;
 
 use crate::document::Report;
 use crate::scenario::Override;
+use crate::scenario::defaults::MAX_SEED;
 
 /// Changes to a scenario.
 #[derive(Clone, Debug, Default, Args)]
@@ -15,8 +16,8 @@ pub struct SettingArgs {
     /// Set a value of the scenario by its dotted path, such as topology.link.delay=5ms; may be repeated.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub settings: Vec<String>,
-    /// Use this seed instead of the scenario's.
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    /// Use this seed, from 0 to 9223372036854775807, instead of the scenario's.
+    #[arg(long, value_name = "NUMBER", value_parser = seed, allow_negative_numbers = true)]
     pub seed: Option<u64>,
 }
 
@@ -64,6 +65,12 @@ impl SettingArgs {
     }
 }
 
+/// Reads a seed.
+fn seed(text: &str) -> Result<u64, String> {
+    let seed = text.parse().ok().filter(|seed| *seed <= MAX_SEED.unsigned_abs());
+    seed.ok_or_else(|| format!("a seed is an integer between 0 and {MAX_SEED}"))
+}
+
 /// "1 link", "2 links".
 pub(crate) fn counted(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
@@ -103,5 +110,18 @@ pub(crate) fn terminal_width() -> usize {
 impl From<&OutputArgs> for OutputOptions {
     fn from(args: &OutputArgs) -> Self {
         Self { folder: args.out.clone(), replace: args.force, talkative: !args.quiet }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_what_a_file_could_hold() {
+        assert_eq!((seed("0"), seed("9223372036854775807")), (Ok(0), Ok(MAX_SEED.unsigned_abs())));
+        for text in ["-1", "9223372036854775808", "18446744073709551615", "99999999999999999999", "one", ""] {
+            assert_eq!(seed(text).unwrap_err(), "a seed is an integer between 0 and 9223372036854775807");
+        }
     }
 }

@@ -107,6 +107,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_read_has_a_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("latin1.graphml");
+        std::fs::write(&path, b"<graphml>\xe9</graphml>").unwrap();
+        let message = |path: &std::path::Path| {
+            let report = show(path.to_str().unwrap(), None).unwrap_err();
+            report.findings()[0].message.clone()
+        };
+        assert!(message(&path).ends_with("latin1.graphml`: not UTF-8 text at octet 9"), "{}", message(&path));
+        let nowhere = folder.path().join("nowhere.graphml");
+        assert!(message(&nowhere).ends_with("nowhere.graphml`: there is no such file"));
+    }
+
+    #[test]
     fn a_graphml_file_without_coordinates_needs_the_default_delay() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("two.graphml");
@@ -114,7 +128,10 @@ mod tests {
                      <edge source=\"a\" target=\"b\"/></graph>";
         std::fs::write(&path, format!("<graphml>{graph}</graphml>")).unwrap();
         let name = path.to_str().unwrap();
-        assert!(show(name, None).is_err());
+        let report = show(name, None).unwrap_err();
+        let finding = &report.findings()[0];
+        assert_eq!(finding.location.as_ref().unwrap().text(), "<node id=\"a\"/>");
+        assert_eq!(finding.help, ["give the links of these nodes a delay: --default-delay 1ms"]);
         let topology = show(name, Some("7ms")).unwrap().topology;
         assert_eq!(topology.links().next().unwrap().3.delay_ns, 7_000_000);
     }

@@ -7,6 +7,8 @@ use super::file::NatBehaviour;
 
 /// Any number does; one is easy to type.
 pub const SEED: u64 = 1;
+/// The largest integer of TOML, so that every seed can stand in a file.
+pub const MAX_SEED: i64 = i64::MAX;
 /// `charon.retransmit_timeout`, `retransmit_base` and `retransmit_tries` of strongSwan.
 pub const RETRANSMISSION: Retransmission =
     Retransmission { timeout: SimDuration::from_secs(4), base_thousandths: 1800, tries: 5 };

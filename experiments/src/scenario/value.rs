@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use ipseclab_ike::proposal;
+use ipseclab_ike::proposal::{self, ProposalFault};
 use ipseclab_sim::SimDuration;
 use ipseclab_topologies::units::{self, UnitError};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -17,7 +17,7 @@ use serde::de::{self, Deserializer, Visitor};
 
 use super::pattern::NodePattern;
 use super::selector::{Network, Selector};
-use crate::structure::{Format, Mistake};
+use crate::structure::{Format, Mistake, suggestion};
 
 /// A text with a meaning.
 pub trait TextValue: Sized {
@@ -278,12 +278,21 @@ impl TextValue for NodePattern {
     }
 }
 
-/// The long list of what is allowed goes below the snippet, not into it.
+/// The long list of what is allowed goes below the snippet, not into it; the keyword goes into it, for the place may
+/// be a whole list of proposals.
 fn proposal_mistake(error: &proposal::ProposalError) -> Mistake {
     let reason = error.reason.to_string();
     let (wrong, right) = reason.split_once("; ").unwrap_or((&reason, ""));
-    let help = Some(right).filter(|text| !text.is_empty()).map(str::to_owned);
-    Mistake { message: wrong.to_owned(), span: Some(error.range.clone()), help: help.into_iter().collect() }
+    let keyword = error.keyword.escape_debug();
+    let message = match error.reason {
+        ProposalFault::NotForIke | ProposalFault::NotForEsp | ProposalFault::Repeated => {
+            format!("`{keyword}` {wrong}")
+        }
+        _ => wrong.to_owned(),
+    };
+    let meant = suggestion(&error.keyword, &error.reason.allowed());
+    let right = Some(right).filter(|text| !text.is_empty()).map(str::to_owned);
+    Mistake { message, span: Some(error.range.clone()), help: meant.into_iter().chain(right).collect() }
 }
 
 impl TextValue for IkeProposal {
@@ -475,6 +484,16 @@ mod tests {
         assert_eq!(IkeProposal::parse("aes256gcm16-prfsha256-x25519").unwrap().text().len(), 28);
         assert_eq!(mistake::<IkeProposal>("aes256gcm16-prfsha257-x25519").span, Some(12..21));
         assert_eq!(mistake::<EspProposal>("aes129gcm16").span, Some(0..11));
+    }
+
+    #[test]
+    fn a_proposal_typo_is_named_with_the_keyword_that_was_meant() {
+        let typo = mistake::<IkeProposal>("aes256gcm16-prfsha257-x25519");
+        assert_eq!(typo.message, "`prfsha257` is not allowed in an IKE proposal");
+        assert_eq!(typo.help[0], "did you mean `prfsha256`?");
+        assert!(typo.help[1].starts_with("allowed are aes128, "), "{:?}", typo.help);
+        let repeated = mistake::<EspProposal>("aes128-sha256-aes");
+        assert_eq!((repeated.message.as_str(), repeated.help.len()), ("`aes` is named twice", 0));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::metric::{Metric, PlotMetric};
+use crate::scenario::defaults::MAX_SEED;
 
 /// A sweep: which keys of a scenario take which values, how often each combination is run, and what is drawn.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -26,7 +27,7 @@ pub struct SweepFile {
     pub replications: Option<u32>,
     /// The number from which the seeds derive; replication r has the same seed in every combination. Default: the
     /// scenario's seed.
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = MAX_SEED))]
     pub seed: Option<i64>,
     /// Keys of the scenario that have another value in the whole sweep, by dotted path.
     #[serde(default)]

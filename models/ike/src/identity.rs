@@ -42,7 +42,7 @@ impl Identity {
             Self::Email(address) => (IdType::Email, address.clone().into_bytes()),
             Self::KeyId(octets) => (IdType::KeyId, octets.clone()),
         };
-        IdPayload { kind, data }
+        IdPayload::new(kind, data)
     }
 
     /// The identity in a peer's payload, or `None` for kinds that we cannot compare.
@@ -99,13 +99,13 @@ mod tests {
 
     #[test]
     fn an_address_of_the_wrong_length_is_no_identity() {
-        let payload = IdPayload { kind: IdType::Ipv4, data: vec![192, 0, 2] };
+        let payload = IdPayload::new(IdType::Ipv4, [192, 0, 2]);
         assert_eq!(Identity::from_payload(&payload), None);
     }
 
     #[test]
     fn a_name_that_is_not_utf8_is_no_identity() {
-        let payload = IdPayload { kind: IdType::Fqdn, data: vec![0xff, 0xfe] };
+        let payload = IdPayload::new(IdType::Fqdn, [0xff, 0xfe]);
         assert_eq!(Identity::from_payload(&payload), None);
     }
 }

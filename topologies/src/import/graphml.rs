@@ -312,12 +312,12 @@ impl<'d> Import<'d> {
         ends.sort_unstable();
         ends.dedup();
         ends.retain(|&end| self.topology.node(end).is_some_and(|node| node.position.is_none()));
+        let Some(first) = ends.first().copied() else { return Ok(()) };
         let nodes: Vec<String> = ends.into_iter().map(|end| self.name(end)).collect();
-        if nodes.is_empty() {
-            return Ok(());
-        }
         if options.default_delay_ns.is_none() {
-            return Err(Problem::NoCoordinates { nodes }.anywhere());
+            // Nodes have the order of their elements.
+            let xml = children(self.graph, "node").nth(first.index()).unwrap_or(self.graph);
+            return Err(Problem::NoCoordinates { nodes }.at(opening(xml)));
         }
         self.topology.add_note(format!(
             "{} without coordinates: {}",
@@ -506,6 +506,7 @@ mod tests {
         let text = file(&(nodes + &edge("0", "8") + &edge("9", "8") + &edge("0", "1")));
         let error = import(&text).unwrap_err();
         assert_eq!(error.message(), "no coordinates, hence no delays, for 2 nodes: X, Y");
+        assert_eq!(text[error.span().unwrap()], *"<node id=\"8\">");
         assert!(error.help().unwrap().contains("default delay"));
 
         let options = GraphmlOptions { default_delay_ns: Some(3_000_000), ..GraphmlOptions::default() };
@@ -573,6 +574,10 @@ mod tests {
         check_error("<graphml>\n  <graph>\n  </grph>\n</graphml>", "", "<");
         check_error("", "", "");
         check_error("no xml", "", "n");
+        for text in ["", " \n", "no xml"] {
+            let help = import(text).unwrap_err().help();
+            assert_eq!(help.as_deref(), Some("GraphML begins with <graphml>"), "{text:?}");
+        }
     }
 
     #[test]

@@ -173,6 +173,10 @@ impl TopologyError {
             Problem::Graph(GraphError::DuplicateNode { .. }) => {
                 Some("every node needs a name of its own".to_owned())
             }
+            // Nothing of it was XML.
+            Problem::Xml { .. } if self.span.as_ref().is_some_and(|span| span.start == 0) => {
+                Some("GraphML begins with <graphml>".to_owned())
+            }
             Problem::Graph(_)
             | Problem::Link(_)
             | Problem::TooLarge { .. }

@@ -10,7 +10,7 @@ use crate::scenario::checked::{Action, Child, Connection, NodeSettings};
 use crate::scenario::file::{ActionKind, ConnectionFile, Mode, StartAction};
 
 impl Checker<'_> {
-    /// All shortest paths fit into memory for so many nodes with two or more links.
+    /// All shortest paths fit into memory for so many nodes with two or more links; generators stay below by themselves.
     pub(super) fn check_routable(&mut self, ground: &Ground) {
         let nodes = ground.topology.nodes();
         let transit = nodes.filter(|(node, _)| ground.topology.degree(*node) > 1).count();
@@ -20,7 +20,7 @@ impl Checker<'_> {
             ));
             let finding =
                 finding.help(format!("at most {MAX_TRANSIT_NODES}; nodes with one link do not count"));
-            self.blame(&KeyPath::root().key("topology"), "too many for routes", finding);
+            self.blame(&KeyPath::root().key("topology").key("file"), "too many for routes", finding);
         }
     }
 

@@ -95,6 +95,7 @@ impl<'a> Checker<'a> {
         let connections = self.connections(&ground, &nodes);
         let policies = self.policies(&ground, &nodes);
         let traffic = self.traffic(&ground, &nodes, &connections, duration);
+        self.check_amount(&traffic);
         let faults = self.faults(&ground, duration);
         let actions = self.actions(&ground, &connections, &nodes, duration);
         nodes::settle_roles(&mut nodes, &without_profile, &connections, &traffic);

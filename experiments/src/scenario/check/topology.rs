@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use ipseclab_topologies::{self as topologies, GraphmlOptions, LinkSpec, LinkValue, NodeSpec, Topology};
+use ipseclab_topologies::{
+    self as topologies, GraphmlOptions, LinkSpec, LinkValue, NodeSpec, Problem, Topology, TopologyError,
+};
 
 use super::Checker;
 use crate::document::{Finding, KeyPath, Location, Report, SourceText, list};
@@ -65,7 +67,8 @@ impl Checker<'_> {
             self.useless("default_delay", "GraphML files");
         }
         let default_delay = self.file.topology.default_delay;
-        match import(file, self.folder, default_delay) {
+        let hint = "give the links of these nodes a delay: default_delay = \"1ms\" under [topology]";
+        match import(file, self.folder, default_delay, hint) {
             Ok(imported) => {
                 self.texts.extend(imported.text.map(|text| (file.to_owned(), text)));
                 self.relinked(&imported.topology)
@@ -152,45 +155,71 @@ struct Imported {
 /// # Errors
 /// Everything wrong with it.
 pub fn read_topology(file: &str, default_delay: Option<Duration>) -> Result<Topology, Report> {
-    let imported = import(file, Some(Path::new("")), default_delay);
-    imported.map(|imported| imported.topology).map_err(Report::of)
+    let hint = "give the links of these nodes a delay: --default-delay 1ms";
+    match import(file, Some(Path::new("")), default_delay, hint) {
+        Ok(imported) => Ok(imported.topology),
+        Err(finding) if finding.location.is_some() => Err(Report::of(finding)),
+        // There is no text to put the label under.
+        Err(finding) => {
+            let message = format!("{}: {}", finding.message, finding.label);
+            Err(Report::of(Finding { message, ..finding }))
+        }
+    }
 }
 
 /// Reads a topology; a finding without place is about the name and has a label for it.
-fn import(file: &str, folder: Option<&Path>, default_delay: Option<Duration>) -> Result<Imported, Finding> {
+///
+/// `delay_hint` says how the caller would give a default delay.
+fn import(
+    file: &str,
+    folder: Option<&Path>,
+    default_delay: Option<Duration>,
+    delay_hint: &str,
+) -> Result<Imported, Finding> {
     if let Some(text) = topologies::shipped_text(file) {
-        let topology = parse(file, text, None, &format!("shipped {file}"))?;
+        let topology = parse(file, text, None)
+            .map_err(|error| finding(&error, &format!("shipped {file}"), text, delay_hint))?;
         return Ok(Imported { topology, text: None });
     }
     if !has_extension(file, "graphml") && !has_extension(file, "toml") {
         return Err(unknown_file(file));
     }
     let (path, text) = super::read_beside(folder, file)?;
-    let topology = parse(file, &text, default_delay, &path.display().to_string())?;
+    let name = path.display().to_string();
+    let topology =
+        parse(file, &text, default_delay).map_err(|error| finding(&error, &name, &text, delay_hint))?;
     Ok(Imported { topology, text: Some(text) })
 }
 
-fn parse(file: &str, text: &str, default_delay: Option<Duration>, name: &str) -> Result<Topology, Finding> {
-    let read = if has_extension(file, "graphml") {
+fn parse(file: &str, text: &str, default_delay: Option<Duration>) -> Result<Topology, TopologyError> {
+    if has_extension(file, "graphml") {
         // The values of links are replaced afterwards, as for any other file.
         let default_delay_ns = default_delay.map(|delay| delay.span().as_nanos());
         topologies::from_graphml(text, &GraphmlOptions { default_delay_ns, link: LinkSpec::default() })
     } else {
         topologies::from_toml(text)
+    }
+}
+
+/// The error at its place in the text that is called `name`.
+fn finding(error: &TopologyError, name: &str, text: &str, delay_hint: &str) -> Finding {
+    let place = Location::new(&SourceText::new(name, text), error.span().unwrap_or(0..0));
+    let (label, help) = match &error.problem {
+        Problem::NoCoordinates { nodes } if nodes.len() > 1 => {
+            ("the first of them", Some(delay_hint.to_owned()))
+        }
+        Problem::NoCoordinates { .. } => ("neither Latitude nor Longitude", Some(delay_hint.to_owned())),
+        _ => ("", error.help()),
     };
-    read.map_err(|error| {
-        let place = Location::new(&SourceText::new(name, text), error.span().unwrap_or(0..0));
-        error.help().into_iter().fold(Finding::new(error.message()).at(place, ""), Finding::help)
-    })
+    help.into_iter().fold(Finding::new(error.message()).at(place, label), Finding::help)
 }
 
 fn unknown_file(file: &str) -> Finding {
     let shipped = || topologies::shipped().iter().map(|(name, _)| *name);
     let finding = Finding::new(format!("there is no shipped topology `{}`", file.escape_debug()))
         .suggest(file, shipped())
-        .help(format!("shipped: {}", list(shipped())))
-        .help("a file ends in .toml or .graphml");
-    Finding { label: "neither shipped nor the name of a file".to_owned(), ..finding }
+        .help(format!("shipped: {}", list(shipped())));
+    Finding { label: "a file would end in .toml or .graphml".to_owned(), ..finding }
 }
 
 fn merge(given: &LinkFile, base: LinkSpec) -> LinkSpec {

@@ -1,6 +1,6 @@
 //! `[[traffic]]`: patterns expanded into flows, with addresses, intervals and times.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipseclab_sim::{SimDuration, SimTime};
@@ -83,6 +83,26 @@ impl Checker<'_> {
             }
         }
         all
+    }
+
+    /// Every packet takes more than one event, so flows of more packets than events cannot end well.
+    pub(super) fn check_amount(&mut self, flows: &[Flow]) {
+        let limit = self.limits().events;
+        let mut by_entry: BTreeMap<usize, u128> = BTreeMap::new();
+        for flow in flows {
+            *by_entry.entry(flow.entry).or_default() += u128::from(packets(flow));
+        }
+        let total: u128 = by_entry.values().sum();
+        let most = by_entry.into_iter().max_by_key(|(entry, packets)| (*packets, std::cmp::Reverse(*entry)));
+        let Some((entry, packets)) = most.filter(|_| total > u128::from(limit)) else { return };
+        let key = if self.file.traffic[entry].rate.is_some() { "rate" } else { "interval" };
+        let path = KeyPath::root().key("traffic").index(entry).key(key);
+        let finding = Finding::new(format!(
+            "traffic of about {total} packets cannot end within `limits.events`, {limit}"
+        ))
+        .help("send less often, or end it by `stop`, `count` or `duration`")
+        .help("or raise `limits.events`; a packet takes several events");
+        self.blame(&path, format!("{packets} of them"), finding);
     }
 
     fn flow_pairs(
@@ -259,6 +279,13 @@ fn protected_hosts(nodes: &[NodeSettings], connections: &[Connection]) -> BTreeS
         }
     }
     hosts
+}
+
+/// How many packets a flow sends if nothing stops it.
+fn packets(flow: &Flow) -> u64 {
+    let window = flow.stop.as_nanos().saturating_sub(flow.start.as_nanos());
+    let packets = window.div_ceil(flow.interval.as_nanos().max(1));
+    flow.count.map_or(packets, |count| packets.min(count))
 }
 
 /// The interval at which packets of `payload` octets make a bit rate, in whole nanoseconds.

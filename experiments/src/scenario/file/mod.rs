@@ -24,6 +24,7 @@ pub use nodes::{NatBehaviour, NodeFile};
 pub use topology::{LinkFile, TopologyFile, TopologyKind};
 pub use traffic::{TrafficFile, TrafficKind};
 
+use super::defaults::MAX_SEED;
 use super::value::Duration;
 
 /// A scenario: who is connected to whom, which tunnels they have, what traffic flows and what goes wrong.
@@ -41,8 +42,8 @@ pub struct ScenarioFile {
     pub duration: Duration,
     /// How much of the beginning is left out of statistics. Default: nothing.
     pub warm_up: Option<Duration>,
-    /// The number from which all randomness of the run derives. Default: 1.
-    #[schemars(range(min = 0))]
+    /// The number from which all randomness of the run derives, as large as a TOML integer may be. Default: 1.
+    #[schemars(range(min = 0, max = MAX_SEED))]
     pub seed: Option<i64>,
     /// How cryptography is done. Default: real.
     pub crypto: Option<CryptoKind>,
@@ -87,7 +88,8 @@ pub struct LimitsFile {
     /// Packets that wait at a node for one tunnel to come up; later ones are dropped. Default: 64.
     #[schemars(range(min = 0, max = 65536))]
     pub acquire_queue: Option<u32>,
-    /// Events after which a run is stopped as a failure. Default: 10⁹.
+    /// Events after which a run is stopped as a failure, and most packets that flows may be going to send. Default: 10⁹,
+    /// which take a laptop some minutes, or longer where most of them are cryptography.
     #[schemars(range(min = 1))]
     pub events: Option<u64>,
 }

@@ -1,5 +1,6 @@
 //! `[topology]`: a generator, a shipped topology or a file, and what its links are like.
 
+use ipseclab_topologies::MAX_CHAIN_NODES;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -14,8 +15,8 @@ pub struct TopologyFile {
     /// A shipped topology such as "abilene", or a path to a .toml or .graphml file beside this one.
     #[schemars(length(min = 1))]
     pub file: Option<String>,
-    /// Number of nodes in a chain: `left`, `right` and the routers between them. Only for a chain.
-    #[schemars(range(min = 2, max = 100_000))]
+    /// Number of nodes in a chain: `left`, `right` and at most 4096 routers between them. Only for a chain.
+    #[schemars(range(min = 2, max = MAX_CHAIN_NODES))]
     pub nodes: Option<u32>,
     /// Number of spokes around the hub, `spoke-1` and so on. Only for hub-and-spoke.
     #[schemars(range(min = 1, max = 99_999))]

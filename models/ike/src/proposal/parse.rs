@@ -63,17 +63,34 @@ enum Use {
 
 struct Allowed(Use);
 
-impl fmt::Display for Allowed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Allowed {
+    fn keywords(&self) -> impl Iterator<Item = &'static str> {
+        let purpose = self.0;
         let encryption =
-            Encryption::ALL.iter().filter(|algorithm| self.0.allows(Keyword::Encryption(**algorithm)));
-        let keywords = encryption
+            Encryption::ALL.iter().filter(move |algorithm| purpose.allows(Keyword::Encryption(**algorithm)));
+        encryption
             .map(|algorithm| algorithm.keyword())
             .chain(Integrity::ALL.iter().map(|algorithm| algorithm.keyword()))
-            .chain(Prf::ALL.iter().filter(|_| self.0 == Use::Ike).map(|algorithm| algorithm.keyword()))
+            .chain(Prf::ALL.iter().filter(move |_| purpose == Use::Ike).map(|algorithm| algorithm.keyword()))
             .chain(KeyExchangeMethod::ALL.iter().map(|method| method.keyword()))
-            .chain([Esn::No, Esn::Yes].iter().filter(|_| self.0 == Use::Esp).map(|esn| esn.keyword()));
-        for (index, keyword) in keywords.enumerate() {
+            .chain([Esn::No, Esn::Yes].iter().filter(move |_| purpose == Use::Esp).map(|esn| esn.keyword()))
+    }
+}
+
+impl ProposalFault {
+    /// The keywords that could stand where one is not allowed; none for other faults.
+    pub fn allowed(self) -> Vec<&'static str> {
+        match self {
+            Self::NotForIke => Allowed(Use::Ike).keywords().collect(),
+            Self::NotForEsp => Allowed(Use::Esp).keywords().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, keyword) in self.keywords().enumerate() {
             f.write_str(if index == 0 { "" } else { ", " })?;
             f.write_str(keyword)?;
         }
@@ -301,6 +318,8 @@ mod tests {
         let message = parse_ike_proposal("aes256-sha265-modp2048").unwrap_err().to_string();
         assert!(message.starts_with("`sha265`: is not allowed in an IKE proposal; allowed are aes128, "));
         assert!(message.contains("prfsha256") && message.contains("x25519"), "{message}");
+        assert!(ProposalFault::NotForIke.allowed().iter().all(|keyword| message.contains(keyword)));
+        assert!(ProposalFault::NoPrf.allowed().is_empty());
         assert!(!message.contains("null") && !message.contains("esn"), "{message}");
     }
 

@@ -1,4 +1,6 @@
 //! Identification payloads (RFC 7296 §3.5, figure 11); `IDi` and `IDr` differ in their payload type alone.
+//!
+//! AUTH covers the octets on the wire (§2.15), so the reserved ones are kept as they came although nobody reads them.
 
 use super::buffer::{Reader, Writer};
 use super::error::DecodeError;
@@ -22,11 +24,18 @@ code_points! {
 pub struct IdPayload {
     /// The kind of identity.
     pub kind: IdType,
+    /// The octets behind the kind: sent as zero, received as anything, and covered by AUTH either way.
+    pub reserved: [u8; 3],
     /// The identity itself: an address, a name without terminator, DER, or any octets.
     pub data: Vec<u8>,
 }
 
 impl IdPayload {
+    /// A payload to send, with reserved octets of zero.
+    pub fn new(kind: IdType, data: impl Into<Vec<u8>>) -> Self {
+        Self { kind, reserved: [0; 3], data: data.into() }
+    }
+
     /// The payload without its generic header: what the AUTH calculation calls `RestOfInitIDPayload` and
     /// `RestOfRespIDPayload` (RFC 7296 §2.15).
     pub fn body(&self) -> Vec<u8> {
@@ -37,13 +46,13 @@ impl IdPayload {
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let kind = IdType::from_code(reader.u8("ID type")?);
-        let _reserved = reader.bytes(3, "reserved octets")?;
-        Ok(Self { kind, data: reader.rest().to_vec() })
+        let reserved = reader.array("reserved octets")?;
+        Ok(Self { kind, reserved, data: reader.rest().to_vec() })
     }
 
     pub(crate) fn encode(&self, writer: &mut Writer) {
         writer.u8(self.kind.code());
-        writer.bytes(&[0; 3]);
+        writer.bytes(&self.reserved);
         writer.bytes(&self.data);
     }
 }
@@ -58,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_body_is_what_auth_covers() {
-        let id = IdPayload { kind: IdType::Fqdn, data: b"a.example".to_vec() };
+        let id = IdPayload::new(IdType::Fqdn, *b"a.example");
         assert_eq!(id.body(), b"\x02\0\0\0a.example");
         check_bytes(&Payload::IdI(id.clone()), b"\x02\0\0\0a.example");
         check_bytes(&Payload::IdR(id), b"\x02\0\0\0a.example");
@@ -75,8 +84,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_identity_survives(kind: u8, data in octets(0..100)) {
-            check_round_trip(&Payload::IdI(IdPayload { kind: IdType::from_code(kind), data }));
+        fn any_identity_survives_with_its_reserved_octets(kind: u8, reserved: [u8; 3], data in octets(0..100)) {
+            check_round_trip(&Payload::IdI(IdPayload { kind: IdType::from_code(kind), reserved, data }));
         }
     }
 }

@@ -193,7 +193,7 @@ mod tests {
 
     fn payloads() -> Vec<Payload> {
         vec![
-            Payload::IdI(IdPayload { kind: IdType::Fqdn, data: b"a.example".to_vec() }),
+            Payload::IdI(IdPayload::new(IdType::Fqdn, *b"a.example")),
             Payload::Nonce(NoncePayload::new(vec![5; 32]).unwrap()),
         ]
     }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use ipseclab_crypto::{Purpose, RandomSource, Secret};
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
-use ipseclab_ike::wire::{AuthMethod, AuthPayload, ExchangeType, Message, NotifyType, Payload, SaPayload};
+use ipseclab_ike::wire::{
+    AuthMethod, AuthPayload, ExchangeType, IdPayload, Message, NotifyType, Payload, SaPayload,
+};
 use ipseclab_ike::{DropReason, FailureReason, Identity, Role, TrafficSelectors};
 
 use crate::support::craft::{Crafter, notify};
@@ -183,7 +185,7 @@ fn no_two_child_sas_of_an_endpoint_share_an_inbound_spi() {
 
 /// B's answer in `IKE_AUTH` as `change` has changed it, under the right key and secret, reaches A in place of the real
 /// one; returns what has become of both when nothing happens any more.
-fn change_auth_answer(id: &Identity, change: impl FnOnce(&mut Vec<Payload>)) -> Pair {
+fn change_auth_answer(id: &IdPayload, change: impl FnOnce(&mut Vec<Payload>)) -> Pair {
     let mut pair = Pair::new().script(|number, _| if number == 3 { Verdict::Lose } else { Verdict::Deliver });
     pair.initiate();
     pair.run_for(Duration::from_secs(1));
@@ -194,16 +196,15 @@ fn change_auth_answer(id: &Identity, change: impl FnOnce(&mut Vec<Payload>)) -> 
     pair
 }
 
-fn changed_auth_answer(pair: &Pair, id: &Identity, change: impl FnOnce(&mut Vec<Payload>)) -> Vec<u8> {
+fn changed_auth_answer(pair: &Pair, id: &IdPayload, change: impl FnOnce(&mut Vec<Payload>)) -> Vec<u8> {
     let child = pair.b.children()[0];
     let mut crafter = Crafter::new(&pair.b, Role::Responder);
-    let id = id.to_payload();
     let response = &pair.log[1].1.payload;
     let nonce = nonce(&pair.log[0].1.payload);
     let data = crafter.auth(connection(Side::B).psk.expose(), response, &nonce, &id.body());
     let answer = child.proposal.to_wire(1, &child.spi_in.to_be_bytes());
     let mut payloads = vec![
-        Payload::IdR(id),
+        Payload::IdR(id.clone()),
         auth(data),
         Payload::Sa(SaPayload { proposals: vec![answer] }),
         Payload::TsI(net("10.1.0").to_payload()),
@@ -213,8 +214,8 @@ fn changed_auth_answer(pair: &Pair, id: &Identity, change: impl FnOnce(&mut Vec<
     crafter.response(ExchangeType::IkeAuth, 1, &payloads)
 }
 
-fn b_id() -> Identity {
-    connection(Side::B).local_id
+fn b_id() -> IdPayload {
+    connection(Side::B).local_id.to_payload()
 }
 
 #[test]
@@ -225,9 +226,32 @@ fn an_answer_that_changes_nothing_is_accepted() {
 
 #[test]
 fn the_right_secret_under_another_identity_is_an_authentication_failure() {
-    let pair = change_auth_answer(&Identity::parse("c.example"), |_| {});
+    let pair = change_auth_answer(&Identity::parse("c.example").to_payload(), |_| {});
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
     assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
+}
+
+#[test]
+fn auth_covers_the_reserved_octets_of_an_identity_as_they_were_sent() {
+    let id = IdPayload { reserved: [1, 2, 3], ..b_id() };
+    let pair = change_auth_answer(&id, |_| {});
+    assert_eq!((pair.live_children().len(), pair.a.failures().len()), (1, 0));
+    let pair = change_auth_answer(&id, |payloads| payloads[0] = Payload::IdR(b_id()));
+    assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed], "AUTH was made over other octets");
+}
+
+#[test]
+fn an_initiator_with_reserved_octets_in_its_identity_authenticates() {
+    let mut pair = Pair::new().script(|number, _| if number < 2 { Verdict::Deliver } else { Verdict::Lose });
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
+    let id = IdPayload { reserved: [0xff; 3], ..connection(Side::A).local_id.to_payload() };
+    let mut crafter = Crafter::new(&pair.a, Role::Initiator);
+    let nonce = nonce(&pair.log[1].1.payload);
+    let data = crafter.auth(connection(Side::A).psk.expose(), &pair.log[0].1.payload, &nonce, &id.body());
+    let request = crafter.request(ExchangeType::IkeAuth, 1, &[Payload::IdI(id), auth(data)]);
+    pair.b.receive(pair.now, (A, 500), 500, &request);
+    assert_eq!(pair.b.endpoint.established().count(), 1, "{:?}", pair.b.failures());
 }
 
 /// A's reason to refuse the Child SA; the IKE SA, in which no other can follow, must be gone on both sides.
