@@ -104,7 +104,7 @@ impl NegotiationRow {
     }
 }
 
-/// One flow of application traffic (`flows.csv`). Bytes are payload octets of the application.
+/// One flow of application traffic (`flows.csv`). Bytes are those of whole IP packets.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct FlowRow {
     /// Name of the flow.

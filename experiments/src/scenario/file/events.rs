@@ -27,7 +27,7 @@ pub struct FaultFile {
 #[serde(rename_all = "kebab-case")]
 #[schemars(extend("x-not-built-yet" = ["node-crash", "nat-reboot", "clock-jump", "loss"]))]
 pub enum FaultKind {
-    /// The link loses every packet, those on it included.
+    /// The link takes no packet; those that it has accepted before still arrive.
     LinkDown,
 }
 
