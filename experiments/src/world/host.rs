@@ -6,12 +6,14 @@ use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector};
 use ipseclab_node::{HostConfig, Observe, convert};
+use ipseclab_sim::SimDuration;
 use ipseclab_topologies::NodeIndex;
 
 use super::Connections;
 use super::links::ipv4_net;
 use crate::scenario::{
-    self, CheckedScenario, ConnectionIndex, Mode, NodeSettings, PolicyMode, StartAction, TrafficSelector,
+    self, CheckedScenario, LocalAuth, Mode, NodeSettings, PeerIdentity, PolicyMode, StartAction,
+    TrafficSelector,
 };
 
 /// The host of a node, or `None` for one that only forwards.
@@ -26,118 +28,90 @@ pub(super) fn config(
         return None;
     }
     let indices = connections.at(node);
-    let sides: Vec<_> = indices.iter().map(|index| Side::of(scenario, *index, node)).collect();
+    let own: Vec<_> = indices.iter().map(|index| &scenario.connections[index.index()]).collect();
     let ike = EndpointConfig {
         local_address: settings.nat.map_or(settings.address, |nat| nat.inside),
-        connections: sides.iter().map(Side::connection).collect(),
+        connections: own.iter().map(|written| connection(written)).collect(),
         limits: Limits::default(),
         trace: observe.steps,
     };
+    let children =
+        || policy_children(&own).map(|(_, connection, place)| (connection, &connection.children[place]));
     Some(HostConfig {
         networks: settings.networks.iter().copied().map(ipv4_net).collect(),
-        spd: policies(scenario, &sides, node),
+        spd: policies(scenario, &own, node),
         ike,
         acquire_queue: scenario.limits.acquire_queue,
-        traps: sides.iter().map(Side::traps).collect(),
-        inactivity: sides.iter().map(Side::inactivity).collect(),
+        traps: children().map(|(connection, child)| traps(connection, child)).collect(),
+        inactivity: children().map(|(_, child)| child.inactivity.map(SimDuration::to_duration)).collect(),
     })
 }
 
-/// A connection as one of its two nodes sees it.
-struct Side<'a> {
-    scenario: &'a CheckedScenario,
-    connection: &'a scenario::Connection,
-    child: &'a scenario::Child,
-    is_local: bool,
+fn connection(written: &scenario::Connection) -> Connection {
+    Connection {
+        name: written.name.clone(),
+        remote_address: written.remote_address.map(Into::into),
+        proposals: written.proposals.clone(),
+        local_id: identity(&written.local_id),
+        remote_id: peer_identity(&written.remote_id),
+        psk: psk(&written.local_auth),
+        encap: written.encap,
+        retransmit: RetransmitPolicy {
+            timeout: written.retransmission.timeout.to_duration(),
+            base_permille: written.retransmission.base_thousandths,
+            tries: written.retransmission.tries,
+        },
+        dpd_delay: written.dpd_delay.map(SimDuration::to_duration),
+        child: child(&written.children[0]),
+    }
 }
 
-impl<'a> Side<'a> {
-    fn of(scenario: &'a CheckedScenario, index: ConnectionIndex, node: NodeIndex) -> Self {
-        let connection = &scenario.connections[index.index()];
-        let child = connection.children.first().expect("a checked connection has a child");
-        Self { scenario, connection, child, is_local: connection.local == node }
+fn child(written: &scenario::Child) -> Child {
+    Child {
+        name: written.name.clone(),
+        local_ts: ike_selectors(&written.local_ts),
+        remote_ts: ike_selectors(&written.remote_ts),
+        esp_proposals: written.esp_proposals.clone(),
+        mode: mode(written.mode),
     }
+}
 
-    /// `(ours, theirs)` of a pair that is written from the local node's side.
-    fn turn<T>(&self, local: T, remote: T) -> (T, T) {
-        if self.is_local { (local, remote) } else { (remote, local) }
+fn mode(mode: Mode) -> IkeMode {
+    match mode {
+        Mode::Tunnel => IkeMode::Tunnel,
+        Mode::Transport => IkeMode::Transport,
     }
+}
 
-    fn connection(&self) -> Connection {
-        let written = self.connection;
-        let (_, peer) = self.turn(written.local, written.remote);
-        let peer = &self.scenario.nodes[peer.index()];
-        let (local_id, remote_id) = self.turn(&written.local_id, &written.remote_id);
-        let (psk, _) = self.turn(&written.psk, &written.remote_psk);
-        let (proposals, _) = self.turn(&written.proposals, &written.remote_proposals);
-        Connection {
-            name: written.name.clone(),
-            // Whoever is behind a NAT shows up with an address and port that nobody knows beforehand.
-            remote_address: peer.nat.is_none().then_some(peer.address.into()),
-            proposals: proposals.clone(),
-            local_id: identity(local_id),
-            remote_id: identity(remote_id),
-            psk: Secret::new(psk.as_slice()),
-            encap: written.encap,
-            retransmit: RetransmitPolicy {
-                timeout: written.retransmission.timeout.to_duration(),
-                base_permille: written.retransmission.base_thousandths,
-                tries: written.retransmission.tries,
-            },
-            dpd_delay: written.dpd_delay.map(ipseclab_sim::SimDuration::to_duration),
-            child: self.child(),
-        }
-    }
+/// Whether the first packet that matches starts a negotiation; a node that does not know where its peer is cannot.
+fn traps(connection: &scenario::Connection, child: &scenario::Child) -> bool {
+    let traps = matches!(child.start_action, StartAction::Trap | StartAction::TrapStart);
+    traps && connection.remote_address.is_some()
+}
 
-    fn child(&self) -> Child {
-        let own = self.child_end();
-        Child {
-            name: self.child.name.clone(),
-            local_ts: ike_selectors(&own.local_ts),
-            remote_ts: ike_selectors(&own.remote_ts),
-            esp_proposals: own.esp_proposals.clone(),
-            mode: self.mode(),
-        }
-    }
+/// Every child of a node's connections with its number: policies are numbered over all children of all connections, in
+/// the order of the connections and of the children in each.
+pub(crate) fn policy_children<'a>(
+    connections: &'a [&'a scenario::Connection],
+) -> impl Iterator<Item = (PolicyId, &'a scenario::Connection, usize)> {
+    let children = connections
+        .iter()
+        .flat_map(|connection| (0..connection.children.len()).map(move |place| (*connection, place)));
+    (0..).zip(children).map(|(number, (connection, place))| (PolicyId(number), connection, place))
+}
 
-    /// The node's own configuration of the tunnel.
-    fn child_end(&self) -> &'a scenario::ChildEnd {
-        if self.is_local { &self.child.local } else { &self.child.remote }
-    }
-
-    fn mode(&self) -> IkeMode {
-        match self.child.mode {
-            Mode::Tunnel => IkeMode::Tunnel,
-            Mode::Transport => IkeMode::Transport,
-        }
-    }
-
-    /// Whether the first packet that matches starts a negotiation. Both ends have the trap, as long as they know where
-    /// the other one is.
-    fn traps(&self) -> bool {
-        let (_, peer) = self.turn(self.connection.local, self.connection.remote);
-        let reachable = self.scenario.nodes[peer.index()].nat.is_none();
-        self.child.start_action == StartAction::Trap && reachable
-    }
-
-    /// The side that set the tunnel up takes it down; two timers would only cross.
-    fn inactivity(&self) -> Option<std::time::Duration> {
-        self.child.inactivity.filter(|_| self.is_local).map(ipseclab_sim::SimDuration::to_duration)
-    }
-
-    fn protect(&self, policy: PolicyId) -> SpdEntry {
-        let own = self.child_end();
-        SpdEntry {
-            name: format!("{}/{}", self.connection.name, self.child.name),
-            local: ipsec_selectors(&own.local_ts),
-            remote: ipsec_selectors(&own.remote_ts),
-            action: SpdAction::Protect { policy, mode: convert::ipsec_mode(self.mode()) },
-        }
+fn protect(policy: PolicyId, connection: &scenario::Connection, place: usize) -> SpdEntry {
+    let child = &connection.children[place];
+    SpdEntry {
+        name: format!("{}/{}", connection.name, child.name),
+        local: ipsec_selectors(&child.local_ts),
+        remote: ipsec_selectors(&child.remote_ts),
+        action: SpdAction::Protect { policy, mode: convert::ipsec_mode(mode(child.mode)) },
     }
 }
 
 /// Written bypasses and discards first, then the tunnels; what matches nothing passes, as with strongSwan.
-fn policies(scenario: &CheckedScenario, sides: &[Side<'_>], node: NodeIndex) -> Spd {
+fn policies(scenario: &CheckedScenario, connections: &[&scenario::Connection], node: NodeIndex) -> Spd {
     let written = scenario.policies.iter().filter(|policy| policy.node == node);
     let mut entries: Vec<_> = written
         .map(|policy| SpdEntry {
@@ -150,7 +124,8 @@ fn policies(scenario: &CheckedScenario, sides: &[Side<'_>], node: NodeIndex) -> 
             },
         })
         .collect();
-    entries.extend((0..).zip(sides).map(|(number, side)| side.protect(PolicyId(number))));
+    entries
+        .extend(policy_children(connections).map(|(id, connection, place)| protect(id, connection, place)));
     Spd::new(entries, DefaultAction::Bypass)
 }
 
@@ -159,6 +134,26 @@ fn identity(identity: &scenario::Identity) -> Identity {
         scenario::Identity::Address(address) => Identity::Address((*address).into()),
         scenario::Identity::Fqdn(name) => Identity::Fqdn(name.clone()),
         scenario::Identity::Email(address) => Identity::Email(address.clone()),
+        scenario::Identity::KeyId(octets) => Identity::KeyId(octets.clone()),
+        scenario::Identity::DistinguishedName(_) => {
+            unreachable!("refused before: certificates are not built yet")
+        }
+    }
+}
+
+fn peer_identity(wanted: &PeerIdentity) -> Identity {
+    match wanted {
+        PeerIdentity::Exactly(wanted) => identity(wanted),
+        PeerIdentity::Any | PeerIdentity::Like(_) => unreachable!("refused before: they are not built yet"),
+    }
+}
+
+fn psk(auth: &LocalAuth) -> Secret {
+    match auth {
+        LocalAuth::Psk(key) => Secret::new(key.as_slice()),
+        LocalAuth::PublicKey { .. } | LocalAuth::Eap { .. } => {
+            unreachable!("refused before: they are not built yet")
+        }
     }
 }
 
