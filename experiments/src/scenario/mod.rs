@@ -13,6 +13,7 @@ mod overrides;
 mod pattern;
 mod selector;
 mod source;
+mod swanctl;
 mod value;
 
 pub use check::{check, hex, read_bounded, read_topology};

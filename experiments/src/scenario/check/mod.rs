@@ -18,6 +18,8 @@ mod nodes;
 mod policies;
 mod profile;
 mod sides;
+mod swanctl;
+mod swanctl_auth;
 mod topology;
 mod traffic;
 mod unbuilt;
@@ -116,6 +118,7 @@ impl<'a> Checker<'a> {
         self.networks_known = self.report.findings().len() == before;
         self.credentials();
         let mut connections = self.connections(&ground, &nodes);
+        connections.extend(self.swanctl_files(&ground, &nodes));
         label(&mut connections, &ground);
         let policies = self.policies(&ground, &nodes);
         let traffic = self.traffic(&ground, &nodes, &connections, duration);
