@@ -15,6 +15,10 @@ pub enum Purpose {
     Iv,
     /// Padding octets.
     Padding,
+    /// Secrets behind cookies.
+    Cookie,
+    /// Spreading renewals over time.
+    Jitter,
 }
 
 /// The owner's seeded streams, one per [`Purpose`].
