@@ -15,6 +15,8 @@ pub enum Purpose {
     Iv,
     /// Padding octets.
     Padding,
+    /// Challenges and identifiers of EAP methods.
+    Eap,
 }
 
 /// The owner's seeded streams, one per [`Purpose`].
