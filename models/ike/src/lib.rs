@@ -68,6 +68,7 @@
 //! ```
 
 pub mod config;
+pub mod eap;
 mod event;
 mod identity;
 pub mod proposal;
