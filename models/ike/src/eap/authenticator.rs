@@ -22,7 +22,7 @@ use super::{EapContext, EapFailure, EapMethod, IgnoreReason, Msk, ROUNDS_MAX_DEF
 pub enum IdentitySource {
     /// From an Identity request (swanctl: `eap_id` is set, as in `eap_id = %any`).
     Ask,
-    /// From elsewhere, such as IDi; the conversation begins with the first method.
+    /// From elsewhere, such as `IDi`; the conversation begins with the first method.
     Given(EapIdentity),
 }
 
@@ -35,9 +35,9 @@ pub struct AuthenticatorConfig {
     pub methods: Vec<EapMethod>,
     /// Who may come in.
     pub secrets: Arc<EapSecrets>,
-    /// How MSCHAPv2 behaves.
+    /// How `MSCHAPv2` behaves.
     pub style: MsChapStyle,
-    /// Further tries that MSCHAPv2 gives after a wrong password.
+    /// Further tries that `MSCHAPv2` gives after a wrong password.
     pub retries: u32,
     /// How long the answer to a wrong password is held back.
     pub failure_delay: Duration,
@@ -46,7 +46,7 @@ pub struct AuthenticatorConfig {
 }
 
 impl AuthenticatorConfig {
-    /// MSCHAPv2 after an Identity request with strongSwan's delay of 2 s and its two retries.
+    /// `MSCHAPv2` after an Identity request with strongSwan's delay of 2 s and its two retries.
     pub fn new(secrets: Arc<EapSecrets>) -> Self {
         Self {
             identity: IdentitySource::Ask,
@@ -76,7 +76,7 @@ pub enum AuthenticatorStep {
         packet: Vec<u8>,
         /// The method's key, if it has one.
         msk: Option<Msk>,
-        /// The name whose password the peer knows; MSCHAPv2's own, which may differ from the Identity response's.
+        /// The name whose password the peer knows; `MSCHAPv2`'s own, which may differ from the Identity response's.
         user: EapIdentity,
     },
     /// The peer is refused.
@@ -127,7 +127,7 @@ enum Method {
 
 /// What a response makes of a conversation, before it is a packet.
 enum Outcome {
-    Next { state: State, content: Content, refusal: Option<EapFailure> },
+    Next { state: State, body: Content, refusal: Option<EapFailure> },
     Success { user: EapIdentity, msk: Option<Msk> },
 }
 
@@ -145,19 +145,19 @@ impl EapAuthenticator {
             rounds: 0,
             last_refusal: None,
         };
-        let content = match authenticator.config.identity.clone() {
+        let body = match authenticator.config.identity.clone() {
             // strongSwan's Identity requests carry 0.
             IdentitySource::Ask => {
                 authenticator.state = State::Identity;
                 Content::new(EapType::Identity, [])
             }
             IdentitySource::Given(user) => {
-                let (state, content) = authenticator.offer(first, user, Vec::new(), context);
+                let (state, body) = authenticator.offer(first, user, Vec::new(), context);
                 authenticator.state = state;
-                content
+                body
             }
         };
-        let packet = Packet::Request(authenticator.outstanding, content).encode();
+        let packet = Packet::Request(authenticator.outstanding, body).encode();
         (authenticator, packet)
     }
 
@@ -171,8 +171,8 @@ impl EapAuthenticator {
         if matches!(self.state, State::Finished) {
             return AuthenticatorStep::Ignore(IgnoreReason::Finished);
         }
-        let content = match Packet::decode(packet) {
-            Ok(Packet::Response(identifier, content)) if identifier == self.outstanding => content,
+        let body = match Packet::decode(packet) {
+            Ok(Packet::Response(identifier, body)) if identifier == self.outstanding => body,
             Ok(Packet::Response(..)) => return AuthenticatorStep::Ignore(IgnoreReason::Identifier),
             Ok(_) => return AuthenticatorStep::Ignore(IgnoreReason::Direction),
             Err(_) => return AuthenticatorStep::Ignore(IgnoreReason::Malformed),
@@ -182,7 +182,7 @@ impl EapAuthenticator {
         if self.rounds > self.config.rounds_max {
             return self.fail(EapFailure::TooManyRounds);
         }
-        match self.respond(state, &content, context) {
+        match self.respond(state, &body, context) {
             Ok(outcome) => self.conclude(outcome),
             Err(reason) => self.fail(reason),
         }
@@ -191,20 +191,20 @@ impl EapAuthenticator {
     fn respond(
         &mut self,
         state: State,
-        content: &Content,
+        body: &Content,
         context: &mut EapContext<'_>,
     ) -> Result<Outcome, EapFailure> {
         match state {
-            State::Identity if content.kind == EapType::Identity => {
-                let user = EapIdentity::new(&content.data).ok_or(EapFailure::UnknownIdentity)?;
+            State::Identity if body.kind == EapType::Identity => {
+                let user = EapIdentity::new(&body.data).ok_or(EapFailure::UnknownIdentity)?;
                 let first = self.config.methods[0];
                 Ok(self.next_method(first, user, Vec::new(), context))
             }
-            State::Method(conversation) if content.kind == EapType::Nak => {
-                self.fall_back(conversation, &content.data, context)
+            State::Method(conversation) if body.kind == EapType::Nak => {
+                self.fall_back(conversation, &body.data, context)
             }
-            State::Method(conversation) if conversation.method.eap_type() == content.kind => {
-                self.advance(conversation, &content.data, context)
+            State::Method(conversation) if conversation.method.eap_type() == body.kind => {
+                self.advance(conversation, &body.data, context)
             }
             State::Identity | State::Method(_) | State::Finished => Err(EapFailure::ProtocolError),
         }
@@ -234,8 +234,8 @@ impl EapAuthenticator {
         offered: Vec<EapMethod>,
         context: &mut EapContext<'_>,
     ) -> Outcome {
-        let (state, content) = self.offer(method, user, offered, context);
-        Outcome::Next { state, content, refusal: None }
+        let (state, body) = self.offer(method, user, offered, context);
+        Outcome::Next { state, body, refusal: None }
     }
 
     /// Begins a method under a fresh identifier.
@@ -288,15 +288,15 @@ impl EapAuthenticator {
         let wrong_tries = wrong_tries + u32::from(refusal.is_some());
         let method = Method::MsChapV2(challenger);
         let state = State::Method(Conversation { user, offered, wrong_tries, method });
-        Ok(Outcome::Next { state, content: Content::new(EapType::MsChapV2, data), refusal })
+        Ok(Outcome::Next { state, body: Content::new(EapType::MsChapV2, data), refusal })
     }
 
     fn conclude(&mut self, outcome: Outcome) -> AuthenticatorStep {
         match outcome {
-            Outcome::Next { state, content, refusal } => {
+            Outcome::Next { state, body, refusal } => {
                 self.state = state;
                 self.last_refusal = refusal.or(self.last_refusal);
-                let packet = Packet::Request(self.outstanding, content).encode();
+                let packet = Packet::Request(self.outstanding, body).encode();
                 AuthenticatorStep::Request { packet, after: self.delay(refusal) }
             }
             Outcome::Success { user, msk } => {

@@ -1,4 +1,4 @@
-//! Names of EAP peers (RFC 3748 §5.1): opaque octets, with the domain that MSCHAPv2 does not hash.
+//! Names of EAP peers (RFC 3748 §5.1): opaque octets, with the domain that `MSCHAPv2` does not hash.
 
 use core::fmt;
 

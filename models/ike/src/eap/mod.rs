@@ -5,7 +5,7 @@
 //! lost messages itself, so EAP's own timers are left out; a packet that RFC 3748 wants discarded gives an `Ignore`
 //! step, and as nothing else can follow in that IKE exchange, its owner should close the IKE SA.
 //!
-//! Methods: MD5-Challenge (RFC 1994, RFC 3748 §5.4) and MSCHAPv2 (RFC 2759, keys of RFC 3079). Left out: expanded
+//! Methods: MD5-Challenge (RFC 1994, RFC 3748 §5.4) and `MSCHAPv2` (RFC 2759, keys of RFC 3079). Left out: expanded
 //! types (§5.7), One-Time Password, Generic Token Card, changing an expired password, pass-through to RADIUS.
 //!
 //! ```
@@ -81,7 +81,7 @@ use packet::EapType;
 pub enum EapMethod {
     /// MD5-Challenge, type 4: no key and no proof by the authenticator.
     Md5,
-    /// MSCHAPv2, type 26: mutual, with an [`Msk`].
+    /// `MSCHAPv2`, type 26: mutual, with an [`Msk`].
     MsChapV2,
 }
 

@@ -36,7 +36,7 @@ pub enum EapType {
     Nak,
     /// MD5-Challenge, 4.
     Md5Challenge,
-    /// MSCHAPv2, 26.
+    /// `MSCHAPv2`, 26.
     MsChapV2,
     /// Expanded types, 254; not understood.
     Expanded,

@@ -13,20 +13,20 @@ use super::{EapContext, EapFailure, EapMethod, IgnoreReason, Msk, ROUNDS_MAX_DEF
 /// What a peer is configured with.
 #[derive(Clone, Debug)]
 pub struct PeerConfig {
-    /// The name that answers Identity requests and goes into MSCHAPv2 (swanctl's `eap_id`, or else the IKE identity).
+    /// The name that answers Identity requests and goes into `MSCHAPv2` (swanctl's `eap_id`, or else the IKE identity).
     pub identity: EapIdentity,
     /// The name's password.
     pub password: Password,
     /// Allowed methods, in order of preference; with none, every method is refused.
     pub methods: Vec<EapMethod>,
-    /// How MSCHAPv2 behaves.
+    /// How `MSCHAPv2` behaves.
     pub style: MsChapStyle,
     /// Requests that are answered before the peer gives up; repeated ones do not count.
     pub rounds_max: u32,
 }
 
 impl PeerConfig {
-    /// Both methods, MSCHAPv2 first, as strongSwan behaves.
+    /// Both methods, `MSCHAPv2` first, as strongSwan behaves.
     pub fn new(identity: EapIdentity, password: Password) -> Self {
         let methods = vec![EapMethod::MsChapV2, EapMethod::Md5];
         Self { identity, password, methods, style: MsChapStyle::default(), rounds_max: ROUNDS_MAX_DEFAULT }
@@ -86,7 +86,7 @@ impl EapPeer {
             return PeerStep::Ignore(IgnoreReason::Finished);
         }
         match Packet::decode(packet) {
-            Ok(Packet::Request(identifier, content)) => self.request(identifier, content, context),
+            Ok(Packet::Request(identifier, body)) => self.request(identifier, body, context),
             Ok(Packet::Success(identifier)) => self.success(identifier),
             Ok(Packet::Failure(identifier)) => self.failure(identifier),
             Ok(Packet::Response(..)) => PeerStep::Ignore(IgnoreReason::Direction),
@@ -94,15 +94,10 @@ impl EapPeer {
         }
     }
 
-    fn request(
-        &mut self,
-        identifier: Identifier,
-        content: Content,
-        context: &mut EapContext<'_>,
-    ) -> PeerStep {
+    fn request(&mut self, identifier: Identifier, body: Content, context: &mut EapContext<'_>) -> PeerStep {
         if let Some(last) = &self.last
             && last.identifier == identifier
-            && last.request == content
+            && last.request == body
         {
             return PeerStep::Respond(last.response.clone());
         }
@@ -111,11 +106,11 @@ impl EapPeer {
             return self.finish(EapFailure::TooManyRounds);
         }
         let state = core::mem::replace(&mut self.state, State::Finished);
-        match self.config.answer(state, identifier, &content, context) {
+        match self.config.answer(state, identifier, &body, context) {
             Ok((state, answer)) => {
                 self.state = state;
                 let response = Packet::Response(identifier, answer).encode();
-                self.last = Some(Exchange { identifier, request: content, response: response.clone() });
+                self.last = Some(Exchange { identifier, request: body, response: response.clone() });
                 PeerStep::Respond(response)
             }
             Err(reason) => self.finish(reason),

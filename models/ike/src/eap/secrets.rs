@@ -30,7 +30,7 @@ impl Password {
         self.utf8.expose()
     }
 
-    /// The octets that MSCHAPv2 hashes: UTF-16, low octets first.
+    /// The octets that `MSCHAPv2` hashes: UTF-16, low octets first.
     pub(super) fn utf16(&self) -> &[u8] {
         self.utf16.expose()
     }

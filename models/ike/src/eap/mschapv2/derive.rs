@@ -1,4 +1,4 @@
-//! The computations of MSCHAPv2 (RFC 2759 §8) and of its keys (RFC 3079 §3).
+//! The computations of `MSCHAPv2` (RFC 2759 §8) and of its keys (RFC 3079 §3).
 
 use ipseclab_crypto::{Crypto, Hash, Secret};
 
@@ -118,9 +118,10 @@ fn first_key(mut digest: Vec<u8>) -> Vec<u8> {
     digest
 }
 
-/// Upper-case hexadecimal digits, as messages of MSCHAPv2 carry them.
+/// Upper-case hexadecimal digits, as messages of `MSCHAPv2` carry them.
 pub(super) fn to_hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02X}")).collect()
+    let digit = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
+    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
 }
 
 #[cfg(test)]

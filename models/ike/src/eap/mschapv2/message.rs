@@ -30,7 +30,7 @@ pub(super) enum Request {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Response {
-    Response { id: MsChapId, peer_challenge: Challenge, nt_response: NtResponse, name: Vec<u8> },
+    Answer { id: MsChapId, peer_challenge: Challenge, nt_response: NtResponse, name: Vec<u8> },
     Success,
     Failure,
 }
@@ -71,12 +71,12 @@ impl Response {
         // The reserved octets and the flags are "must be zero" and not looked at.
         let (peer_challenge, rest) = value.split_at(CHALLENGE_LEN);
         let (peer_challenge, nt_response) = (array(peer_challenge)?, array(&rest[8..32])?);
-        Ok(Self::Response { id, peer_challenge, nt_response, name: name.to_vec() })
+        Ok(Self::Answer { id, peer_challenge, nt_response, name: name.to_vec() })
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Response { id, peer_challenge, nt_response, name } => {
+            Self::Answer { id, peer_challenge, nt_response, name } => {
                 join(RESPONSE, *id, &[&[49], peer_challenge, &[0; 8], nt_response, &[0], name])
             }
             Self::Success => vec![SUCCESS],
@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn response() -> Response {
-        Response::Response {
+        Response::Answer {
             id: MsChapId(6),
             peer_challenge: [1; 16],
             nt_response: [2; 24],

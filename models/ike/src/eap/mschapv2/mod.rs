@@ -1,4 +1,4 @@
-//! EAP-MSCHAPv2: both sides prove that they know a password, and get a key (RFC 2759, RFC 3079).
+//! `EAP-MSCHAPv2`: both sides prove that they know a password, and get a key (RFC 2759, RFC 3079).
 //!
 //! ```text
 //! authenticator                                        peer
@@ -25,7 +25,7 @@ use super::packet::Identifier;
 use super::secrets::{EapSecrets, Password};
 use super::{EapContext, EapFailure, Msk};
 
-/// What an implementation puts into MSCHAPv2's free fields, and how it ends.
+/// What an implementation puts into `MSCHAPv2`'s free fields, and how it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MsChapStyle {
     /// The authenticator's name in its challenge; at most 255 octets are sent.
@@ -116,7 +116,7 @@ impl Challenger {
         match (self, Response::decode(data)?) {
             (
                 Self::Challenged { id, challenge },
-                Response::Response { id: answered, peer_challenge, nt_response, name },
+                Response::Answer { id: answered, peer_challenge, nt_response, name },
             ) if answered == id => {
                 match check(&challenge, &peer_challenge, &Secret::new(nt_response), &name, secrets, context) {
                     Ok((user, proof)) => {
@@ -199,7 +199,7 @@ impl Responder {
         let challenges = Challenges { authenticator: &challenge, peer: &peer_challenge, user };
         let proof = Box::new(Proof::new(context.crypto, password, &challenges));
         let (nt_response, name) = (proof.nt_response(), user.as_bytes().to_vec());
-        let response = Response::Response { id, peer_challenge, nt_response, name };
+        let response = Response::Answer { id, peer_challenge, nt_response, name };
         Ok((Self::Answered { proof }, response.encode()))
     }
 
