@@ -202,7 +202,7 @@ fn forwarding_is_the_cheapest_step_and_reads_the_header_alone() {
 fn nothing_costs_anything_in_the_free_profile() {
     let free = cost_profiles::shipped("free").unwrap();
     let file: CostProfileFile = toml::from_str(cost_profiles::text("free").unwrap()).unwrap();
-    let sections = [&file.prf, &file.hash, &file.key_generation, &file.key_agreement];
+    let sections = [&file.prf, &file.hash, &file.block, &file.key_generation, &file.key_agreement];
     let more = [&file.encrypt, &file.decrypt, &file.integrity, &file.path];
     for entry in sections.into_iter().chain(more).flat_map(|section| section.values()) {
         assert_eq!(*entry, ipseclab_node::CostEntry::default());

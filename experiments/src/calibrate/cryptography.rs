@@ -31,6 +31,7 @@ pub(super) fn cases() -> Vec<Case> {
         let ciphers = Encryption::ALL.iter().filter(|encryption| **encryption != Encryption::Null);
         cases.extend(ciphers.flat_map(|encryption| cipher_cases(*encryption, size)));
     }
+    cases.push(des_block_case());
     cases.extend(KeyExchangeMethod::ALL.iter().flat_map(|method| key_exchange_cases(*method)));
     cases
 }
@@ -55,6 +56,13 @@ fn prf_case(prf: Prf, size: usize) -> Case {
 fn hash_case(hash: Hash, size: usize) -> Case {
     let (provider, text) = (provider(), vec![FILL; size]);
     case(Operation::Hash(hash), size, move || provider.hash(hash, &[&text]))
+}
+
+fn des_block_case() -> Case {
+    let provider = provider();
+    case(Operation::DesBlock, 0, move || {
+        provider.des_encrypt_block([FILL; 8], core::hint::black_box([FILL; 8]))
+    })
 }
 
 fn integrity_case(integrity: Integrity, size: usize) -> Case {
@@ -154,6 +162,7 @@ mod tests {
         }
         assert_eq!(octets_of(Operation::Prf(Prf::HmacSha2_384)), SIZES);
         assert_eq!(octets_of(Operation::Hash(Hash::Sha1)), SIZES);
+        assert_eq!(octets_of(Operation::DesBlock), [0]);
         assert_eq!(octets_of(Operation::KeyAgreement(KeyExchangeMethod::Ecp384)), [0]);
     }
 

@@ -16,6 +16,9 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
     /// The digest of the concatenated parts.
     fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Vec<u8>;
 
+    /// One block under single DES, as MS-CHAPv2 wants it (RFC 2759 §8.6); the key's parity bits do not matter.
+    fn des_encrypt_block(&self, key: [u8; 8], block: [u8; 8]) -> [u8; 8];
+
     /// The public value for a private key of [`KeyExchangeMethod::private_len`] random octets, as the KE payload
     /// carries it.
     ///

@@ -19,6 +19,8 @@ pub enum Purpose {
     Cookie,
     /// Spreading renewals over time.
     Jitter,
+    /// Challenges and identifiers of EAP methods.
+    Eap,
 }
 
 /// The owner's seeded streams, one per [`Purpose`].

@@ -2,7 +2,7 @@
 //!
 //! Which crate does what was chosen by measurement: ring for SHA-2, AES-GCM-128/256 and ChaCha20-Poly1305, AWS-LC for
 //! ECDH (ring takes no given private keys), num-bigint for MODP, `RustCrypto` for what is left (SHA-1, AES-CBC,
-//! AES-192-GCM). Nothing here draws randomness, and every result depends on the arguments alone.
+//! AES-192-GCM, MD4, MD5, DES). Nothing here draws randomness, and every result depends on the arguments alone.
 //!
 //! Model: MODP exponentiation and the reduction of ECP keys take time that depends on the secret. Keys of a simulation
 //! come from its seed and are printed on demand, so that protecting them from a neighbour's stopwatch gains nothing.
@@ -10,6 +10,7 @@
 mod aead;
 mod cipher;
 mod curve;
+mod des_block;
 mod digest;
 mod encrypt_then_mac;
 mod integer;
@@ -39,6 +40,10 @@ impl Provider for RealProvider {
 
     fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
         digest::hash(hash, parts)
+    }
+
+    fn des_encrypt_block(&self, key: [u8; 8], block: [u8; 8]) -> [u8; 8] {
+        des_block::encrypt(key, block)
     }
 
     fn public_value(&self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8> {

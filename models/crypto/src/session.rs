@@ -63,6 +63,12 @@ impl Crypto {
         self.provider.hash(hash, parts)
     }
 
+    /// See [`Provider::des_encrypt_block`].
+    pub fn des_encrypt_block(&mut self, key: [u8; 8], block: [u8; 8]) -> [u8; 8] {
+        self.meter.record(Operation::DesBlock, 0);
+        self.provider.des_encrypt_block(key, block)
+    }
+
     /// See [`Provider::public_value`].
     pub fn public_value(&mut self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8> {
         self.meter.record(Operation::KeyGeneration(method), 0);

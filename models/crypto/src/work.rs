@@ -12,6 +12,8 @@ pub enum Operation {
     Prf(Prf),
     /// One digest.
     Hash(Hash),
+    /// Keying single DES and encrypting one block (RFC 2759 §8.6).
+    DesBlock,
     /// Computing a public value.
     KeyGeneration(KeyExchangeMethod),
     /// Computing a shared secret.

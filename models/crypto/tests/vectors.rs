@@ -69,12 +69,31 @@ struct HashCase {
 }
 
 #[test]
-fn hashes_match_fips_180() {
+fn hashes_match_fips_180_rfc_1320_and_rfc_1321() {
     for case in cases::<HashCase>(include_str!("vectors/hash.json")) {
         let hash = *Hash::ALL.iter().find(|hash| hash.to_string() == case.hash).unwrap();
         let (left, right) = case.data.0.split_at(case.data.0.len() / 2);
         assert_eq!(session().hash(hash, &[left, right]), case.output.0, "{}", case.source);
         assert_eq!(case.output.0.len(), hash.output_len());
+    }
+}
+
+#[derive(Deserialize)]
+struct DesCase {
+    source: String,
+    key: Hex,
+    plaintext: Hex,
+    ciphertext: Hex,
+}
+
+#[test]
+fn a_des_block_matches_nbs_sp_500_20_whatever_the_parity() {
+    for case in cases::<DesCase>(include_str!("vectors/des-block.json")) {
+        let (key, block): ([u8; 8], _) =
+            (case.key.0.try_into().unwrap(), case.plaintext.0.try_into().unwrap());
+        for key in [key, key.map(|octet| octet ^ 1)] {
+            assert_eq!(session().des_encrypt_block(key, block)[..], case.ciphertext.0, "{}", case.source);
+        }
     }
 }
 

@@ -54,6 +54,7 @@
 //! ```
 
 pub mod config;
+pub mod eap;
 mod event;
 mod identity;
 pub mod proposal;

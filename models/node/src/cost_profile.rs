@@ -49,9 +49,12 @@ pub struct CostProfileFile {
     /// PRF calls, by `prfsha1`, `prfsha256`, ….
     #[serde(default)]
     pub prf: BTreeMap<String, CostEntry>,
-    /// Digests, by `sha1`, `sha256`.
+    /// Digests, by `md4`, `md5`, `sha1`, `sha256`, `sha384`, `sha512`.
     #[serde(default)]
     pub hash: BTreeMap<String, CostEntry>,
+    /// Single cipher blocks, their key included: `des`.
+    #[serde(default)]
+    pub block: BTreeMap<String, CostEntry>,
     /// Public values, by `modp2048`, `x25519`, ….
     #[serde(default)]
     pub key_generation: BTreeMap<String, CostEntry>,
@@ -190,7 +193,7 @@ fn nanos(picos: u64) -> SimDuration {
 type Section<'a> = (&'static str, &'a BTreeMap<String, CostEntry>, Vec<(String, Operation)>);
 
 /// The sections of cryptography with what each must name.
-fn sections(file: &CostProfileFile) -> [Section<'_>; 7] {
+fn sections(file: &CostProfileFile) -> [Section<'_>; 8] {
     let groups = |make: fn(KeyExchangeMethod) -> Operation| -> Vec<(String, Operation)> {
         KeyExchangeMethod::ALL.iter().map(|method| (method.keyword().to_owned(), make(*method))).collect()
     };
@@ -203,6 +206,7 @@ fn sections(file: &CostProfileFile) -> [Section<'_>; 7] {
     [
         ("prf", &file.prf, prfs.collect()),
         ("hash", &file.hash, hashes.collect()),
+        ("block", &file.block, vec![(DES_KEYWORD.to_owned(), Operation::DesBlock)]),
         ("key_generation", &file.key_generation, groups(Operation::KeyGeneration)),
         ("key_agreement", &file.key_agreement, groups(Operation::KeyAgreement)),
         ("encrypt", &file.encrypt, ciphers(Operation::Encrypt)),
@@ -211,11 +215,18 @@ fn sections(file: &CostProfileFile) -> [Section<'_>; 7] {
     ]
 }
 
+/// The word for one block of single DES in profile files.
+pub const DES_KEYWORD: &str = "des";
+
 /// The word for a hash in profile files; swanctl has none, as it never negotiates a bare hash.
 pub fn hash_keyword(hash: Hash) -> &'static str {
     match hash {
+        Hash::Md4 => "md4",
+        Hash::Md5 => "md5",
         Hash::Sha1 => "sha1",
         Hash::Sha2_256 => "sha256",
+        Hash::Sha2_384 => "sha384",
+        Hash::Sha2_512 => "sha512",
     }
 }
 
@@ -282,6 +293,7 @@ mod tests {
             origin: "made up".into(),
             prf: BTreeMap::new(),
             hash: BTreeMap::new(),
+            block: BTreeMap::new(),
             key_generation: BTreeMap::new(),
             key_agreement: BTreeMap::new(),
             encrypt: BTreeMap::new(),
@@ -302,10 +314,12 @@ mod tests {
         };
         let priced =
             |section| names(section).into_iter().map(|name| (name, entry)).collect::<BTreeMap<_, _>>();
-        let [prf, hash, generation, agreement, encrypt, decrypt, integrity] =
-            ["prf", "hash", "key_generation", "key_agreement", "encrypt", "decrypt", "integrity"].map(priced);
+        let [prf, hash, block, generation, agreement, encrypt, decrypt, integrity] =
+            ["prf", "hash", "block", "key_generation", "key_agreement", "encrypt", "decrypt", "integrity"]
+                .map(priced);
         file.prf = prf;
         file.hash = hash;
+        file.block = block;
         file.key_generation = generation;
         file.key_agreement = agreement;
         file.encrypt = encrypt;
@@ -345,9 +359,12 @@ mod tests {
     #[test]
     fn an_unknown_algorithm_is_named_with_what_exists() {
         let mut file = complete();
-        file.hash.insert("md5".into(), CostEntry::default());
+        file.hash.insert("md2".into(), CostEntry::default());
         let error = CostProfile::from_file(&file).unwrap_err().to_string();
-        assert_eq!(error, "section [hash] names `md5`, which does not exist; it has: sha1, sha256");
+        assert_eq!(
+            error,
+            "section [hash] names `md2`, which does not exist; it has: md4, md5, sha1, sha256, sha384, sha512"
+        );
     }
 
     #[test]

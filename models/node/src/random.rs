@@ -39,6 +39,7 @@ fn purpose_name(purpose: Purpose) -> &'static str {
         Purpose::KeyExchange => "key exchange",
         Purpose::Iv => "iv",
         Purpose::Padding => "padding",
+        Purpose::Eap => "eap",
     }
 }
 

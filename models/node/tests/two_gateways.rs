@@ -170,6 +170,7 @@ fn received(simulation: &Simulation<Node>) -> u64 {
 }
 
 fn priced(ike_message_ns: f64) -> CostProfile {
+    use ipseclab_node::cost_profile::{DES_KEYWORD, hash_keyword};
     use ipseclab_node::{CostEntry, CostProfileFile};
     let entry = CostEntry { fixed_ns: 1000.0, ns_per_byte: 0.0 };
     let of = |names: Vec<&str>| names.into_iter().map(|name| (name.to_owned(), entry)).collect();
@@ -181,7 +182,8 @@ fn priced(ike_message_ns: f64) -> CostProfile {
         name: "test".into(),
         origin: "made up for tests".into(),
         prf: of(ipseclab_crypto::Prf::ALL.iter().map(|item| item.keyword()).collect()),
-        hash: of(vec!["sha1", "sha256"]),
+        hash: of(ipseclab_crypto::Hash::ALL.iter().map(|item| hash_keyword(*item)).collect()),
+        block: of(vec![DES_KEYWORD]),
         key_generation: of(groups()),
         key_agreement: of(groups()),
         encrypt: of(ciphers()),

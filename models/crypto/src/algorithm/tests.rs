@@ -174,6 +174,7 @@ fn modp_exponents_are_at_least_twice_the_strength_of_the_group() {
 fn algorithms_are_distinct() {
     let keywords: BTreeSet<_> = Encryption::ALL.iter().map(|a| a.keyword()).collect();
     assert_eq!(keywords.len(), Encryption::ALL.len());
-    assert_eq!(Hash::ALL.iter().map(|hash| hash.output_len()).collect::<Vec<_>>(), [20, 32]);
-    assert_eq!(Hash::ALL.iter().map(ToString::to_string).collect::<Vec<_>>(), ["SHA1", "SHA2_256"]);
+    assert_eq!(Hash::ALL.iter().map(|hash| hash.output_len()).collect::<Vec<_>>(), [16, 16, 20, 32, 48, 64]);
+    let names = ["MD4", "MD5", "SHA1", "SHA2_256", "SHA2_384", "SHA2_512"];
+    assert_eq!(Hash::ALL.iter().map(ToString::to_string).collect::<Vec<_>>(), names);
 }

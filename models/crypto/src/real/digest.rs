@@ -4,8 +4,10 @@
 //! as fast over a packet). A key holds the state after the padded key, so that a packet pays for its own octets alone.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use md4::Md4;
+use md5::Md5;
 use ring::hmac as ring_hmac;
-use sha1::{Digest as _, Sha1};
+use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq as _;
 
 use crate::algorithm::{Hash, Integrity, Prf};
@@ -100,19 +102,27 @@ impl IntegrityKey {
 /// The digest of the concatenated parts.
 pub(super) fn hash(hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
     match hash {
-        Hash::Sha1 => {
-            let mut state = Sha1::new();
-            for part in parts {
-                state.update(part);
-            }
-            state.finalize().to_vec()
-        }
-        Hash::Sha2_256 => {
-            let mut state = ring::digest::Context::new(&ring::digest::SHA256);
-            for part in parts {
-                state.update(part);
-            }
-            state.finish().as_ref().to_vec()
-        }
+        Hash::Md4 => portable::<Md4>(parts),
+        Hash::Md5 => portable::<Md5>(parts),
+        Hash::Sha1 => portable::<Sha1>(parts),
+        Hash::Sha2_256 => of_ring(&ring::digest::SHA256, parts),
+        Hash::Sha2_384 => of_ring(&ring::digest::SHA384, parts),
+        Hash::Sha2_512 => of_ring(&ring::digest::SHA512, parts),
     }
+}
+
+fn portable<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
+    let mut state = D::new();
+    for part in parts {
+        state.update(part);
+    }
+    state.finalize().to_vec()
+}
+
+fn of_ring(algorithm: &'static ring::digest::Algorithm, parts: &[&[u8]]) -> Vec<u8> {
+    let mut state = ring::digest::Context::new(algorithm);
+    for part in parts {
+        state.update(part);
+    }
+    state.finish().as_ref().to_vec()
 }
