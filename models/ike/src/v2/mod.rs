@@ -10,6 +10,7 @@ mod channel;
 mod dispatch;
 mod endpoint;
 mod exchange;
+pub mod fragment;
 mod ike_sa;
 mod keys;
 mod nat;
