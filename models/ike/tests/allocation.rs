@@ -152,7 +152,9 @@ fn decoding_allocates_no_more_than_24_bytes_for_each_octet_and_16_kib() {
         check_with_changes(&bytes, label);
     }
     let messages = [seeds(), captured()].concat();
-    messages.iter().for_each(|message| check_with_changes(message, "real message"));
+    for message in &messages {
+        check_with_changes(message, "real message");
+    }
     println!("{} real messages and their changes", messages.len());
-    assert!(messages.len() >= 8);
+    assert!(messages.len() >= 11);
 }

@@ -364,24 +364,54 @@ fn our_offer_has_the_bytes_of_strongswans_and_its_answer_is_accepted() {
 fn no_prefix_and_no_flipped_bit_of_a_real_message_panics() {
     let Some(cases) = v2_cases() else { return };
     let mut seen = BTreeSet::new();
-    let (mut tried, mut accepted) = (0_u32, 0_u32);
+    let (mut tried, mut accepted) = (0, 0);
     let messages = all_captured(&cases);
     for message in messages.iter().filter(|message| seen.insert(message.row.payloads.clone())) {
-        for len in 0..message.bytes.len() {
-            assert!(Message::decode(&message.bytes[..len]).is_err(), "{}", message.label());
-        }
-        for bit in 0..message.bytes.len() * 8 {
-            let mut bytes = message.bytes.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            tried += 1;
-            if let Ok(value) = Message::decode(&bytes) {
-                accepted += 1;
-                assert_eq!(Message::decode(&value.encode()).as_ref(), Ok(&value), "{}", message.label());
-            }
-        }
+        let (bits, still) = try_changes(&message.bytes, &message.label());
+        tried += bits;
+        accepted += still;
     }
     println!("{} messages, {tried} flipped bits, {accepted} of them still messages", seen.len());
     assert!(tried > 100_000);
+}
+
+/// Decodes each prefix, which is an error, and each flipped bit, which is an error or survives being encoded: how many
+/// bits there were, and how many of them gave a message.
+fn try_changes(bytes: &[u8], label: &str) -> (usize, usize) {
+    for len in 0..bytes.len() {
+        assert!(Message::decode(&bytes[..len]).is_err(), "{label}: first {len} octets");
+    }
+    let mut accepted = 0;
+    for bit in 0..bytes.len() * 8 {
+        let mut bad = bytes.to_vec();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(value) = Message::decode(&bad) {
+            accepted += 1;
+            assert_eq!(Message::decode(&value.encode()).as_ref(), Ok(&value), "{label}: bit {bit}");
+        }
+    }
+    (bytes.len() * 8, accepted)
+}
+
+#[test]
+fn no_prefix_and_no_flipped_bit_of_what_was_inside_sk_panics() {
+    let Some(cases) = v2_cases() else { return };
+    let mut crypto = Crypto::new(Arc::new(RealProvider));
+    let (mut seen, mut tried) = (BTreeSet::new(), 0);
+    for case in &cases {
+        let key_sets = keys(case).ike_sas;
+        for message in captured(case).iter().filter(|message| message.row.key_set.is_some()) {
+            let from_initiator = Message::decode(&message.bytes).unwrap().header.flags.initiator;
+            let cipher = key_sets[message.row.key_set.unwrap()].cipher(&crypto, from_initiator);
+            let opened = cipher.and_then(|cipher| open(&message.bytes, &cipher, &mut crypto).ok());
+            let Some(opened) = opened.filter(|opened| seen.insert(describe(&opened.payloads))) else {
+                continue;
+            };
+            tried += try_changes(&opened.encode(), &message.label()).0;
+        }
+    }
+    println!("{} messages without their SK, {tried} flipped bits", seen.len());
+    assert!(tried > 50_000);
 }
 
 #[test]

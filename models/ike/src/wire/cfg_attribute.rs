@@ -65,7 +65,7 @@ pub enum CfgAttribute {
     Ip4Netmask(Option<Ipv4Addr>),
     /// `INTERNAL_IP4_DNS`: a name server.
     Ip4Dns(Option<Ipv4Addr>),
-    /// `INTERNAL_IP4_NBNS`: a NetBIOS name server.
+    /// `INTERNAL_IP4_NBNS`: a `NetBIOS` name server.
     Ip4Nbns(Option<Ipv4Addr>),
     /// `INTERNAL_IP4_DHCP`: a DHCP server.
     Ip4Dhcp(Option<Ipv4Addr>),
@@ -166,18 +166,24 @@ impl CfgAttribute {
             | Self::Ip4Dns(value)
             | Self::Ip4Nbns(value)
             | Self::Ip4Dhcp(value)
-            | Self::PcscfIp4Address(value) => value.iter().for_each(|ip| writer.bytes(&ip.octets())),
-            Self::Ip6Dns(value) | Self::Ip6Dhcp(value) | Self::PcscfIp6Address(value) => {
-                value.iter().for_each(|ip| writer.bytes(&ip.octets()));
+            | Self::PcscfIp4Address(value) => {
+                writer.bytes(value.map(|ip| ip.octets()).as_slice().as_flattened());
             }
-            Self::Ip6Address(value) | Self::Ip6Subnet(value) => value.iter().for_each(|prefix| {
-                writer.bytes(&prefix.address.octets());
-                writer.u8(prefix.len);
-            }),
-            Self::Ip4Subnet(value) => value.iter().for_each(|(address, mask)| {
-                writer.bytes(&address.octets());
-                writer.bytes(&mask.octets());
-            }),
+            Self::Ip6Dns(value) | Self::Ip6Dhcp(value) | Self::PcscfIp6Address(value) => {
+                writer.bytes(value.map(|ip| ip.octets()).as_slice().as_flattened());
+            }
+            Self::Ip6Address(value) | Self::Ip6Subnet(value) => {
+                if let Some(prefix) = value {
+                    writer.bytes(&prefix.address.octets());
+                    writer.u8(prefix.len);
+                }
+            }
+            Self::Ip4Subnet(value) => {
+                if let Some((address, mask)) = value {
+                    writer.bytes(&address.octets());
+                    writer.bytes(&mask.octets());
+                }
+            }
             Self::Supported(kinds) => kinds.iter().for_each(|kind| writer.u16(kind.code() & TYPE_MASK)),
             Self::ApplicationVersion(data) | Self::DnsDomain(data) | Self::Unknown { data, .. } => {
                 writer.bytes(data);

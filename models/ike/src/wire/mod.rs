@@ -7,6 +7,9 @@
 //! Canonical messages come back byte for byte from decode and encode. Reserved bits, and the critical bit of the
 //! payloads that RFC 7296 defines, are ignored as §3.2 asks and are sent as zero; so whoever must hash a received
 //! message (AUTH, §2.15) keeps its bytes. Payloads of unknown types stay opaque.
+//!
+//! Lists are bounded, and a message of n octets makes the decoder allocate at most 24 n bytes and 16 KiB
+//! (`tests/allocation.rs` counts them).
 
 #[macro_use]
 mod code;
