@@ -1,6 +1,7 @@
 //! No message makes the decoder allocate more than a multiple of its own length and a constant.
 //!
 //! All bytes that are allocated on the way are counted, given back or not, so the bound holds for the peak as well.
+//! A protected message takes 4 bytes more for each octet and 1 KiB, in each of its fragments where it has some.
 //! One test alone, since the counter is the process's.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
@@ -9,7 +10,8 @@ use std::alloc::System;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ipseclab_crypto::{Crypto, RealProvider};
+use ipseclab_crypto::{AesKey, Crypto, Encryption, RealProvider, Secret};
+use ipseclab_ike::fragment::{self, Draw, FragmentLimits, MessageLimit, Reassembler};
 use ipseclab_ike::wire::protect::open;
 use ipseclab_ike::wire::{
     AddressRange, Attribute, CfgAttribute, CfgType, CpPayload, DeletePayload, ExchangeType, Flags, IkeSpi,
@@ -55,6 +57,40 @@ fn header() -> MessageHeader {
         flags: Flags::request(true),
         message_id: MessageId::new(1),
         version: Version::V2_0,
+    }
+}
+
+/// Bytes more for each octet of a protected message: a copy to decrypt, its plaintext, and the chain of fragments.
+const PROTECTED_PER_OCTET: usize = PER_OCTET + 4;
+/// Bytes more for each protected message.
+const PROTECTED_CONSTANT: usize = 1024;
+
+/// Seals, opens in one piece and in fragments, and checks that each way keeps the bound for protected messages.
+fn check_protected(payload: &Payload, label: &str) {
+    let mut crypto = Crypto::new(Arc::new(RealProvider));
+    let encryption = Encryption::AesGcm16(AesKey::Bits128);
+    let cipher = crypto.packet_cipher(encryption, &Secret::new([1; 20]), None);
+    let payloads = Message::decode(&repeated(payload)).unwrap().payloads;
+    let payloads = &payloads[..payloads.len() - payloads.len().min(2)];
+    let limits = FragmentLimits { octets: 2 * MAX_MESSAGE_LEN, ..FragmentLimits::default() };
+    for limit in [MAX_MESSAGE_LEN, 1248] {
+        let limit = MessageLimit::new(limit);
+        let mut fill = |_: Draw, octets: &mut [u8]| octets.fill(7);
+        let sealed = fragment::seal(&header(), payloads, &cipher, &mut crypto, limit, &mut fill);
+        let mut reassembler = Reassembler::new(limits);
+        crypto.take_work();
+        let region = Region::new(ALLOCATOR);
+        for bytes in &sealed {
+            match sealed.len() {
+                1 => drop(open(bytes, &cipher, &mut crypto).unwrap()),
+                _ => drop(reassembler.accept(bytes, &cipher, &mut crypto).unwrap()),
+            }
+        }
+        let allocated = region.change().bytes_allocated;
+        let octets: usize = sealed.iter().map(Vec::len).sum();
+        let bound = PROTECTED_PER_OCTET * octets + CONSTANT + PROTECTED_CONSTANT * sealed.len();
+        println!("{label}: {octets} octets in {} messages allocate {allocated} bytes", sealed.len());
+        assert!(allocated <= bound, "{label}: {allocated} bytes");
     }
 }
 
@@ -150,6 +186,7 @@ fn decoding_allocates_no_more_than_24_bytes_for_each_octet_and_16_kib() {
         let worst = check(&bytes, label);
         println!("{label}: {} octets, {worst} hundredths of a byte for each", bytes.len());
         check_with_changes(&bytes, label);
+        check_protected(&payload, label);
     }
     let messages = [seeds(), captured()].concat();
     for message in &messages {

@@ -90,25 +90,39 @@ pub fn seal(
     draw: &mut dyn FnMut(Draw, &mut [u8]),
 ) -> Vec<Vec<u8>> {
     let first = payloads.first().map_or(PayloadType::None, Payload::payload_type);
-    let mut seal_chunk = |chunk: &[u8], fragment: Option<FragmentNumber>| {
-        let number = fragment.map_or(0, FragmentNumber::number);
-        let mut iv = vec![0; cipher.iv_len()];
-        draw(Draw::Iv { fragment: number }, &mut iv);
-        let mut padding = vec![0; protect::pad_len(cipher, chunk.len())];
-        draw(Draw::Padding, &mut padding);
-        let plaintext = protect::padded(chunk, cipher, &padding);
-        let first_inner = if number <= 1 { first } else { PayloadType::None };
-        protect::seal_in(header, Envelope { first_inner, fragment }, &plaintext, cipher, crypto, &iv)
-    };
     let chain = protect::encode_inner(payloads);
+    let mut cutter = Cutter { header, first, cipher, crypto, draw };
     if limit.fits(payloads, cipher) {
-        return vec![seal_chunk(&chain, None)];
+        return vec![cutter.seal(&chain, None)];
     }
     assert!(chain.len() <= MAX_MESSAGE_LEN, "a message has at most {MAX_MESSAGE_LEN} octets of payloads");
     let chunks = chain.chunks(limit.chunk_len(cipher));
     let total = u16::try_from(chunks.len()).expect("a chunk has more than ten octets");
     let numbers = (1..=total).map(|number| FragmentNumber::new(number, total));
-    chunks.zip(numbers).map(|(chunk, number)| seal_chunk(chunk, number)).collect()
+    chunks.zip(numbers).map(|(chunk, number)| cutter.seal(chunk, number)).collect()
+}
+
+/// What all fragments of a message have in common.
+struct Cutter<'a> {
+    header: &'a MessageHeader,
+    first: PayloadType,
+    cipher: &'a PacketCipher,
+    crypto: &'a mut Crypto,
+    draw: &'a mut dyn FnMut(Draw, &mut [u8]),
+}
+
+impl Cutter<'_> {
+    fn seal(&mut self, chunk: &[u8], fragment: Option<FragmentNumber>) -> Vec<u8> {
+        let number = fragment.map_or(0, FragmentNumber::number);
+        let mut iv = vec![0; self.cipher.iv_len()];
+        (self.draw)(Draw::Iv { fragment: number }, &mut iv);
+        let mut padding = vec![0; protect::pad_len(self.cipher, chunk.len())];
+        (self.draw)(Draw::Padding, &mut padding);
+        let plaintext = protect::padded(chunk, self.cipher, &padding);
+        let first_inner = if number <= 1 { self.first } else { PayloadType::None };
+        let envelope = Envelope { first_inner, fragment };
+        protect::seal_in(self.header, envelope, &plaintext, self.cipher, self.crypto, &iv)
+    }
 }
 
 /// How much a [`Reassembler`] keeps.
@@ -118,7 +132,8 @@ pub struct FragmentLimits {
     pub messages: usize,
     /// Fragments of one message.
     pub fragments: u16,
-    /// Octets of one message, counted over the datagrams of its fragments.
+    /// Octets of one message, counted over the IKE messages of its fragments. What is inside SKF takes no more memory
+    /// than that; payloads in front of it, which no exchange has, are kept decoded (see [`crate::wire`]).
     pub octets: usize,
 }
 
@@ -244,7 +259,7 @@ impl Partial {
     }
 
     fn finish(self) -> Result<Message, FragmentError> {
-        let chain: Vec<u8> = self.chunks.into_values().flatten().collect();
+        let chain = self.chunks.into_values().collect::<Vec<_>>().concat();
         let (mut payloads, first_inner) = self.start;
         payloads.extend(protect::decode_inner(first_inner, &chain, 0)?);
         Ok(Message { header: self.header, payloads })
@@ -306,7 +321,7 @@ impl Reassembler {
         self.partial.remove(&Key { response, message_id });
     }
 
-    /// Octets of the datagrams whose content is kept.
+    /// Octets of the IKE messages whose content is kept.
     pub fn octets(&self) -> usize {
         self.partial.values().map(|partial| partial.octets).sum()
     }

@@ -6,7 +6,10 @@ use ipseclab_crypto::{AesKey, Encryption, Integrity, OpenError, RealProvider, Se
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::{ExchangeType, Flags, IdPayload, IdType, IkeSpi, NoncePayload, Version};
+use crate::wire::{
+    DeletePayload, ExchangeType, Flags, IdPayload, IdType, IkeSpi, NoncePayload, NotifyPayload, NotifyType,
+    Version,
+};
 
 const CBC: Encryption = Encryption::AesCbc(AesKey::Bits256);
 const GCM: Encryption = Encryption::AesGcm16(AesKey::Bits256);
@@ -284,6 +287,30 @@ fn what_is_forgotten_has_to_come_again() {
     bench.reassembler.forget(false, MessageId::new(1));
     assert_eq!(bench.reassembler.octets(), 0);
     assert_eq!(bench.accept(&fragments[1]), Ok(Accepted::Incomplete { received: 1, total: 2 }));
+}
+
+#[test]
+fn payloads_in_front_of_the_first_fragment_are_authentic_and_kept() {
+    let mut bench = Bench::new(GCM);
+    let notify = Payload::Notify(NotifyPayload::new(NotifyType::InitialContact, Vec::new()));
+    let fragments = [(1, vec![0, 0, 0, 8]), (2, vec![1, 0, 0, 0])].map(|(number, chunk)| {
+        let first_inner = if number == 1 { PayloadType::Delete } else { PayloadType::None };
+        let fragment = FragmentNumber::new(number, 2).unwrap();
+        let plaintext = protect::padded(&chunk, &bench.cipher, &[]);
+        let body = [&[7; 8], plaintext.as_slice(), &[0; 16]].concat();
+        let covered = 28 + 8 + 4 + 4;
+        let skf = Payload::Skf(SkfPayload { first_inner, fragment, body });
+        let mut bytes = Message { header: header(1), payloads: vec![notify.clone(), skf] }.encode();
+        bytes.truncate(bytes.len() - 16);
+        bench.cipher.seal(&mut bench.crypto, &mut bytes, covered);
+        bytes
+    });
+    let payloads = vec![notify, Payload::Delete(DeletePayload::ike_sa())];
+    let whole = Message { header: header(1), payloads };
+    let mut forged = fragments[0].clone();
+    forged[35] ^= 1;
+    assert!(bench.accept(&forged).is_err());
+    assert_eq!(bench.accept_all(&fragments)[1], Accepted::Complete(whole));
 }
 
 #[test]
