@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{DecodeError, Message};
 
+mod codec;
+
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -50,15 +52,14 @@ fn critical(kind: u8) -> DecodeError {
 #[test]
 fn every_prefix_and_flipped_bit_of_a_codec_seed_gives_an_error_or_a_message() {
     for (name, bytes) in seeds("codec") {
+        codec::check(&bytes);
         for len in 0..bytes.len() {
             assert!(Message::decode(&bytes[..len]).is_err(), "{name}: first {len} bytes");
         }
         for bit in 0..bytes.len() * 8 {
             let mut bad = bytes.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(message) = Message::decode(&bad) {
-                assert_eq!(Message::decode(&message.encode()), Ok(message), "{name}: bit {bit}");
-            }
+            codec::check(&bad);
         }
     }
 }
