@@ -68,4 +68,4 @@ pub use event::{
 };
 pub use identity::Identity;
 pub use traffic_selector::TrafficSelectors;
-pub use v2::{Acquired, Endpoint, IkeKeys, Role, UnknownSa};
+pub use v2::{Acquired, Endpoint, IkeKeys, Role, UnknownSa, fragment};

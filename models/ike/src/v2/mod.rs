@@ -13,6 +13,7 @@ mod dispatch;
 mod endpoint;
 mod established;
 mod exchange;
+pub mod fragment;
 mod ike_sa;
 mod keys;
 mod nat;
