@@ -150,11 +150,13 @@ fn every_other_transform_id_is_unknown() {
     }
 }
 
+type Family = fn(AesKey) -> Encryption;
+
 #[test]
 fn strongswans_aliases_name_the_same_algorithms() {
     assert_eq!(Encryption::from_keyword("aes"), Some(Encryption::AesCbc(AesKey::Bits128)));
     for &key in AesKey::ALL {
-        let families: [([&str; 2], fn(AesKey) -> Encryption); 6] = [
+        let families: [([&str; 2], Family); 6] = [
             (["gcm8", "gcm64"], Encryption::AesGcm8),
             (["gcm12", "gcm96"], Encryption::AesGcm12),
             (["gcm", "gcm128"], Encryption::AesGcm16),
