@@ -18,7 +18,21 @@ pub struct Origin {
 }
 
 /// The libraries under the real provider.
-const LIBRARIES: [&str; 8] = ["ring", "aws-lc-rs", "num-bigint", "aes", "aes-gcm", "cbc", "hmac", "sha1"];
+const LIBRARIES: [&str; 13] = [
+    "ring",
+    "aws-lc-rs",
+    "num-bigint",
+    "aes",
+    "aes-gcm",
+    "cbc",
+    "ccm",
+    "cmac",
+    "ctr",
+    "des",
+    "hmac",
+    "md-5",
+    "sha1",
+];
 
 /// Versions are known to the lock file alone.
 const LOCK: &str = include_str!("../../../Cargo.lock");
