@@ -59,8 +59,10 @@ pub enum Encryption {
     ChaCha20Poly1305,
 }
 
-/// The families of AES with their transform IDs.
-const AES: [(u16, fn(AesBits) -> Encryption); 9] = [
+/// A transform ID of AES, and its algorithm for a key length.
+type Family = (u16, fn(AesBits) -> Encryption);
+
+const AES: [Family; 9] = [
     (12, Encryption::AesCbc),
     (13, Encryption::AesCtr),
     (14, Encryption::AesCcm8),
