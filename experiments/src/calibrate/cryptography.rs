@@ -1,7 +1,7 @@
 //! The cases of cryptography: every algorithm of the registry, through the real provider.
 //!
-//! The work meter counts CBC and its MAC as two operations, but a provider does them in one call. So the MAC is measured
-//! with NULL encryption, and CBC as what it adds to NULL over the same octets. NULL itself is free by that definition.
+//! The work meter counts CBC or CTR and its MAC as two operations, but a provider does them in one call. So the MAC is
+//! measured with NULL encryption, and the cipher as what it adds to NULL over the same octets. NULL itself is free by that definition.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) const SIZES: [usize; 4] = [64, 256, 1024, 4096];
 
 /// SPI and sequence number of ESP: what is covered by an ICV in front of IV and text.
 const HEADER_LEN: usize = 8;
-/// The fastest MAC beside CBC, so that least is taken off.
+/// The fastest MAC beside CBC or CTR, so that least is taken off.
 const CBC_COMPANION: Integrity = Integrity::HmacSha1_96;
 /// No algorithm here takes another time for other octets.
 const FILL: u8 = 0x5a;

@@ -47,7 +47,7 @@ type Section<'a> = (&'static str, &'a BTreeMap<String, CostEntry>, &'static str)
 
 fn sections(profile: &CostProfileFile) -> [Section<'_>; 9] {
     [
-        ("prf", &profile.prf, "One call of a PRF (HMAC), preparing its key included; octets of the message."),
+        ("prf", &profile.prf, "One call of a PRF, preparing its key included; octets of the message."),
         ("hash", &profile.hash, "One digest; octets of the message."),
         ("block", &profile.block, "Keying single DES and encrypting one block."),
         ("key_generation", &profile.key_generation, "The public value of a private key."),

@@ -238,8 +238,8 @@ fn protected_messages_open_with_the_keys_and_seal_to_the_same_bytes() {
     }
     println!("{opened} messages opened and sealed again:{report}");
     println!("algorithms that we do not have: {foreign:?}");
-    assert_eq!(foreign.into_keys().collect::<Vec<_>>(), ["v2-psk-3des-sha1-modp1024"]);
-    assert_eq!(opened, 259);
+    assert_eq!(foreign.into_keys().collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(opened, 263);
 }
 
 /// The fragments of one message, in the order of the capture.
