@@ -1,7 +1,8 @@
 //! Combined-mode ciphers: AES-GCM (RFC 4106, RFC 5282) and ChaCha20-Poly1305 (RFC 7634).
 //!
 //! All three share the construction: nonce = salt (4 octets, from the key material) | IV (8 octets, in the packet),
-//! associated data = the packet's header, ICV = the whole tag of 16 octets.
+//! associated data = the packet's header, ICV = the whole tag of 16 octets. With extended sequence numbers the header of
+//! ESP has the high half of the number in its middle, which is put together on the stack.
 
 use core::fmt;
 
@@ -12,12 +13,15 @@ use ring::aead::{Aad, Algorithm, LessSafeKey, Nonce, UnboundKey};
 
 use super::cipher::check_len;
 use crate::error::OpenError;
-use crate::provider::RawPacketCipher;
+use crate::provider::{RawPacketCipher, SeqHigh};
 
 const SALT_LEN: usize = 4;
 const IV_LEN: usize = 8;
 const NONCE_LEN: usize = SALT_LEN + IV_LEN;
 const TAG_LEN: usize = 16;
+/// SPI and low half of the sequence number.
+const ESP_HEADER_LEN: usize = 8;
+const EXTENDED_HEADER_LEN: usize = ESP_HEADER_LEN + SeqHigh::LEN;
 
 /// A keyed AEAD with nonces of 12 octets.
 pub(super) trait AeadKey: Send + Sync + fmt::Debug {
@@ -59,19 +63,41 @@ impl<K: fmt::Debug> fmt::Debug for AeadCipher<K> {
 }
 
 impl<K: AeadKey> RawPacketCipher for AeadCipher<K> {
-    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize) {
+    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize, high: Option<SeqHigh>) {
         let (header, rest) = buffer.split_at_mut(header_len);
         let (iv, text) = rest.split_at_mut(IV_LEN);
-        let tag = self.key.seal(self.nonce(iv), header, text);
+        let mut storage = [0; EXTENDED_HEADER_LEN];
+        let tag = self.key.seal(self.nonce(iv), associated_data(header, high, &mut storage), text);
         buffer.extend_from_slice(&tag);
     }
 
-    fn open<'a>(&self, buffer: &'a mut [u8], header_len: usize) -> Result<&'a mut [u8], OpenError> {
+    fn open<'a>(
+        &self,
+        buffer: &'a mut [u8],
+        header_len: usize,
+        high: Option<SeqHigh>,
+    ) -> Result<&'a mut [u8], OpenError> {
         check_len(buffer.len(), [header_len, IV_LEN, TAG_LEN])?;
         let (header, rest) = buffer.split_at_mut(header_len);
         let (iv, text) = rest.split_at_mut(IV_LEN);
-        self.key.open(self.nonce(iv), header, text)
+        let mut storage = [0; EXTENDED_HEADER_LEN];
+        self.key.open(self.nonce(iv), associated_data(header, high, &mut storage), text)
     }
+}
+
+/// The header itself, or with the high half between SPI and low half (RFC 4106 §5).
+fn associated_data<'a>(
+    header: &'a [u8],
+    high: Option<SeqHigh>,
+    storage: &'a mut [u8; EXTENDED_HEADER_LEN],
+) -> &'a [u8] {
+    let Some(high) = high else { return header };
+    assert_eq!(header.len(), ESP_HEADER_LEN, "only ESP has extended sequence numbers");
+    let (spi, low) = header.split_at(ESP_HEADER_LEN - SeqHigh::LEN);
+    for (place, part) in [spi, &high.octets(), low].into_iter().enumerate() {
+        storage[place * SeqHigh::LEN..][..SeqHigh::LEN].copy_from_slice(part);
+    }
+    storage
 }
 
 /// AES-GCM with 128 or 256 bits, or ChaCha20-Poly1305.
