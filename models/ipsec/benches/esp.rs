@@ -15,8 +15,8 @@ use cbc::cipher::block_padding::NoPadding;
 use cbc::cipher::{BlockModeDecrypt as _, BlockModeEncrypt as _, InnerIvInit as _, KeyInit as _};
 use ipseclab_crypto::{AesKey, Crypto, Encryption, Integrity, Purpose, RandomSource, RealProvider, Secret};
 use ipseclab_ipsec::{
-    DefaultAction, Engine, EngineConfig, Inbound, Mode, Outbound, PolicyId, SaPair, SaParameters, Spd,
-    SpdAction, SpdEntry, Spi, TrafficSelector,
+    DefaultAction, Engine, EngineConfig, Inbound, Lifetime, Mode, Outbound, OutboundUse, PolicyId, SaPair,
+    SaParameters, Spd, SpdAction, SpdEntry, Spi, TrafficSelector,
 };
 use ring::{aead, hmac};
 
@@ -109,7 +109,7 @@ fn engine(address: Ipv4Addr, pair: SaPair) -> Engine<()> {
     };
     let config = EngineConfig::new(Spd::new(vec![entry], DefaultAction::Discard), address);
     let mut engine = Engine::new(config, Crypto::new(Arc::new(RealProvider::new())), Box::new(Counting(0)));
-    engine.install(Duration::ZERO, pair).expect("the engine is fresh");
+    engine.install(Duration::ZERO, pair, OutboundUse::Now).expect("the engine is fresh");
     engine
 }
 
@@ -121,6 +121,7 @@ fn pair(suite: Suite, inbound: u32, outbound: u32, here: Ipv4Addr, there: Ipv4Ad
         local_ts: vec![TrafficSelector::ANY],
         remote_ts: vec![TrafficSelector::ANY],
         idle_timeout: None,
+        lifetime: Lifetime::UNLIMITED,
     }
 }
 
@@ -130,6 +131,7 @@ fn sa((encryption, integrity): Suite, spi: u32, source: Ipv4Addr, destination: I
         encryption,
         encryption_key: Secret::new(vec![7; encryption.key_material_len()]),
         integrity: integrity.map(|algorithm| (algorithm, Secret::new(vec![8; algorithm.key_len()]))),
+        esn: false,
         mode: Mode::Tunnel,
         source,
         destination,

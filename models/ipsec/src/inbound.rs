@@ -1,5 +1,6 @@
 //! From the unprotected to the protected side: SPI, replay, ICV, selectors (RFC 4301 §5.2, RFC 4303 §3.4).
 
+use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use smoltcp::wire::{IpProtocol, Ipv4Packet, UdpPacket};
@@ -7,8 +8,9 @@ use smoltcp::wire::{IpProtocol, Ipv4Packet, UdpPacket};
 use crate::discard::DiscardReason;
 use crate::engine::Engine;
 use crate::esp::{self, Opened};
+use crate::event::Event;
 use crate::ip;
-use crate::sad::Mode;
+use crate::sa::Mode;
 use crate::selector::{Direction, Selectors};
 use crate::spd::{DefaultAction, SpdAction};
 use crate::spi::Spi;
@@ -95,10 +97,12 @@ impl<T> Engine<T> {
     /// Clear traffic may pass only where the SPD would let it go out in the clear (RFC 4301 §5.2 step 3b).
     fn admit_clear(&mut self, selectors: &Selectors) -> Result<Option<Spi>, DiscardReason> {
         let default = self.config.spd.default_action();
-        match self.config.spd.lookup(Direction::Inbound, selectors).map(|entry| entry.action) {
+        match self.lookup(Direction::Inbound, selectors) {
             Some(SpdAction::Bypass) => Ok(None),
             Some(SpdAction::Discard) => Err(DiscardReason::PolicyDiscard),
-            Some(SpdAction::Protect { .. }) => Err(DiscardReason::InboundPolicy),
+            Some(SpdAction::Protect { .. } | SpdAction::ProtectInstalled { .. }) => {
+                Err(DiscardReason::InboundPolicy)
+            }
             None if default == DefaultAction::Bypass => Ok(None),
             None => Err(DiscardReason::NoPolicy),
         }
@@ -111,13 +115,22 @@ impl<T> Engine<T> {
         offset: usize,
         encapsulated: bool,
     ) -> Result<Spi, DiscardReason> {
-        let (spi, number) = esp::header(&packet[offset..])?;
+        let (spi, low) = esp::header(&packet[offset..])?;
+        let from = encapsulated.then(|| udp_source(packet, offset));
         let child = self.sad.get_mut(spi).ok_or(DiscardReason::UnknownSpi)?;
-        if !child.inbound.window.check(number) {
-            return Err(DiscardReason::Replay);
+        let inbound = &mut child.inbound;
+        if inbound.sa.usage.is_over() {
+            return Err(DiscardReason::LifetimeExceeded);
         }
-        let opened = esp::open(&child.inbound.sa.cipher, &mut self.crypto, &mut packet[offset..])?;
-        child.inbound.window.update(number);
+        let number = inbound.number(low).ok_or(DiscardReason::Replay)?;
+        let high = number.implicit(inbound.sa.esn);
+        let opened = esp::open(&inbound.sa.cipher, &mut self.crypto, &mut packet[offset..], high)?;
+        inbound.window.update(number);
+        // The other end sends on this pair, so it can receive on it.
+        child.outbound.enabled = true;
+        if let Some((address, port)) = from.filter(|from| inbound.has_moved(number, *from)) {
+            self.events.push_back(Event::MappingChanged { spi, address, port });
+        }
         if opened.next_header == esp::NO_NEXT_HEADER {
             return Err(DiscardReason::Dummy);
         }
@@ -128,9 +141,16 @@ impl<T> Engine<T> {
         if !child.covers(Direction::Inbound, &selectors) {
             return Err(DiscardReason::InboundPolicy);
         }
-        child.count_inbound(self.now, packet.len());
+        let limits = child.inbound.sa.usage.add(self.now, packet.len());
+        self.events.extend(limits.map(|limit| Event::expired(spi, Direction::Inbound, limit)));
         Ok(spi)
     }
+}
+
+/// Address and port that a packet with ESP in UDP at `offset` comes from.
+fn udp_source(packet: &[u8], offset: usize) -> (Ipv4Addr, u16) {
+    let datagram = UdpPacket::new_unchecked(&packet[offset - ip::UDP_LEN..]);
+    (Ipv4Packet::new_unchecked(packet).src_addr(), datagram.src_port())
 }
 
 fn port_4500(datagram: &[u8], offset: usize, fragment: bool) -> Result<Arrival, DiscardReason> {
@@ -195,8 +215,14 @@ mod tests {
         let parameters = pair(Mode::Tunnel).inbound;
         let mut iv = [0; 8];
         Counting::default().fill(Purpose::Iv, &mut iv);
-        let envelope =
-            Envelope { spi: parameters.spi, number: SeqNo::new(1), iv: &iv, next_header, headroom: 0 };
+        let envelope = Envelope {
+            spi: parameters.spi,
+            number: SeqNo::new(1),
+            esn: false,
+            iv: &iv,
+            next_header,
+            headroom: 0,
+        };
         let cipher = crypto().packet_cipher(parameters.encryption, &parameters.encryption_key, None);
         let esp = esp::seal(&cipher, &mut crypto(), &envelope, payload);
         let mut packet = Vec::new();

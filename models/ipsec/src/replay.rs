@@ -2,7 +2,8 @@
 //!
 //! Checking and updating are two calls because the integrity check stands between them: a forged packet must not
 //! move the window. Bit `n` of the mask stands for `highest - n`, so a shift moves the window.
-//! Left out: extended sequence numbers (appendix A), for which the numbers are already 64 bits wide.
+//! Of an extended sequence number the packet carries the low half; the window tells the high half (appendix A2.2).
+//! Left out: finding the high half again after 2³² packets were lost in a row (appendix A3).
 
 use crate::spi::SeqNo;
 
@@ -26,6 +27,17 @@ impl ReplayWindow {
             None => true,
             Some(age) => age < Self::LEN && self.seen >> age & 1 == 0,
         }
+    }
+
+    /// The extended sequence number whose low half a packet carries: of the numbers with this low half the one that is
+    /// inside the window or the nearest right of it. `None` when there is no such number.
+    pub fn extend(&self, low: u32) -> Option<SeqNo> {
+        let low = u64::from(low);
+        let bottom = self.highest.value().saturating_sub(Self::LEN - 1);
+        // The first number from the bottom of the window on with this low half.
+        let number = bottom >> 32 << 32 | low;
+        let number = if number < bottom { number.checked_add(1 << 32)? } else { number };
+        Some(SeqNo::new(number))
     }
 
     /// Marks a number that passed [`check`](Self::check) and then its packet's integrity check.
