@@ -50,6 +50,8 @@ mod acquire;
 mod child;
 mod discard;
 mod engine;
+#[cfg(test)]
+mod esn;
 mod esp;
 mod event;
 mod inbound;

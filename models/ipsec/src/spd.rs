@@ -272,6 +272,25 @@ mod tests {
         })
     }
 
+    fn rule(name: &str, policy: u32) -> SpdEntry {
+        let any = || vec![TrafficSelector::ANY];
+        let action = SpdAction::Protect { policy: PolicyId(policy), mode: Mode::Tunnel };
+        SpdEntry { name: String::from(name), local: any(), remote: any(), action }
+    }
+
+    #[test]
+    fn replaced_entries_keep_their_place() {
+        let mut spd =
+            Spd::new(vec![rule("a", 1), rule("b", 2), rule("c", 3), rule("d", 2)], DefaultAction::Discard);
+        let names = |spd: &Spd| spd.entries().iter().map(|entry| entry.name.clone()).collect::<String>();
+        assert_eq!(spd.replace(PolicyId(2), [rule("x", 2), rule("y", 2)]), 2);
+        assert_eq!(names(&spd), "axyc");
+        assert_eq!(spd.replace(PolicyId(2), []), 2);
+        assert_eq!(names(&spd), "ac");
+        assert_eq!(spd.replace(PolicyId(7), [rule("z", 7)]), 0);
+        assert_eq!(names(&spd), "acz");
+    }
+
     proptest! {
         #[test]
         fn the_first_match_wins_with_and_without_the_cache(
@@ -282,6 +301,28 @@ mod tests {
             for (packet, outbound) in packets {
                 let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
                 prop_assert_eq!(spd.lookup(direction, &packet, |_| true), naive(&entries, direction, &packet));
+            }
+        }
+
+        #[test]
+        fn entries_for_installed_pairs_count_only_while_a_pair_covers(
+            entries in prop::collection::vec(entry(), 0..3 * SCAN_ENTRIES),
+            places in prop::collection::vec(0..3 * SCAN_ENTRIES, 0..6),
+            packets in prop::collection::vec((packet(), any::<bool>()), 0..30),
+        ) {
+            let mut spd = Spd::new(entries, DefaultAction::Discard);
+            for place in places {
+                let action = SpdAction::ProtectInstalled { policy: PolicyId(9) };
+                let (local, remote) = (vec![TrafficSelector::ANY], vec![TrafficSelector::ANY]);
+                spd.insert(place, SpdEntry { name: String::new(), local, remote, action });
+            }
+            let all = spd.entries().to_vec();
+            let fixed: Vec<SpdEntry> =
+                all.iter().filter(|entry| entry.action.policy() != Some(PolicyId(9))).cloned().collect();
+            for (packet, covered) in packets {
+                let expected = if covered { &all } else { &fixed };
+                let found = spd.lookup(Direction::Outbound, &packet, |policy| covered && policy == PolicyId(9));
+                prop_assert_eq!(found, naive(expected, Direction::Outbound, &packet));
             }
         }
 
