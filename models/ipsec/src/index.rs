@@ -36,8 +36,45 @@ impl Network {
 pub(crate) struct RemoteIndex {
     /// Slots under each network, in order of installation.
     slots: BTreeMap<Network, Vec<usize>>,
-    /// How many networks of each length there are.
-    lengths: BTreeMap<u32, usize>,
+    lengths: Lengths,
+}
+
+/// How many networks of each length there are, and the lengths in use as bits, so that a packet goes over few.
+#[derive(Debug)]
+struct Lengths {
+    counts: [usize; 33],
+    used: u64,
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self { counts: [0; 33], used: 0 }
+    }
+}
+
+impl Lengths {
+    fn add(&mut self, prefix_len: u32) {
+        self.counts[prefix_len as usize] += 1;
+        self.used |= 1 << prefix_len;
+    }
+
+    fn remove(&mut self, prefix_len: u32) {
+        let count = &mut self.counts[prefix_len as usize];
+        *count -= 1;
+        if *count == 0 {
+            self.used &= !(1 << prefix_len);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u32> + use<> {
+        let mut rest = self.used;
+        core::iter::from_fn(move || {
+            let prefix_len = rest.trailing_zeros();
+            let some = rest != 0;
+            rest &= rest.wrapping_sub(1);
+            some.then_some(prefix_len)
+        })
+    }
 }
 
 impl RemoteIndex {
@@ -46,7 +83,7 @@ impl RemoteIndex {
         for network in remote.iter().filter_map(|selector| Network::of(selector.addresses)) {
             let slots = self.slots.entry(network).or_default();
             if slots.is_empty() {
-                *self.lengths.entry(network.prefix_len).or_default() += 1;
+                self.lengths.add(network.prefix_len);
             }
             // Selectors of one pair often differ in ports alone.
             if slots.last() != Some(&slot) {
@@ -62,28 +99,19 @@ impl RemoteIndex {
             slots.retain(|other| *other != slot);
             if slots.is_empty() {
                 self.slots.remove(&network);
-                self.forget_length(network.prefix_len);
+                self.lengths.remove(network.prefix_len);
             }
         }
     }
 
     /// Slots of the pairs that may cover a packet from or to this address of the other side; a pair may come twice.
     pub(crate) fn candidates(&self, remote: Ipv4Addr) -> impl Iterator<Item = usize> + '_ {
-        let networks = self.lengths.keys().map(move |prefix_len| Network::around(remote, *prefix_len));
+        let networks = self.lengths.iter().map(move |prefix_len| Network::around(remote, prefix_len));
         networks.filter_map(|network| self.slots.get(&network)).flatten().copied()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
-    }
-
-    fn forget_length(&mut self, prefix_len: u32) {
-        if let Some(count) = self.lengths.get_mut(&prefix_len) {
-            *count -= 1;
-            if *count == 0 {
-                self.lengths.remove(&prefix_len);
-            }
-        }
     }
 }
 
@@ -142,7 +170,7 @@ mod tests {
             for (slot, ranges) in pairs.iter().enumerate() {
                 index.remove(slot, &remote(ranges));
             }
-            prop_assert!(index.is_empty() && index.lengths.is_empty());
+            prop_assert!(index.is_empty() && index.lengths.used == 0);
         }
     }
 
