@@ -317,7 +317,7 @@ impl Host {
                 self.close_child(run.now, spi);
             }
             EngineEvent::SeqExhausted { spi } | EngineEvent::HardExpired { spi, .. } => {
-                self.close_child(run.now, spi)
+                self.close_child(run.now, spi);
             }
             // Pairs are installed without a lifetime, and paths do not change.
             EngineEvent::SoftExpired { .. } | EngineEvent::MappingChanged { .. } => {}
