@@ -93,6 +93,25 @@ fn an_aead_has_the_high_half_between_spi_and_low_half() {
 }
 
 #[test]
+fn a_gmac_has_the_high_half_in_front_of_all_that_it_covers() {
+    let encryption = Encryption::AesGmac(AesKey::Bits128);
+    let material = octets(3, encryption.key_material_len());
+    let cipher = session().packet_cipher(encryption, &Secret::new(material.clone()), None);
+    let plain = plain_packet(&cipher);
+    let (key, salt) = material.split_at(encryption.key_len());
+    let bare = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_128_GCM, key).unwrap());
+    let nonce = [salt, &plain[HEADER_LEN..16]].concat().try_into().unwrap();
+    let associated = [&plain[..4], &[1, 2, 3, 4], &plain[4..]].concat();
+    let nonce = aead::Nonce::assume_unique_for_key(nonce);
+    let tag = bare.seal_in_place_separate_tag(nonce, aead::Aad::from(associated), &mut []).unwrap();
+    let sealed = seal(&cipher, &plain, Some(HIGH));
+    assert_eq!(sealed, [&plain[..], tag.as_ref()].concat());
+    let mut packet = sealed.clone();
+    cipher.open_numbered(&mut session(), &mut packet, HEADER_LEN, Some(SeqHigh(9))).unwrap_err();
+    assert_eq!(packet, sealed, "a refused packet is left as it came");
+}
+
+#[test]
 fn a_separate_icv_covers_the_high_half_behind_the_ciphertext() {
     let suite = (Encryption::AesCbc(AesKey::Bits128), Some(Integrity::HmacSha2_256_128));
     let cipher = keyed(&session(), suite, 4);

@@ -1,4 +1,5 @@
-//! Encryption and a separate ICV: AES-CBC (RFC 3602) or NULL (RFC 2410) with an HMAC over everything before the ICV.
+//! Encryption and a separate ICV: CBC (RFC 2405, RFC 2451, RFC 3602), AES-CTR (RFC 3686, RFC 5930) or NULL (RFC 2410)
+//! with a MAC over everything before the ICV.
 //!
 //! The high half of an extended sequence number stands for a moment where the ICV is or will be, so that what the ICV
 //! covers is one piece and nothing is allocated. The ICV is checked before anything is decrypted (RFC 4303 §3.4.4.1, RFC 7296 §3.14).
@@ -7,10 +8,12 @@ use core::fmt;
 
 use cbc::cipher::array::Array;
 use cbc::cipher::consts::U16;
+use cbc::cipher::typenum::Unsigned as _;
 use cbc::cipher::{
     BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt as _, BlockModeEncrypt as _, BlockSizeUser,
-    InnerIvInit as _, KeyInit,
+    InnerIvInit as _, KeyInit, StreamCipher as _,
 };
+use ctr::{Ctr32BE, CtrCore};
 
 use super::cipher::check_len;
 use super::digest::IntegrityKey;
@@ -32,7 +35,7 @@ pub(super) trait Text: Send + Sync {
     fn decrypt(&self, iv: &[u8], text: &mut [u8]);
 }
 
-/// One direction of an SA under a cipher and an HMAC.
+/// One direction of an SA under a cipher and a MAC.
 pub(super) struct EncryptThenMac<T> {
     text: T,
     integrity: IntegrityKey,
@@ -114,7 +117,7 @@ impl Text for NullText {
     fn decrypt(&self, _iv: &[u8], _text: &mut [u8]) {}
 }
 
-/// CBC over a block cipher with blocks of 16 octets; the key schedule is kept.
+/// CBC over a block cipher; the key schedule is kept.
 pub(super) struct Cbc<C>(C);
 
 impl<C: KeyInit> Cbc<C> {
@@ -125,10 +128,10 @@ impl<C: KeyInit> Cbc<C> {
 
 impl<C> Text for Cbc<C>
 where
-    C: BlockCipherEncrypt + BlockCipherDecrypt + BlockSizeUser<BlockSize = U16> + Send + Sync,
+    C: BlockCipherEncrypt + BlockCipherDecrypt + Send + Sync,
 {
-    const IV_LEN: usize = 16;
-    const BLOCK_LEN: usize = 16;
+    const IV_LEN: usize = C::BlockSize::USIZE;
+    const BLOCK_LEN: usize = C::BlockSize::USIZE;
 
     fn encrypt(&self, iv: &[u8], text: &mut [u8]) {
         let (blocks, _) = Array::slice_as_chunks_mut(text);
@@ -140,5 +143,43 @@ where
         let (blocks, _) = Array::slice_as_chunks_mut(text);
         let mode = cbc::Decryptor::inner_iv_slice_init(&self.0, iv);
         mode.expect("the IV is one block").decrypt_blocks(blocks);
+    }
+}
+
+/// Octets of the nonce that the key material ends with (RFC 3686 §5.1).
+const CTR_NONCE_LEN: usize = 4;
+const CTR_IV_LEN: usize = 8;
+
+/// CTR over a cipher with blocks of 16 octets: nonce | IV | counter from 1 (RFC 3686 §4).
+pub(super) struct Ctr<C> {
+    cipher: C,
+    nonce: [u8; CTR_NONCE_LEN],
+}
+
+impl<C: KeyInit> Ctr<C> {
+    pub(super) fn new(key: &[u8], nonce: &[u8]) -> Self {
+        let cipher = C::new_from_slice(key).expect("the caller has checked the key's length");
+        Self { cipher, nonce: nonce.try_into().expect("the key material ends with the nonce") }
+    }
+}
+
+impl<C> Text for Ctr<C>
+where
+    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send + Sync,
+{
+    const IV_LEN: usize = CTR_IV_LEN;
+    const BLOCK_LEN: usize = 1;
+
+    fn encrypt(&self, iv: &[u8], text: &mut [u8]) {
+        let mut block = [0; 16];
+        block[..CTR_NONCE_LEN].copy_from_slice(&self.nonce);
+        block[CTR_NONCE_LEN..CTR_NONCE_LEN + CTR_IV_LEN].copy_from_slice(iv);
+        block[15] = 1;
+        let core = CtrCore::inner_iv_init(&self.cipher, &block.into());
+        Ctr32BE::from_core(core).apply_keystream(text);
+    }
+
+    fn decrypt(&self, iv: &[u8], text: &mut [u8]) {
+        self.encrypt(iv, text);
     }
 }

@@ -1,6 +1,6 @@
 //! Key derivation (RFC 7296 §2.14, §2.15, §2.17).
 
-use ipseclab_crypto::{Crypto, PacketCipher, Secret};
+use ipseclab_crypto::{Crypto, PacketCipher, Prf, Secret};
 
 use crate::event::DirectionKeys;
 use crate::proposal::{ChosenEsp, ChosenIke};
@@ -46,7 +46,8 @@ impl IkeKeys {
         values: SaInitValues<'_>,
     ) -> Self {
         let nonces = [values.nonce_i, values.nonce_r].concat();
-        let skeyseed = crypto.prf(chosen.prf, &nonces, &[shared_secret.expose()]);
+        let key = skeyseed_key(chosen.prf, values.nonce_i, values.nonce_r);
+        let skeyseed = crypto.prf(chosen.prf, &key, &[shared_secret.expose()]);
         let spi_i = values.spi_i.as_u64().to_be_bytes();
         let spi_r = values.spi_r.as_u64().to_be_bytes();
         let prf_len = chosen.prf.key_len();
@@ -117,6 +118,12 @@ impl IkeKeys {
     }
 }
 
+/// Both nonces, or as many of their first octets as the PRF has room for, half of them from each (RFC 7296 §2.14).
+fn skeyseed_key(prf: Prf, nonce_i: &[u8], nonce_r: &[u8]) -> Vec<u8> {
+    let share = prf.fixed_key_len().map_or(usize::MAX, |len| len / 2);
+    [nonce_i, nonce_r].map(|nonce| &nonce[..share.min(nonce.len())]).concat()
+}
+
 /// "Key Pad for IKEv2", 17 ASCII octets (RFC 7296 §2.15).
 const KEY_PAD: &[u8] = b"Key Pad for IKEv2";
 
@@ -151,7 +158,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use ipseclab_crypto::{AesKey, Encryption, Integrity, KeyExchangeMethod, Prf, RealProvider};
+    use ipseclab_crypto::{AesKey, Encryption, Integrity, KeyExchangeMethod, RealProvider};
 
     use super::*;
     use crate::proposal::Esn;
@@ -201,6 +208,24 @@ mod tests {
             [&keys.sk_d, &keys.sk_ai, &keys.sk_ar, &keys.sk_ei, &keys.sk_er, &keys.sk_pi, &keys.sk_pr];
         assert_eq!(in_order.map(Secret::len), [20, 20, 20, 16, 16, 20, 20]);
         assert_eq!(in_order.map(Secret::expose).concat(), vector.octets("dkm"));
+    }
+
+    #[test]
+    fn a_prf_made_of_aes_takes_half_its_key_from_each_nonce_and_prf_plus_the_whole_nonces() {
+        let (vector, secret) = (Vector::read(), Secret::new([7; 32]));
+        let (nonce_i, nonce_r) = (vector.octets("nonce_i"), vector.octets("nonce_r"));
+        let (spi_i, spi_r) = (vector.spi("spi_i"), vector.spi("spi_r"));
+        let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
+        for prf in [Prf::AesXcbc, Prf::AesCmac] {
+            let values = SaInitValues { nonce_i: &nonce_i, nonce_r: &nonce_r, spi_i, spi_r };
+            let keys = IkeKeys::derive(&mut crypto, ChosenIke { prf, ..chosen() }, &secret, values);
+            let key = [&nonce_i[..8], &nonce_r[..8]].concat();
+            assert_eq!(keys.skeyseed, crypto.prf(prf, &key, &[secret.expose()]));
+            let spis = [spi_i, spi_r].map(|spi| spi.as_u64().to_be_bytes());
+            let seed = [&nonce_i[..], &nonce_r, &spis[0], &spis[1]];
+            assert_eq!(keys.sk_d, crypto.prf_plus(prf, keys.skeyseed.expose(), &seed, 16));
+            assert_eq!([&keys.sk_d, &keys.sk_pi, &keys.sk_pr].map(Secret::len), [16; 3]);
+        }
     }
 
     #[test]
