@@ -3,8 +3,10 @@
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
+use ipseclab_crypto::Crypto;
 use smoltcp::wire::{IpProtocol, Ipv4Packet, UdpPacket};
 
+use crate::child::InboundSa;
 use crate::discard::DiscardReason;
 use crate::engine::Engine;
 use crate::esp::{self, Opened};
@@ -13,7 +15,7 @@ use crate::ip;
 use crate::sa::Mode;
 use crate::selector::{Direction, Selectors};
 use crate::spd::{DefaultAction, SpdAction};
-use crate::spi::Spi;
+use crate::spi::{SeqNo, Spi};
 use crate::udp_encap::Port4500;
 
 /// What becomes of a packet that arrives.
@@ -118,17 +120,10 @@ impl<T> Engine<T> {
         let (spi, low) = esp::header(&packet[offset..])?;
         let from = encapsulated.then(|| udp_source(packet, offset));
         let child = self.sad.get_mut(spi).ok_or(DiscardReason::UnknownSpi)?;
-        let inbound = &mut child.inbound;
-        if inbound.sa.usage.is_over() {
-            return Err(DiscardReason::LifetimeExceeded);
-        }
-        let number = inbound.number(low).ok_or(DiscardReason::Replay)?;
-        let high = number.implicit(inbound.sa.esn);
-        let opened = esp::open(&inbound.sa.cipher, &mut self.crypto, &mut packet[offset..], high)?;
-        inbound.window.update(number);
+        let (number, opened) = child.inbound.open(&mut self.crypto, low, &mut packet[offset..])?;
         // The other end sends on this pair, so it can receive on it.
         child.outbound.enabled = true;
-        if let Some((address, port)) = from.filter(|from| inbound.has_moved(number, *from)) {
+        if let Some((address, port)) = from.filter(|from| child.inbound.has_moved(number, *from)) {
             self.events.push_back(Event::MappingChanged { spi, address, port });
         }
         if opened.next_header == esp::NO_NEXT_HEADER {
@@ -144,6 +139,24 @@ impl<T> Engine<T> {
         let limits = child.inbound.sa.usage.add(self.now, packet.len());
         self.events.extend(limits.map(|limit| Event::expired(spi, Direction::Inbound, limit)));
         Ok(spi)
+    }
+}
+
+impl InboundSa {
+    /// Opens an ESP packet, of whose number `low` is sent, and marks the number as received.
+    fn open(
+        &mut self,
+        crypto: &mut Crypto,
+        low: u32,
+        packet: &mut [u8],
+    ) -> Result<(SeqNo, Opened), DiscardReason> {
+        if self.sa.usage.is_over() {
+            return Err(DiscardReason::LifetimeExceeded);
+        }
+        let number = self.number(low).ok_or(DiscardReason::Replay)?;
+        let opened = esp::open(&self.sa.cipher, crypto, packet, number.implicit(self.sa.esn))?;
+        self.window.update(number);
+        Ok((number, opened))
     }
 }
 
@@ -207,7 +220,6 @@ mod tests {
 
     use super::*;
     use crate::esp::Envelope;
-    use crate::spi::SeqNo;
     use crate::testing::{Counting, LEFT, RIGHT, crypto, engine, mirrored, pair, ping};
 
     /// What the peer of `pair(Mode::Tunnel)` could send under its key: any payload, any next header.

@@ -71,6 +71,17 @@ fn a_new_mapping_is_told_once_and_followed_when_the_owner_says_so() {
 }
 
 #[test]
+fn a_mapping_that_was_not_followed_is_told_again_after_another_move() {
+    let (mut left, mut right) = ends(&IN_UDP.pair(0x1000));
+    let elsewhere = Ipv4Addr::new(203, 0, 113, 6);
+    for remote in [LEFT, elsewhere] {
+        assert!(right.update_path(spi(0x1001), Path { local: RIGHT, remote, udp_encap: Some(PORTS) }));
+        delivered(right.inbound(seconds(0), translated(to_right(&mut left), MAPPED), 0));
+        assert_eq!(events(&mut right), [mapping(MAPPED)], "not at {remote}");
+    }
+}
+
+#[test]
 fn forged_replayed_and_overtaken_packets_move_nobody() {
     let (mut left, mut right) = ends(&IN_UDP.pair(0x1000));
     let [overtaken, newer] = [(); 2].map(|()| to_right(&mut left));

@@ -104,6 +104,18 @@ fn a_pair_that_is_used_up_hands_over_to_one_that_is_not() {
 }
 
 #[test]
+fn the_newest_pair_is_the_last_one_installed_whatever_was_removed() {
+    let (mut left, _) = ends(&pair(0x1000));
+    for name in [0x3000, 0x2000] {
+        left.install(seconds(0), pair(name), OutboundUse::Now).unwrap();
+        assert_eq!(outbound_spi(&mut left), Some(name + 1));
+    }
+    left.remove(spi(0x1000)).unwrap();
+    left.install(seconds(0), pair(0x1000), OutboundUse::Now).unwrap();
+    assert_eq!(outbound_spi(&mut left), Some(0x1001));
+}
+
+#[test]
 fn a_trap_asks_again_when_its_last_pair_is_gone() {
     let (mut left, _) = ends(&pair(0x1000));
     left.install(seconds(0), pair(0x2000), OutboundUse::Now).unwrap();
