@@ -116,24 +116,24 @@ impl Packet {
     fn sealing(mut self) -> impl FnMut() {
         move || {
             self.buffer.truncate(self.covered_len);
-            self.cipher.seal(&mut self.buffer, HEADER_LEN);
+            self.cipher.seal(&mut self.buffer, HEADER_LEN, None);
         }
     }
 
     /// Decrypts over and over, after restoring the ciphertext.
     fn opening(mut self) -> impl FnMut() -> usize {
-        self.cipher.seal(&mut self.buffer, HEADER_LEN);
+        self.cipher.seal(&mut self.buffer, HEADER_LEN, None);
         let sealed = self.buffer.clone();
         move || {
             self.buffer.copy_from_slice(&sealed);
-            let text = self.cipher.open(&mut self.buffer, HEADER_LEN);
+            let text = self.cipher.open(&mut self.buffer, HEADER_LEN, None);
             text.expect("what was sealed opens").len()
         }
     }
 
     /// What [`opening`](Self::opening) does besides.
     fn restoring(mut self) -> Repeated {
-        self.cipher.seal(&mut self.buffer, HEADER_LEN);
+        self.cipher.seal(&mut self.buffer, HEADER_LEN, None);
         let sealed = self.buffer.clone();
         repeated(move || {
             self.buffer.copy_from_slice(&sealed);

@@ -36,7 +36,7 @@ mod work;
 
 pub use algorithm::{AesKey, Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 pub use error::{KeyExchangeError, OpenError};
-pub use provider::{Provider, RawPacketCipher};
+pub use provider::{Provider, RawPacketCipher, SeqHigh};
 pub use random::{Purpose, RandomSource};
 pub use real::RealProvider;
 pub use secret::Secret;

@@ -54,22 +54,49 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
     ) -> Box<dyn RawPacketCipher>;
 }
 
+/// The high half of an extended sequence number: authenticated, never sent (RFC 4303 §2.2.1).
+///
+/// The ICV of a separate integrity algorithm covers it behind the ciphertext; an AEAD has it in its associated data,
+/// between the SPI and the low half (RFC 4106 §5, RFC 7634 §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeqHigh(pub u32);
+
+impl SeqHigh {
+    /// Octets of it.
+    pub const LEN: usize = 4;
+
+    /// As it is authenticated.
+    pub const fn octets(self) -> [u8; Self::LEN] {
+        self.0.to_be_bytes()
+    }
+}
+
 /// Encryption and integrity of one direction of one SA, IKE or ESP: combined mode or encrypt-then-MAC.
 ///
 /// The layout is the one that SK payloads and ESP share: `header | IV | plaintext or ciphertext | ICV`.
-/// With an AEAD the header is the associated data; otherwise the ICV covers header, IV and ciphertext.
+/// With an AEAD the header is the associated data; otherwise the ICV covers header, IV and ciphertext. What both ends
+/// know and do not send, [`SeqHigh`], is covered too where it is given.
 pub trait RawPacketCipher: Send + Sync + core::fmt::Debug {
     /// Encrypts in place what follows `header_len` octets of header and the IV, and appends the ICV.
     /// The plaintext is already padded to the block length.
     ///
     /// # Panics
-    /// When the buffer is shorter than header and IV, or the plaintext is not whole blocks.
-    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize);
+    /// When the buffer is shorter than header and IV, the plaintext is not whole blocks, or there is a high half to
+    /// another header than ESP's with an AEAD.
+    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize, high: Option<SeqHigh>);
 
     /// Checks the ICV at the end of `buffer`, decrypts in place, and returns the plaintext with its padding.
     /// After an error the octets behind the IV are unspecified, but never the plaintext.
     ///
     /// # Errors
     /// When the buffer is too short, the ciphertext is not whole blocks, or the ICV is wrong.
-    fn open<'a>(&self, buffer: &'a mut [u8], header_len: usize) -> Result<&'a mut [u8], OpenError>;
+    ///
+    /// # Panics
+    /// When there is a high half to another header than ESP's with an AEAD.
+    fn open<'a>(
+        &self,
+        buffer: &'a mut [u8],
+        header_len: usize,
+        high: Option<SeqHigh>,
+    ) -> Result<&'a mut [u8], OpenError>;
 }

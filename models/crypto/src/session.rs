@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 use crate::error::{KeyExchangeError, OpenError};
-use crate::provider::{Provider, RawPacketCipher};
+use crate::provider::{Provider, RawPacketCipher, SeqHigh};
 use crate::secret::Secret;
 use crate::work::{Operation, Work, WorkMeter};
 
@@ -132,14 +132,25 @@ impl PacketCipher {
         self.encryption.needs_random_iv()
     }
 
-    /// See [`RawPacketCipher::seal`].
+    /// See [`RawPacketCipher::seal`]; without extended sequence numbers.
     pub fn seal(&self, crypto: &mut Crypto, buffer: &mut Vec<u8>, header_len: usize) {
-        let octets = buffer.len() - header_len - self.iv_len();
-        self.record(crypto, Operation::Encrypt(self.encryption), octets, buffer.len());
-        self.raw.seal(buffer, header_len);
+        self.seal_numbered(crypto, buffer, header_len, None);
     }
 
-    /// See [`RawPacketCipher::open`].
+    /// See [`RawPacketCipher::seal`].
+    pub fn seal_numbered(
+        &self,
+        crypto: &mut Crypto,
+        buffer: &mut Vec<u8>,
+        header_len: usize,
+        high: Option<SeqHigh>,
+    ) {
+        let octets = buffer.len() - header_len - self.iv_len();
+        self.record(crypto, Operation::Encrypt(self.encryption), octets, buffer.len() + implicit_len(high));
+        self.raw.seal(buffer, header_len, high);
+    }
+
+    /// See [`RawPacketCipher::open`]; without extended sequence numbers.
     ///
     /// # Errors
     /// When the packet is malformed or its ICV is wrong.
@@ -149,11 +160,25 @@ impl PacketCipher {
         buffer: &'a mut [u8],
         header_len: usize,
     ) -> Result<&'a mut [u8], OpenError> {
+        self.open_numbered(crypto, buffer, header_len, None)
+    }
+
+    /// See [`RawPacketCipher::open`].
+    ///
+    /// # Errors
+    /// When the packet is malformed or its ICV is wrong.
+    pub fn open_numbered<'a>(
+        &self,
+        crypto: &mut Crypto,
+        buffer: &'a mut [u8],
+        header_len: usize,
+        high: Option<SeqHigh>,
+    ) -> Result<&'a mut [u8], OpenError> {
         let overhead = header_len + self.iv_len() + self.icv_len();
         let octets = buffer.len().saturating_sub(overhead);
-        let covered = buffer.len().saturating_sub(self.icv_len());
+        let covered = buffer.len().saturating_sub(self.icv_len()) + implicit_len(high);
         self.record(crypto, Operation::Decrypt(self.encryption), octets, covered);
-        self.raw.open(buffer, header_len)
+        self.raw.open(buffer, header_len, high)
     }
 
     fn record(&self, crypto: &mut Crypto, cipher: Operation, octets: usize, covered: usize) {
@@ -162,6 +187,11 @@ impl PacketCipher {
             crypto.meter.record(Operation::Integrity(integrity), covered);
         }
     }
+}
+
+/// Octets that are authenticated without being sent.
+const fn implicit_len(high: Option<SeqHigh>) -> usize {
+    if high.is_some() { SeqHigh::LEN } else { 0 }
 }
 
 fn total_len(parts: &[&[u8]]) -> usize {

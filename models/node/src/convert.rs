@@ -4,10 +4,11 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use ipseclab_ike::config::Mode as IkeMode;
+use ipseclab_ike::proposal::Esn;
 use ipseclab_ike::wire::{AddressRange as IkeRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{ChildSaEstablished, DirectionKeys, TrafficSelectors};
 use ipseclab_ipsec::{
-    AddressRange, DiscardReason, Mode, PolicyId, PortRange, SaPair, SaParameters, Selectors, Spi,
+    AddressRange, DiscardReason, Lifetime, Mode, PolicyId, PortRange, SaPair, SaParameters, Selectors, Spi,
     TrafficSelector, UdpEncap,
 };
 use ipseclab_net::DropReason;
@@ -60,6 +61,7 @@ pub(crate) fn sa_pair(child: &ChildSaEstablished, idle_timeout: Option<Duration>
         local_ts: ipsec_selectors(&child.local_ts),
         remote_ts: ipsec_selectors(&child.remote_ts),
         idle_timeout,
+        lifetime: Lifetime::UNLIMITED,
     })
 }
 
@@ -78,6 +80,7 @@ impl Direction<'_> {
             encryption: child.proposal.encryption,
             encryption_key: self.keys.encryption.clone(),
             integrity: child.proposal.integrity.map(|algorithm| (algorithm, self.keys.integrity.clone())),
+            esn: child.proposal.esn == Esn::Yes,
             mode: ipsec_mode(child.mode),
             source: self.ends.0,
             destination: self.ends.1,
@@ -107,7 +110,7 @@ pub(crate) fn drop_reason(reason: DiscardReason) -> DropReason {
         DiscardReason::Integrity => DropReason::Integrity,
         DiscardReason::Malformed | DiscardReason::Padding => DropReason::EspMalformed,
         DiscardReason::InboundPolicy => DropReason::SpdUnprotected,
-        DiscardReason::SeqExhausted => DropReason::SequenceExhausted,
+        DiscardReason::SeqExhausted | DiscardReason::LifetimeExceeded => DropReason::SequenceExhausted,
         DiscardReason::Fragment => DropReason::FragmentUnsupported,
         DiscardReason::TooBig => DropReason::EncapsulatedTooLong,
         DiscardReason::CongestionMark => DropReason::CongestionMark,

@@ -12,7 +12,8 @@ use ipseclab_crypto::{Crypto, Provider};
 use ipseclab_ike::config::{ConnectionId, EndpointConfig};
 use ipseclab_ike::{Acquired, CloseReason, Endpoint, Event, IkeSaId, Role, Transmit};
 use ipseclab_ipsec::{
-    ChildSaCounters, Engine, EngineConfig, Event as EngineEvent, Inbound, Outbound, PolicyId, Spd, Spi,
+    ChildSaCounters, Engine, EngineConfig, Event as EngineEvent, Inbound, Outbound, OutboundUse, PolicyId,
+    Spd, Spi,
 };
 use ipseclab_net::{DropReason, Ipv4Net, Ipv4View, Packet, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
@@ -315,7 +316,11 @@ impl Host {
                 run.push(Output::Step(Box::new(Step::IdleTimeout { spi_in: spi.value() })));
                 self.close_child(run.now, spi);
             }
-            EngineEvent::SeqExhausted { spi } => self.close_child(run.now, spi),
+            EngineEvent::SeqExhausted { spi } | EngineEvent::HardExpired { spi, .. } => {
+                self.close_child(run.now, spi);
+            }
+            // Pairs are installed without a lifetime, and paths do not change.
+            EngineEvent::SoftExpired { .. } | EngineEvent::MappingChanged { .. } => {}
         }
     }
 
@@ -387,7 +392,9 @@ impl Host {
         }
         let idle = self.inactivity.get(child.connection.0 as usize).copied().flatten();
         let pair = convert::sa_pair(child, idle).expect("an IPv4 endpoint agrees on IPv4 and on valid SPIs");
-        self.engine.install(run.now, pair).expect("the endpoint draws each inbound SPI once");
+        self.engine
+            .install(run.now, pair, OutboundUse::Now)
+            .expect("the endpoint draws each inbound SPI once");
         self.children.insert(child.spi_in, child.ike_sa);
         // Their wait for the SA is no stage of their own way, so a new trail begins here.
         while let Some((bytes, _)) = self.engine.poll_packet() {

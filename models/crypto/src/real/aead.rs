@@ -2,7 +2,9 @@
 //! ChaCha20-Poly1305 (RFC 7634).
 //!
 //! All share the construction: nonce = salt (from the key material) | IV (8 octets, in the packet), associated data =
-//! the packet's header, ICV = the tag. GMAC takes the whole packet as associated data and encrypts nothing.
+//! the packet's header, ICV = the tag. GMAC takes the whole packet as associated data and encrypts nothing. With extended
+//! sequence numbers the header of ESP has the high half of the number in its middle: put together on the stack, or for
+//! GMAC in the packet itself for as long as it takes.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -13,11 +15,17 @@ use ring::aead::{Aad, Algorithm, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 use super::cipher::check_len;
 use crate::error::OpenError;
-use crate::provider::RawPacketCipher;
+use crate::provider::{RawPacketCipher, SeqHigh};
 
 const IV_LEN: usize = 8;
 /// The longest tag; shorter ones are its first octets.
 const TAG_LEN_MAX: usize = 16;
+/// SPI and low half of the sequence number.
+const ESP_HEADER_LEN: usize = 8;
+const EXTENDED_HEADER_LEN: usize = ESP_HEADER_LEN + SeqHigh::LEN;
+/// Where the high half stands in the header.
+const HIGH_START: usize = ESP_HEADER_LEN - SeqHigh::LEN;
+const HIGH_END: usize = HIGH_START + SeqHigh::LEN;
 
 /// A keyed AEAD with nonces of a salt and an IV.
 pub(super) trait AeadKey: Send + Sync + fmt::Debug {
@@ -62,18 +70,26 @@ impl<K: fmt::Debug> fmt::Debug for AeadCipher<K> {
 }
 
 impl<K: AeadKey> RawPacketCipher for AeadCipher<K> {
-    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize) {
+    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize, high: Option<SeqHigh>) {
         let (header, rest) = buffer.split_at_mut(header_len);
         let (iv, text) = rest.split_at_mut(IV_LEN);
-        let tag = self.key.seal(&self.nonce(iv)[..K::NONCE_LEN], header, text);
+        let mut storage = [0; EXTENDED_HEADER_LEN];
+        let associated = associated_data(header, high, &mut storage);
+        let tag = self.key.seal(&self.nonce(iv)[..K::NONCE_LEN], associated, text);
         buffer.extend_from_slice(&tag[..K::TAG_LEN]);
     }
 
-    fn open<'a>(&self, buffer: &'a mut [u8], header_len: usize) -> Result<&'a mut [u8], OpenError> {
+    fn open<'a>(
+        &self,
+        buffer: &'a mut [u8],
+        header_len: usize,
+        high: Option<SeqHigh>,
+    ) -> Result<&'a mut [u8], OpenError> {
         check_len(buffer.len(), [header_len, IV_LEN, K::TAG_LEN])?;
         let (header, rest) = buffer.split_at_mut(header_len);
         let (iv, text) = rest.split_at_mut(IV_LEN);
-        self.key.open(&self.nonce(iv)[..K::NONCE_LEN], header, text)
+        let mut storage = [0; EXTENDED_HEADER_LEN];
+        self.key.open(&self.nonce(iv)[..K::NONCE_LEN], associated_data(header, high, &mut storage), text)
     }
 }
 
@@ -85,6 +101,25 @@ impl<K: AeadKey> GmacCipher<K> {
     pub(super) fn new(key: K, salt: &[u8]) -> Self {
         Self(AeadCipher::new(key, salt))
     }
+
+    /// Whether the tag behind `covered_len` octets is theirs; the buffer is afterwards as it was.
+    fn verify(&self, nonce: &[u8], buffer: &mut [u8], covered_len: usize, high: Option<SeqHigh>) -> bool {
+        let (packet, tag) = buffer.split_at_mut(covered_len);
+        let Some(high) = high else { return self.0.key.open(nonce, packet, tag).is_ok() };
+        let mut received = [0; TAG_LEN_MAX];
+        let received = &mut received[..K::TAG_LEN];
+        received.copy_from_slice(tag);
+        buffer.copy_within(HIGH_START..covered_len, HIGH_END);
+        buffer[HIGH_START..HIGH_END].copy_from_slice(&high.octets());
+        let extended_len = covered_len + SeqHigh::LEN;
+        let mut checked = [0; TAG_LEN_MAX];
+        let checked = &mut checked[..K::TAG_LEN];
+        checked.copy_from_slice(received);
+        let genuine = self.0.key.open(nonce, &buffer[..extended_len], checked).is_ok();
+        buffer.copy_within(HIGH_END..extended_len, HIGH_START);
+        buffer[covered_len..].copy_from_slice(received);
+        genuine
+    }
 }
 
 impl<K: fmt::Debug> fmt::Debug for GmacCipher<K> {
@@ -94,20 +129,49 @@ impl<K: fmt::Debug> fmt::Debug for GmacCipher<K> {
 }
 
 impl<K: AeadKey> RawPacketCipher for GmacCipher<K> {
-    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize) {
+    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize, high: Option<SeqHigh>) {
         let nonce = self.0.nonce(&buffer[header_len..header_len + IV_LEN]);
+        if let Some(high) = high {
+            assert_eq!(header_len, ESP_HEADER_LEN, "only ESP has extended sequence numbers");
+            buffer.splice(HIGH_START..HIGH_START, high.octets());
+        }
         let tag = self.0.key.seal(&nonce[..K::NONCE_LEN], buffer, &mut []);
+        if high.is_some() {
+            buffer.drain(HIGH_START..HIGH_END);
+        }
         buffer.extend_from_slice(&tag[..K::TAG_LEN]);
     }
 
-    fn open<'a>(&self, buffer: &'a mut [u8], header_len: usize) -> Result<&'a mut [u8], OpenError> {
+    fn open<'a>(
+        &self,
+        buffer: &'a mut [u8],
+        header_len: usize,
+        high: Option<SeqHigh>,
+    ) -> Result<&'a mut [u8], OpenError> {
         check_len(buffer.len(), [header_len, IV_LEN, K::TAG_LEN])?;
-        let (packet, tag) = buffer.split_at_mut(buffer.len() - K::TAG_LEN);
-        let (front, text) = (header_len + IV_LEN, &mut *tag);
-        let nonce = self.0.nonce(&packet[header_len..front]);
-        self.0.key.open(&nonce[..K::NONCE_LEN], packet, text)?;
-        Ok(&mut packet[front..])
+        assert!(high.is_none() || header_len == ESP_HEADER_LEN, "only ESP has extended sequence numbers");
+        let (front, end) = (header_len + IV_LEN, buffer.len() - K::TAG_LEN);
+        let nonce = self.0.nonce(&buffer[header_len..front]);
+        if !self.verify(&nonce[..K::NONCE_LEN], buffer, end, high) {
+            return Err(OpenError::Integrity);
+        }
+        Ok(&mut buffer[front..end])
     }
+}
+
+/// The header itself, or with the high half between SPI and low half (RFC 4106 §5).
+fn associated_data<'a>(
+    header: &'a [u8],
+    high: Option<SeqHigh>,
+    storage: &'a mut [u8; EXTENDED_HEADER_LEN],
+) -> &'a [u8] {
+    let Some(high) = high else { return header };
+    assert_eq!(header.len(), ESP_HEADER_LEN, "only ESP has extended sequence numbers");
+    let (spi, low) = header.split_at(ESP_HEADER_LEN - SeqHigh::LEN);
+    for (place, part) in [spi, &high.octets(), low].into_iter().enumerate() {
+        storage[place * SeqHigh::LEN..][..SeqHigh::LEN].copy_from_slice(part);
+    }
+    storage
 }
 
 /// AES-GCM with 128 or 256 bits, or ChaCha20-Poly1305.

@@ -1,7 +1,8 @@
 //! Encryption and a separate ICV: CBC (RFC 2405, RFC 2451, RFC 3602), AES-CTR (RFC 3686, RFC 5930) or NULL (RFC 2410)
 //! with a MAC over everything before the ICV.
 //!
-//! The ICV is checked before anything is decrypted (RFC 4303 §3.4.4.1, RFC 7296 §3.14).
+//! The high half of an extended sequence number stands for a moment where the ICV is or will be, so that what the ICV
+//! covers is one piece and nothing is allocated. The ICV is checked before anything is decrypted (RFC 4303 §3.4.4.1, RFC 7296 §3.14).
 
 use core::fmt;
 
@@ -17,7 +18,10 @@ use ctr::{Ctr32BE, CtrCore};
 use super::cipher::check_len;
 use super::digest::IntegrityKey;
 use crate::error::OpenError;
-use crate::provider::RawPacketCipher;
+use crate::provider::{RawPacketCipher, SeqHigh};
+
+/// Octets of the longest ICV, that of HMAC-SHA2-512-256; the shortest is longer than [`SeqHigh`].
+const ICV_MAX: usize = 32;
 
 /// A keyed cipher without integrity.
 pub(super) trait Text: Send + Sync {
@@ -43,6 +47,22 @@ impl<T> EncryptThenMac<T> {
     }
 }
 
+impl<T> EncryptThenMac<T> {
+    /// Whether the ICV behind `covered_len` octets is theirs; the buffer is afterwards as it was.
+    fn verify(&self, buffer: &mut [u8], covered_len: usize, high: Option<SeqHigh>) -> bool {
+        let (covered, icv) = buffer.split_at(covered_len);
+        let Some(high) = high else { return self.integrity.verify(covered, icv) };
+        let mut received = [0; ICV_MAX];
+        let received = &mut received[..icv.len()];
+        received.copy_from_slice(icv);
+        let end = covered_len + SeqHigh::LEN;
+        buffer[covered_len..end].copy_from_slice(&high.octets());
+        let genuine = self.integrity.verify(&buffer[..end], received);
+        buffer[covered_len..].copy_from_slice(received);
+        genuine
+    }
+}
+
 impl<T> fmt::Debug for EncryptThenMac<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(core::any::type_name::<Self>()).finish_non_exhaustive()
@@ -50,25 +70,36 @@ impl<T> fmt::Debug for EncryptThenMac<T> {
 }
 
 impl<T: Text> RawPacketCipher for EncryptThenMac<T> {
-    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize) {
+    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize, high: Option<SeqHigh>) {
         let (iv, text) = buffer[header_len..].split_at_mut(T::IV_LEN);
         assert_eq!(text.len() % T::BLOCK_LEN, 0, "the caller pads to whole blocks");
         self.text.encrypt(iv, text);
+        let end = buffer.len();
+        if let Some(high) = high {
+            buffer.extend_from_slice(&high.octets());
+        }
+        let implicit = end..buffer.len();
         self.integrity.append_icv(buffer);
+        buffer.drain(implicit);
     }
 
-    fn open<'a>(&self, buffer: &'a mut [u8], header_len: usize) -> Result<&'a mut [u8], OpenError> {
+    fn open<'a>(
+        &self,
+        buffer: &'a mut [u8],
+        header_len: usize,
+        high: Option<SeqHigh>,
+    ) -> Result<&'a mut [u8], OpenError> {
         let icv_len = self.integrity.icv_len();
         check_len(buffer.len(), [header_len, T::IV_LEN, icv_len])?;
-        let (covered, icv) = buffer.split_at_mut(buffer.len() - icv_len);
-        let len = covered.len() - header_len - T::IV_LEN;
+        let covered_len = buffer.len() - icv_len;
+        let len = covered_len - header_len - T::IV_LEN;
         if !len.is_multiple_of(T::BLOCK_LEN) {
             return Err(OpenError::NotWholeBlocks { len });
         }
-        if !self.integrity.verify(covered, icv) {
+        if !self.verify(buffer, covered_len, high) {
             return Err(OpenError::Integrity);
         }
-        let (iv, text) = covered[header_len..].split_at_mut(T::IV_LEN);
+        let (iv, text) = buffer[header_len..covered_len].split_at_mut(T::IV_LEN);
         self.text.decrypt(iv, text);
         Ok(text)
     }

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use ipseclab_crypto::{AesKey, Encryption, Integrity, Secret};
-use ipseclab_ipsec::{EngineConfig, Inbound, Mode, SaPair, SaParameters, Spi, TrafficSelector, UdpEncap};
+use ipseclab_ipsec::{
+    EngineConfig, Inbound, Lifetime, Mode, OutboundUse, SaPair, SaParameters, Spi, TrafficSelector, UdpEncap,
+};
 use serde::Deserialize;
 
 use crate::pcap::{ipv4_packets, reference};
@@ -88,6 +90,7 @@ fn parameters(keys: &SaKeys) -> Option<SaParameters> {
         encryption,
         encryption_key: Secret::new(octets(&keys.encr_key)),
         integrity: integrity.map(|algorithm| (algorithm, Secret::new(integrity_key))),
+        esn: false,
         mode: Mode::Tunnel,
         source: keys.src.parse().ok()?,
         destination: keys.dst.parse().ok()?,
@@ -105,6 +108,7 @@ fn both_ways(sa: &SaParameters) -> SaPair {
         local_ts: vec![TrafficSelector::ANY],
         remote_ts: vec![TrafficSelector::ANY],
         idle_timeout: None,
+        lifetime: Lifetime::UNLIMITED,
     }
 }
 
@@ -124,7 +128,7 @@ fn randomness(sa: &SaParameters, packets: &[Vec<u8>]) -> Vec<u8> {
 
 fn receiver(sa: &SaParameters) -> TestEngine {
     let mut receiver = engine(sa.destination, protect_all(Mode::Tunnel));
-    receiver.install(Duration::ZERO, both_ways(sa)).unwrap();
+    receiver.install(Duration::ZERO, both_ways(sa), OutboundUse::Now).unwrap();
     receiver
 }
 
@@ -138,7 +142,7 @@ fn open_all(sa: &SaParameters, packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
 fn seal_all(sa: &SaParameters, inner: &[Vec<u8>], packets: &[Vec<u8>]) {
     let config = EngineConfig::new(protect_all(Mode::Tunnel), sa.source);
     let mut sender = engine_with(config, Scripted::new(randomness(sa, packets)));
-    sender.install(Duration::ZERO, both_ways(sa)).unwrap();
+    sender.install(Duration::ZERO, both_ways(sa), OutboundUse::Now).unwrap();
     for (inner, captured) in inner.iter().zip(packets) {
         let ours = sent(sender.outbound(Duration::ZERO, inner.clone(), 0));
         assert_eq!(ours[..4], captured[..4], "version, traffic class, length");
@@ -248,6 +252,7 @@ fn the_wireshark_ikev2_sample_opens() {
             encryption,
             encryption_key,
             integrity,
+            esn: false,
             mode: Mode::Tunnel,
             source: address(12),
             destination: address(16),
@@ -259,7 +264,7 @@ fn the_wireshark_ikev2_sample_opens() {
             ..EngineConfig::new(protect_all(Mode::Tunnel), sa.destination)
         };
         let mut receiver = engine_with(config, Scripted::default());
-        receiver.install(Duration::ZERO, both_ways(&sa)).unwrap();
+        receiver.install(Duration::ZERO, both_ways(&sa), OutboundUse::Now).unwrap();
         let inner: Vec<Vec<u8>> =
             ours.into_iter().map(|packet| delivered(receiver.inbound(Duration::ZERO, packet, 0))).collect();
         assert!(inner.iter().all(|packet| packet[9] == 1), "pings");
