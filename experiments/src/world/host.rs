@@ -1,7 +1,7 @@
 //! Hosts: endpoint, policies and traps of one node.
 
 use ipseclab_crypto::Secret;
-use ipseclab_ike::config::{Child, Connection, EndpointConfig, Limits, Mode as IkeMode, RetransmitPolicy};
+use ipseclab_ike::config::{Child, Connection, EndpointConfig, Mode as IkeMode, RetransmitPolicy};
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector};
@@ -28,10 +28,11 @@ pub(super) fn config(
     let indices = connections.at(node);
     let sides: Vec<_> = indices.iter().map(|index| Side::of(scenario, *index, node)).collect();
     let ike = EndpointConfig {
-        local_address: settings.nat.map_or(settings.address, |nat| nat.inside),
-        connections: sides.iter().map(Side::connection).collect(),
-        limits: Limits::default(),
         trace: observe.steps,
+        ..EndpointConfig::new(
+            settings.nat.map_or(settings.address, |nat| nat.inside).into(),
+            sides.iter().map(Side::connection).collect(),
+        )
     };
     Some(HostConfig {
         networks: settings.networks.iter().copied().map(ipv4_net).collect(),
@@ -70,34 +71,29 @@ impl<'a> Side<'a> {
         let (local_id, remote_id) = self.turn(&written.local_id, &written.remote_id);
         let (psk, _) = self.turn(&written.psk, &written.remote_psk);
         let (proposals, _) = self.turn(&written.proposals, &written.remote_proposals);
-        Connection {
-            name: written.name.clone(),
-            // Whoever is behind a NAT shows up with an address and port that nobody knows beforehand.
-            remote_address: peer.nat.is_none().then_some(peer.address.into()),
-            proposals: proposals.clone(),
-            local_id: identity(local_id),
-            remote_id: identity(remote_id),
-            psk: Secret::new(psk.as_slice()),
-            encap: written.encap,
-            retransmit: RetransmitPolicy {
-                timeout: written.retransmission.timeout.to_duration(),
-                base_permille: written.retransmission.base_thousandths,
-                tries: written.retransmission.tries,
-            },
-            dpd_delay: written.dpd_delay.map(ipseclab_sim::SimDuration::to_duration),
-            child: self.child(),
-        }
+        let (local_id, remote_id) = (identity(local_id), identity(remote_id));
+        let mut connection = Connection::new(&written.name, local_id, remote_id, Secret::new(psk.as_slice()));
+        // Whoever is behind a NAT shows up with an address and port that nobody knows beforehand.
+        connection.remote_address = peer.nat.is_none().then_some(peer.address.into());
+        connection.proposals.clone_from(proposals);
+        connection.encap = written.encap;
+        connection.retransmit = RetransmitPolicy {
+            timeout: written.retransmission.timeout.to_duration(),
+            base_permille: written.retransmission.base_thousandths,
+            tries: written.retransmission.tries,
+        };
+        connection.dpd_delay = written.dpd_delay.map(ipseclab_sim::SimDuration::to_duration);
+        connection.children.push(self.child());
+        connection
     }
 
     fn child(&self) -> Child {
         let own = self.child_end();
-        Child {
-            name: self.child.name.clone(),
-            local_ts: ike_selectors(&own.local_ts),
-            remote_ts: ike_selectors(&own.remote_ts),
-            esp_proposals: own.esp_proposals.clone(),
-            mode: self.mode(),
-        }
+        let mut child =
+            Child::new(&self.child.name, ike_selectors(&own.local_ts), ike_selectors(&own.remote_ts));
+        child.esp_proposals.clone_from(&own.esp_proposals);
+        child.mode = self.mode();
+        child
     }
 
     /// The node's own configuration of the tunnel.

@@ -40,6 +40,8 @@ fn purpose_name(purpose: Purpose) -> &'static str {
         Purpose::Iv => "iv",
         Purpose::Padding => "padding",
         Purpose::Eap => "eap",
+        Purpose::Cookie => "cookie",
+        Purpose::Jitter => "jitter",
     }
 }
 
