@@ -68,6 +68,7 @@
 //! ```
 
 pub mod config;
+pub mod credential;
 mod event;
 mod identity;
 pub mod proposal;
@@ -79,6 +80,6 @@ pub use event::{
     ChildSaEstablished, CloseReason, DirectionKeys, DropReason, Event, FailureReason, IkeSaEstablished,
     IkeSaId, IkeSaKeys, MessageInfo, Transmit,
 };
-pub use identity::Identity;
+pub use identity::{Fit, Identity, IdentityPattern};
 pub use traffic_selector::TrafficSelectors;
 pub use v2::{Acquired, Endpoint, IkeKeys, Role, UnknownSa};
