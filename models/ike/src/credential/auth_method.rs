@@ -17,7 +17,7 @@ use ipseclab_crypto::{Crypto, KeyKind, PrivateKey, PublicKey, SignatureScheme};
 use super::algorithm::{algorithm_identifier, scheme_of};
 use crate::wire::{AuthMethod, AuthPayload};
 
-/// Hashes of a SIGNATURE_HASH_ALGORITHMS notify that are read; a few more than exist.
+/// Hashes of a `SIGNATURE_HASH_ALGORITHMS` notify that are read; a few more than exist.
 const HASHES_MAX: usize = 32;
 
 /// A hash of the IANA registry "IKEv2 Hash Algorithms" (RFC 7427 §7, RFC 8420 §3).
@@ -37,7 +37,7 @@ impl SignatureHash {
     /// What strongSwan announces, in its order.
     pub const ALL: &[Self] = &[Self::Sha2_256, Self::Sha2_384, Self::Sha2_512, Self::Identity];
 
-    /// The number in SIGNATURE_HASH_ALGORITHMS.
+    /// The number in `SIGNATURE_HASH_ALGORITHMS`.
     pub const fn code(self) -> u16 {
         match self {
             Self::Sha2_256 => 2,
@@ -47,12 +47,12 @@ impl SignatureHash {
         }
     }
 
-    /// The data of a SIGNATURE_HASH_ALGORITHMS notify that announces `hashes`.
+    /// The data of a `SIGNATURE_HASH_ALGORITHMS` notify that announces `hashes`.
     pub fn to_notify(hashes: &[Self]) -> Vec<u8> {
         hashes.iter().flat_map(|hash| hash.code().to_be_bytes()).collect()
     }
 
-    /// The hashes that a SIGNATURE_HASH_ALGORITHMS notify announces, without those unknown here (SHA-1 among them).
+    /// The hashes that a `SIGNATURE_HASH_ALGORITHMS` notify announces, without those unknown here (SHA-1 is).
     pub fn from_notify(data: &[u8]) -> Vec<Self> {
         let codes = data.chunks_exact(2).take(HASHES_MAX).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
         let mut hashes = Vec::new();

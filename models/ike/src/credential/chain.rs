@@ -166,7 +166,7 @@ impl<'a> Chain<'a> {
         if trust.anchors.iter().any(|anchor| anchor.as_der() == end_entity.as_der()) {
             return Ok(Self(vec![end_entity]));
         }
-        search.extend(vec![end_entity]).map(Self)
+        search.extend(&[end_entity]).map(Self)
     }
 
     /// The path, the end entity first and the trust anchor last.
@@ -190,7 +190,7 @@ struct Search<'a, 'c> {
 
 impl<'a> Search<'a, '_> {
     /// Continues a path that holds so far to an anchor.
-    fn extend(&mut self, path: Vec<&'a Certificate>) -> Result<Vec<&'a Certificate>, ChainError> {
+    fn extend(&mut self, path: &[&'a Certificate]) -> Result<Vec<&'a Certificate>, ChainError> {
         let last = path[path.len() - 1];
         if path.len() > self.trust.policy.len_max {
             return Err(ChainError::PathTooLong);
@@ -202,9 +202,9 @@ impl<'a> Search<'a, '_> {
             if !issuer.subject().is_same(last.issuer()) || path.contains(&issuer) {
                 continue;
             }
-            let step = self.check_link(&path, issuer).and_then(|()| {
-                let longer = [path.as_slice(), &[issuer]].concat();
-                if is_anchor { Ok(longer) } else { self.extend(longer) }
+            let step = self.check_link(path, issuer).and_then(|()| {
+                let longer = [path, &[issuer]].concat();
+                if is_anchor { Ok(longer) } else { self.extend(&longer) }
             });
             match step {
                 Ok(whole) => return Ok(whole),

@@ -9,7 +9,7 @@ use core::fmt;
 
 use der::asn1::ObjectIdentifier;
 use der::{Decode as _, Encode as _, Tag, Tagged as _};
-use x509_cert::name::RdnSequence;
+use x509_cert::name::{RdnSequence, RelativeDistinguishedName};
 
 /// RDNs in a name, as many as strongSwan reads.
 const RDNS_MAX: usize = 20;
@@ -118,7 +118,7 @@ impl DistinguishedName {
             return Err(NameError::TooLong);
         }
         let name = RdnSequence::from_der(der).map_err(|_| NameError::Malformed)?;
-        let attributes = name.iter().flat_map(|rdn| rdn.iter()).map(|attribute| Attribute {
+        let attributes = name.iter().flat_map(RelativeDistinguishedName::iter).map(|attribute| Attribute {
             kind: attribute.oid,
             tag: attribute.value.tag(),
             value: attribute.value.value().to_vec(),

@@ -207,25 +207,25 @@ fn extensions(request: &Request<'_>) -> Result<Vec<u8>, IssueError> {
         Usage::Authentication => (NO_AUTHORITY, KeyUsages::DigitalSignature.into()),
         Usage::Encipherment => (NO_AUTHORITY, KeyUsages::KeyEncipherment.into()),
     };
-    let mut all = extension("2.5.29.19", true, written("constraints", constraints.to_der())?)?;
-    all.extend(extension("2.5.29.15", true, written("a key usage", KeyUsage(usage).to_der())?)?);
+    let mut all = extension("2.5.29.19", true, &written("constraints", constraints.to_der())?)?;
+    all.extend(extension("2.5.29.15", true, &written("a key usage", KeyUsage(usage).to_der())?)?);
     if !request.alt_names.is_empty() {
         let names = request.alt_names.iter().map(general_name).collect::<Result<Vec<_>, _>>()?;
         let value = written("alternative names", SubjectAltName(names).to_der())?;
-        all.extend(extension("2.5.29.17", request.subject.is_empty(), value)?);
+        all.extend(extension("2.5.29.17", request.subject.is_empty(), &value)?);
     }
     Ok(all)
 }
 
 const NO_AUTHORITY: BasicConstraints = BasicConstraints { ca: false, path_len_constraint: None };
 
-fn extension(kind: &str, critical: bool, value: Vec<u8>) -> Result<Vec<u8>, IssueError> {
+fn extension(kind: &str, critical: bool, value: &[u8]) -> Result<Vec<u8>, IssueError> {
     let kind = written(
         "an extension",
         ObjectIdentifier::new(kind).map_err(Into::into).and_then(|oid| oid.to_der()),
     )?;
     let critical = if critical { tlv(0x01, &[0xff]) } else { Vec::new() };
-    Ok(tlv(0x30, &[kind, critical, tlv(0x04, &value)].concat()))
+    Ok(tlv(0x30, &[kind, critical, tlv(0x04, value)].concat()))
 }
 
 fn general_name(identity: &Identity) -> Result<GeneralName, IssueError> {
