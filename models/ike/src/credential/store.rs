@@ -89,8 +89,8 @@ impl Owners {
 }
 
 impl Credentials {
-    /// Our certificate for `identity`, and for the first authority of ours when there is no identity. Where several
-    /// fit, one below an authority of `requested` (a peer's CERTREQ) comes first, then the order of configuration.
+    /// Our certificate for `identity`, or any of ours when there is none. Where several fit, one below an authority of
+    /// `requested` (a peer's CERTREQ) comes first, then the order of configuration.
     pub fn certificate_for(
         &self,
         crypto: &mut Crypto,

@@ -57,7 +57,7 @@ fn inner(crypto: &mut Crypto, set: &KeySet, messages: &[Vec<u8>], from_initiator
     split(first, &text)
 }
 
-/// One side's part of IKE_AUTH.
+/// One side's part of `IKE_AUTH`.
 struct Proof {
     payloads: Payloads,
     signed: Vec<u8>,

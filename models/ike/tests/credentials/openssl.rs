@@ -81,8 +81,8 @@ fn names_that_openssl_wrote_as_utf8_are_those_that_we_write_as_printable_strings
 fn certreq_names_an_authority_by_the_sha1_of_its_key() {
     // openssl x509 -pubkey | openssl pkey -pubin -outform DER | openssl sha1
     let hash = certificate(vector!("root.pem")).key_hash(&mut crypto());
-    let shown: String = hash.iter().map(|octet| format!("{octet:02x}")).collect();
-    assert_eq!(shown, "1535325cef2b112868f9e2a2926992976325be79");
+    let shown = Identity::KeyId(hash.to_vec()).to_string();
+    assert_eq!(shown, "keyid:1535325cef2b112868f9e2a2926992976325be79");
 }
 
 #[test]
