@@ -1,10 +1,12 @@
 //! Each way in which a chain can fail has its own error.
 
 use ipseclab_ike::credential::issue::{IssueError, Request, Usage};
-use ipseclab_ike::credential::{Certificate, ChainError, Crl, DistinguishedName, Revocation};
+use ipseclab_ike::credential::{
+    Certificate, Chain, ChainError, ChainPolicy, Crl, DistinguishedName, Revocation, TrustStore,
+};
 use ipseclab_ike::{Identity, IdentityPattern};
 
-use crate::world::{Authority, Trust, crypto, name, validity};
+use crate::world::{Authority, NOW, Trust, crypto, name, validity};
 
 fn trust<'a>(anchors: &[&'a Authority]) -> Trust<'a> {
     Trust { anchors: anchors.to_vec(), ..Trust::default() }
@@ -98,6 +100,25 @@ fn a_path_has_a_limit_and_so_has_the_search() {
     let chain = Trust { sent: authorities.iter().collect(), ..trust(&[&root]) };
     assert_eq!(chain.verify(&authorities[5].peer(7)), Ok(8));
     assert_eq!(chain.verify(&authorities[6].peer(7)), Err(ChainError::PathTooLong));
+}
+
+#[test]
+fn a_search_ends_after_so_many_signatures() {
+    let root = Authority::root("Root", 1);
+    let twins: Vec<_> = (2..12).map(|seed| root.below("Twin", seed, Usage::Authority(None))).collect();
+    let peer = twins[9].peer(7);
+    let (anchors, sent) =
+        ([root.certificate.clone()], twins.iter().map(|twin| twin.certificate.clone()).collect::<Vec<_>>());
+    let verify = |signatures_max| {
+        let policy = ChainPolicy { signatures_max, ..ChainPolicy::default() };
+        let trust = TrustStore { anchors: &anchors, intermediates: &[], crls: &[], policy };
+        let mut crypto = crypto();
+        let trusted = Chain::verify(&mut crypto, NOW, &peer, &sent, trust).is_ok();
+        (trusted, crypto.take_work().len())
+    };
+    // Ten authorities of one name are tried, and the tenth leads to the root.
+    assert_eq!(verify(11), (true, 11));
+    assert_eq!(verify(10), (false, 10));
 }
 
 #[test]

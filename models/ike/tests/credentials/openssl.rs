@@ -95,3 +95,26 @@ fn pem_texts_hold_chains_and_may_be_wrong() {
     let long = vec![0x30; 20_000];
     assert_eq!(Certificate::from_der(&long), Err(CertificateError::TooLong { len: 20_000, max: 16_384 }));
 }
+
+#[test]
+fn short_keys_and_critical_constraints_read_and_are_refused_by_name() {
+    let relaxed = Revocation::Relaxed;
+    assert_eq!(verify(NOW, vector!("rsa1024.pem"), relaxed), Err(ChainError::UnsupportedKey));
+    assert_eq!(verify(NOW, vector!("critical.pem"), relaxed), Err(ChainError::UnsupportedExtension));
+    assert!(certificate(vector!("critical.pem")).has_unknown_critical());
+}
+
+#[test]
+fn damaged_certificates_of_openssl_never_panic_and_are_never_trusted() {
+    let (peer, anchor) = (certificate(vector!("peer.pem")), [certificate(vector!("inter.pem"))]);
+    let trust =
+        TrustStore { anchors: &anchor, intermediates: &[], crls: &[], policy: ChainPolicy::default() };
+    for at in 0..peer.as_der().len() {
+        Certificate::from_der(&peer.as_der()[..at]).unwrap_err();
+        let mut der = peer.as_der().to_vec();
+        der[at] ^= 1 << (at % 8);
+        if let Ok(damaged) = Certificate::from_der(&der) {
+            Chain::verify(&mut crypto(), NOW, &damaged, &[], trust).unwrap_err();
+        }
+    }
+}
