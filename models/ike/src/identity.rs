@@ -228,6 +228,8 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check_kind(text: &str, kind: IdType, data: &[u8]) {
@@ -319,5 +321,25 @@ mod tests {
         check_fit("192.0.2.1", "fqdn:192.0.2.1", Fit::None);
         check_fit("keyid:a", "keyid:A", Fit::None);
         check_fit("C=CH, CN=*", "C=CH", Fit::None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_identity_that_its_payload_keeps(text in "(keyid:|fqdn:|email:|ipv4:|asn1dn:|@|@#|CN=)?.{0,40}") {
+            let identity = Identity::parse(&text);
+            prop_assert_eq!(Identity::from_payload(&identity.to_payload()), Some(identity.clone()));
+            prop_assert_eq!(IdentityPattern::from(identity.clone()).fit(&identity), Fit::Exact);
+        }
+
+        #[test]
+        fn any_payload_is_an_identity_with_the_same_octets_or_none(
+            kind in 0_u8..14,
+            data in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let payload = IdPayload::new(IdType::from_code(kind), data);
+            if let Some(identity) = Identity::from_payload(&payload) {
+                prop_assert_eq!(identity.to_payload(), payload);
+            }
+        }
     }
 }
