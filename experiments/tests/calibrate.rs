@@ -3,7 +3,7 @@
 use std::fs;
 
 use assert_cmd::Command;
-use ipseclab_crypto::{AesKey, Encryption, Integrity, KeyExchangeMethod, Operation, Prf, Work};
+use ipseclab_crypto::{AesKey, Encryption, Integrity, KeyClass, KeyExchangeMethod, Operation, Prf, Work};
 use ipseclab_experiments::{calibrate, cost_profiles};
 use ipseclab_node::cost_profile::Step;
 use ipseclab_node::{CostProfile, CostProfileFile};
@@ -169,6 +169,16 @@ fn larger_groups_are_dearer() {
 }
 
 #[test]
+fn larger_keys_sign_slower_and_rsa_verifies_fastest() {
+    use KeyClass as Class;
+    let sign = |class| cost(&reference(), Operation::Sign(class), 0);
+    let verify = |class| cost(&reference(), Operation::Verify(class), 0);
+    assert_ascending(&[Class::Rsa2048, Class::Rsa3072, Class::Rsa4096].map(sign));
+    assert_ascending(&[Class::Ed25519, Class::P256, Class::P384, Class::P521].map(sign));
+    assert_ascending(&[Class::Rsa2048, Class::Ed25519, Class::P256, Class::P384].map(verify));
+}
+
+#[test]
 fn longer_messages_are_dearer_under_every_cipher_and_mac() {
     let ciphers = Encryption::ALL.iter().filter(|cipher| **cipher != Encryption::Null);
     let operations = ciphers.flat_map(|cipher| [Operation::Encrypt(*cipher), Operation::Decrypt(*cipher)]);
@@ -217,7 +227,7 @@ fn nothing_costs_anything_in_the_free_profile() {
     let free = cost_profiles::shipped("free").unwrap();
     let file: CostProfileFile = toml::from_str(cost_profiles::text("free").unwrap()).unwrap();
     let sections = [&file.prf, &file.hash, &file.block, &file.key_generation, &file.key_agreement];
-    let more = [&file.encrypt, &file.decrypt, &file.integrity, &file.path];
+    let more = [&file.encrypt, &file.decrypt, &file.integrity, &file.path, &file.sign, &file.verify];
     for entry in sections.into_iter().chain(more).flat_map(|section| section.values()) {
         assert_eq!(*entry, ipseclab_node::CostEntry::default());
     }

@@ -6,14 +6,17 @@
 use std::sync::Arc;
 
 use ipseclab_crypto::{
-    Encryption, Hash, Integrity, KeyExchangeMethod, Operation, Prf, Provider, RawPacketCipher, RealProvider,
-    Secret,
+    Encryption, Hash, Integrity, KeyClass, KeyExchangeMethod, KeyKind, Operation, Prf, PrivateKey, Provider,
+    RawPacketCipher, RealProvider, Secret, SignatureScheme, signature::EcdsaForm,
 };
 
 use super::case::{Case, Repeated, Subject, repeated};
 
 /// Octets of text in each case: all lengths are whole blocks of every cipher.
 pub(super) const SIZES: [usize; 4] = [64, 256, 1024, 4096];
+
+/// Octets that are signed: what AUTH covers lies between them.
+const SIGNED_SIZES: [usize; 2] = [256, 4096];
 
 /// SPI and sequence number of ESP: what is covered by an ICV in front of IV and text.
 const HEADER_LEN: usize = 8;
@@ -33,6 +36,9 @@ pub(super) fn cases() -> Vec<Case> {
     }
     cases.push(des_block_case());
     cases.extend(KeyExchangeMethod::ALL.iter().flat_map(|method| key_exchange_cases(*method)));
+    for size in SIGNED_SIZES {
+        cases.extend(KeyClass::ALL.iter().flat_map(|class| signature_cases(*class, size)));
+    }
     cases
 }
 
@@ -78,6 +84,38 @@ fn key_exchange_cases(method: KeyExchangeMethod) -> [Case; 2] {
     let generate = move || generating.public_value(method, &ours);
     let agree = move || agreeing.shared_secret(method, &private, &peer);
     [case(Operation::KeyGeneration(method), 0, generate), case(Operation::KeyAgreement(method), 0, agree)]
+}
+
+/// Keys for measuring: RSA ones from files, as nothing here can make them.
+fn signing_key(class: KeyClass) -> (PrivateKey, SignatureScheme) {
+    let rsa = |pem| PrivateKey::from_pem(pem).expect("the measuring keys are keys");
+    let seeded = |kind| {
+        PrivateKey::from_seed(kind, &[FILL; 74][..seed_len(kind)]).expect("the seeds have the right length")
+    };
+    match class {
+        KeyClass::Rsa2048 => (rsa(include_str!("rsa2048.pem")), SignatureScheme::RsaPkcs1Sha2_256),
+        KeyClass::Rsa3072 => (rsa(include_str!("rsa3072.pem")), SignatureScheme::RsaPkcs1Sha2_256),
+        KeyClass::Rsa4096 => (rsa(include_str!("rsa4096.pem")), SignatureScheme::RsaPkcs1Sha2_256),
+        KeyClass::P256 => (seeded(KeyKind::P256), SignatureScheme::EcdsaP256(EcdsaForm::Der)),
+        KeyClass::P384 => (seeded(KeyKind::P384), SignatureScheme::EcdsaP384(EcdsaForm::Der)),
+        KeyClass::P521 => (seeded(KeyKind::P521), SignatureScheme::EcdsaP521(EcdsaForm::Der)),
+        KeyClass::Ed25519 => (seeded(KeyKind::Ed25519), SignatureScheme::Ed25519),
+    }
+}
+
+/// Ed25519 takes its seed as it is, the curves one that is longer than their order.
+const fn seed_len(kind: KeyKind) -> usize {
+    if matches!(kind, KeyKind::Ed25519) { 32 } else { 74 }
+}
+
+fn signature_cases(class: KeyClass, size: usize) -> [Case; 2] {
+    let (signing, verifying) = (provider(), provider());
+    let ((key, scheme), text) = (signing_key(class), vec![FILL; size]);
+    let signature = signing.sign(&key, scheme, &[], &text).expect("the key fits the scheme");
+    let (public, signed) = (key.public_key().clone(), text.clone());
+    let sign = move || signing.sign(&key, scheme, &[], &text);
+    let verify = move || verifying.verify(&public, scheme, &signed, &signature);
+    [case(Operation::Sign(class), size, sign), case(Operation::Verify(class), size, verify)]
 }
 
 fn cipher_cases(encryption: Encryption, size: usize) -> [Case; 2] {

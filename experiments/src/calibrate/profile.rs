@@ -40,6 +40,8 @@ fn empty(name: &str, origin: &str) -> CostProfileFile {
         encrypt: BTreeMap::new(),
         decrypt: BTreeMap::new(),
         integrity: BTreeMap::new(),
+        sign: BTreeMap::new(),
+        verify: BTreeMap::new(),
         path: BTreeMap::new(),
     }
 }
@@ -54,6 +56,8 @@ fn insert(file: &mut CostProfileFile, subject: Subject, entry: CostEntry) {
         Subject::Operation(Operation::Encrypt(cipher)) => (&mut file.encrypt, cipher.keyword()),
         Subject::Operation(Operation::Decrypt(cipher)) => (&mut file.decrypt, cipher.keyword()),
         Subject::Operation(Operation::Integrity(mac)) => (&mut file.integrity, mac.keyword()),
+        Subject::Operation(Operation::Sign(class)) => (&mut file.sign, class.keyword()),
+        Subject::Operation(Operation::Verify(class)) => (&mut file.verify, class.keyword()),
         Subject::Step(step) => (&mut file.path, Step::as_str(step)),
     };
     section.insert(keyword.to_owned(), entry);

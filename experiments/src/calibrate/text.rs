@@ -45,7 +45,7 @@ fn table(section: &str, entries: &BTreeMap<String, CostEntry>) -> String {
 
 type Section<'a> = (&'static str, &'a BTreeMap<String, CostEntry>, &'static str);
 
-fn sections(profile: &CostProfileFile) -> [Section<'_>; 9] {
+fn sections(profile: &CostProfileFile) -> [Section<'_>; 11] {
     [
         ("prf", &profile.prf, "One call of a PRF, preparing its key included; octets of the message."),
         ("hash", &profile.hash, "One digest; octets of the message."),
@@ -68,6 +68,13 @@ fn sections(profile: &CostProfileFile) -> [Section<'_>; 9] {
             &profile.integrity,
             "Computing or checking one ICV beside a cipher without its own; octets of header, IV and ciphertext.",
         ),
+        (
+            "sign",
+            &profile.sign,
+            "One signature, the digest of its message included; octets of the message.\n\
+             An RSA key costs what the next larger entry says, whatever its padding and hash.",
+        ),
+        ("verify", &profile.verify, "Checking one signature; the same octets."),
         (
             "path",
             &profile.path,

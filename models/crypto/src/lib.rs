@@ -32,6 +32,7 @@ mod random;
 pub mod real;
 mod secret;
 mod session;
+pub mod signature;
 mod work;
 
 pub use algorithm::{AesKey, Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
@@ -41,4 +42,5 @@ pub use random::{Purpose, RandomSource};
 pub use real::RealProvider;
 pub use secret::Secret;
 pub use session::{Crypto, PacketCipher};
+pub use signature::{KeyClass, KeyKind, PrivateKey, PublicKey, SignatureScheme};
 pub use work::{Operation, Work, WorkMeter};

@@ -7,6 +7,7 @@
 use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 use crate::error::{KeyExchangeError, OpenError};
 use crate::secret::Secret;
+use crate::signature::{PrivateKey, PublicKey, SignError, SignatureScheme, VerifyError};
 
 /// A source of cryptographic results.
 pub trait Provider: Send + Sync + core::fmt::Debug {
@@ -52,6 +53,30 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
         encryption_key: &Secret,
         integrity: Option<(Integrity, &Secret)>,
     ) -> Box<dyn RawPacketCipher>;
+
+    /// The signature of `message`, with a salt of [`SignatureScheme::salt_len`] random octets.
+    ///
+    /// # Errors
+    /// When the key is of another kind than the scheme, the salt has another length, or the key's numbers are wrong.
+    fn sign(
+        &self,
+        key: &PrivateKey,
+        scheme: SignatureScheme,
+        salt: &[u8],
+        message: &[u8],
+    ) -> Result<Vec<u8>, SignError>;
+
+    /// Checks that `signature` is that of the key's owner under `message`.
+    ///
+    /// # Errors
+    /// When the key is of another kind than the scheme, or the signature is not right.
+    fn verify(
+        &self,
+        key: &PublicKey,
+        scheme: SignatureScheme,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), VerifyError>;
 }
 
 /// The high half of an extended sequence number: authenticated, never sent (RFC 4303 §2.2.1).

@@ -2,8 +2,8 @@
 //!
 //! Which crate does what was chosen by measurement: ring for SHA-2, AES-GCM-128/256 and ChaCha20-Poly1305, AWS-LC for
 //! ECDH (ring takes no given private keys), num-bigint for MODP, `RustCrypto` for what is left (SHA-1, MD4, MD5, DES,
-//! CBC, CTR, CCM, CMAC, AES-192-GCM and short tags), and own code for what no kept crate has (AES-XCBC, X448). Nothing
-//! here draws randomness, and every result depends on the arguments alone.
+//! CBC, CTR, CCM, CMAC, AES-192-GCM and short tags), and own code for what no kept crate has (AES-XCBC, X448);
+//! `real/signature.rs` says the same of signatures. Nothing here draws randomness, and every result depends on the arguments alone.
 //!
 //! Model: MODP exponentiation and the reduction of ECP keys take time that depends on the secret. Keys of a simulation
 //! come from its seed and are printed on demand, so that protecting them from a neighbour's stopwatch gains nothing.
@@ -17,6 +17,7 @@ mod encrypt_then_mac;
 mod integer;
 mod modp;
 mod modp_primes;
+pub(crate) mod signature;
 mod x448;
 mod xcbc;
 
@@ -24,6 +25,7 @@ use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 use crate::error::KeyExchangeError;
 use crate::provider::{Provider, RawPacketCipher};
 use crate::secret::Secret;
+use crate::signature::{PrivateKey, PublicKey, SignError, SignatureScheme, VerifyError};
 
 /// Real cryptography, computed from the caller's octets alone.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,6 +85,26 @@ impl Provider for RealProvider {
         integrity: Option<(Integrity, &Secret)>,
     ) -> Box<dyn RawPacketCipher> {
         cipher::packet_cipher(encryption, encryption_key, integrity)
+    }
+
+    fn sign(
+        &self,
+        key: &PrivateKey,
+        scheme: SignatureScheme,
+        salt: &[u8],
+        message: &[u8],
+    ) -> Result<Vec<u8>, SignError> {
+        signature::sign(key, scheme, salt, message)
+    }
+
+    fn verify(
+        &self,
+        key: &PublicKey,
+        scheme: SignatureScheme,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), VerifyError> {
+        signature::verify(key, scheme, message, signature)
     }
 }
 

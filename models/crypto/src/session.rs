@@ -6,6 +6,7 @@ use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 use crate::error::{KeyExchangeError, OpenError};
 use crate::provider::{Provider, RawPacketCipher, SeqHigh};
 use crate::secret::Secret;
+use crate::signature::{PrivateKey, PublicKey, SignError, SignatureScheme, VerifyError};
 use crate::work::{Operation, Work, WorkMeter};
 
 /// A provider with the meter that its work is counted on. Each protocol core owns one.
@@ -98,6 +99,36 @@ impl Crypto {
     ) -> PacketCipher {
         let raw = self.provider.packet_cipher(encryption, encryption_key, integrity);
         PacketCipher { raw, encryption, integrity: integrity.map(|(algorithm, _)| algorithm) }
+    }
+
+    /// See [`Provider::sign`].
+    ///
+    /// # Errors
+    /// When key or salt do not fit the scheme, or the key cannot sign.
+    pub fn sign(
+        &mut self,
+        key: &PrivateKey,
+        scheme: SignatureScheme,
+        salt: &[u8],
+        message: &[u8],
+    ) -> Result<Vec<u8>, SignError> {
+        self.meter.record(Operation::Sign(key.kind().class()), message.len());
+        self.provider.sign(key, scheme, salt, message)
+    }
+
+    /// See [`Provider::verify`].
+    ///
+    /// # Errors
+    /// When the key does not fit the scheme, or the signature is not right.
+    pub fn verify(
+        &mut self,
+        key: &PublicKey,
+        scheme: SignatureScheme,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), VerifyError> {
+        self.meter.record(Operation::Verify(key.kind().class()), message.len());
+        self.provider.verify(key, scheme, message, signature)
     }
 
     /// Takes the work done since the last call.

@@ -54,6 +54,7 @@
 //! ```
 
 pub mod config;
+pub mod credential;
 pub mod eap;
 mod event;
 mod identity;
@@ -66,6 +67,6 @@ pub use event::{
     ChildSaEstablished, CloseReason, DirectionKeys, DropReason, Event, FailureReason, IkeSaEstablished,
     IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit,
 };
-pub use identity::Identity;
+pub use identity::{Fit, Identity, IdentityPattern};
 pub use traffic_selector::TrafficSelectors;
 pub use v2::{Acquired, Endpoint, IkeKeys, Role, UnknownSa, fragment};

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use ipseclab_crypto::{Encryption, Hash, Integrity, KeyExchangeMethod, Operation, Prf, Work};
+use ipseclab_crypto::{Encryption, Hash, Integrity, KeyClass, KeyExchangeMethod, Operation, Prf, Work};
 use ipseclab_sim::SimDuration;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,12 @@ pub struct CostProfileFile {
     /// ICVs, by `sha256`, ….
     #[serde(default)]
     pub integrity: BTreeMap<String, CostEntry>,
+    /// Signatures made, by `rsa2048`, `ecdsa256`, `ed25519`, ….
+    #[serde(default)]
+    pub sign: BTreeMap<String, CostEntry>,
+    /// Signatures checked, by the same words.
+    #[serde(default)]
+    pub verify: BTreeMap<String, CostEntry>,
     /// The packet path: `receive`, `send`, `forward`, `ike_message`.
     #[serde(default)]
     pub path: BTreeMap<String, CostEntry>,
@@ -193,12 +199,15 @@ fn nanos(picos: u64) -> SimDuration {
 type Section<'a> = (&'static str, &'a BTreeMap<String, CostEntry>, Vec<(String, Operation)>);
 
 /// The sections of cryptography with what each must name.
-fn sections(file: &CostProfileFile) -> [Section<'_>; 8] {
+fn sections(file: &CostProfileFile) -> [Section<'_>; 10] {
     let groups = |make: fn(KeyExchangeMethod) -> Operation| -> Vec<(String, Operation)> {
         KeyExchangeMethod::ALL.iter().map(|method| (method.keyword().to_owned(), make(*method))).collect()
     };
     let ciphers = |make: fn(Encryption) -> Operation| -> Vec<(String, Operation)> {
         Encryption::ALL.iter().map(|cipher| (cipher.keyword().to_owned(), make(*cipher))).collect()
+    };
+    let keys = |make: fn(KeyClass) -> Operation| -> Vec<(String, Operation)> {
+        KeyClass::ALL.iter().map(|class| (class.keyword().to_owned(), make(*class))).collect()
     };
     let prfs = Prf::ALL.iter().map(|prf| (prf.keyword().to_owned(), Operation::Prf(*prf)));
     let hashes = Hash::ALL.iter().map(|hash| (hash_keyword(*hash).to_owned(), Operation::Hash(*hash)));
@@ -212,6 +221,8 @@ fn sections(file: &CostProfileFile) -> [Section<'_>; 8] {
         ("encrypt", &file.encrypt, ciphers(Operation::Encrypt)),
         ("decrypt", &file.decrypt, ciphers(Operation::Decrypt)),
         ("integrity", &file.integrity, macs.collect()),
+        ("sign", &file.sign, keys(Operation::Sign)),
+        ("verify", &file.verify, keys(Operation::Verify)),
     ]
 }
 
@@ -299,6 +310,8 @@ mod tests {
             encrypt: BTreeMap::new(),
             decrypt: BTreeMap::new(),
             integrity: BTreeMap::new(),
+            sign: BTreeMap::new(),
+            verify: BTreeMap::new(),
             path: BTreeMap::new(),
         };
         let names = |section: &'static str| -> Vec<String> {
@@ -317,6 +330,7 @@ mod tests {
         let [prf, hash, block, generation, agreement, encrypt, decrypt, integrity] =
             ["prf", "hash", "block", "key_generation", "key_agreement", "encrypt", "decrypt", "integrity"]
                 .map(priced);
+        let [sign, verify] = ["sign", "verify"].map(priced);
         file.prf = prf;
         file.hash = hash;
         file.block = block;
@@ -325,6 +339,8 @@ mod tests {
         file.encrypt = encrypt;
         file.decrypt = decrypt;
         file.integrity = integrity;
+        file.sign = sign;
+        file.verify = verify;
         file.path = Step::ALL.into_iter().map(|step| (step.as_str().to_owned(), entry)).collect();
         file
     }

@@ -159,6 +159,7 @@ fn priced(ike_message_ns: f64) -> CostProfile {
     let of = |names: Vec<&str>| names.into_iter().map(|name| (name.to_owned(), entry)).collect();
     let groups = || ipseclab_crypto::KeyExchangeMethod::ALL.iter().map(|item| item.keyword()).collect();
     let ciphers = || ipseclab_crypto::Encryption::ALL.iter().map(|item| item.keyword()).collect();
+    let keys = || ipseclab_crypto::KeyClass::ALL.iter().map(|item| item.keyword()).collect();
     let mut path: std::collections::BTreeMap<_, _> = of(vec!["receive", "send", "forward"]);
     path.insert("ike_message".to_owned(), CostEntry { fixed_ns: ike_message_ns, ns_per_byte: 0.0 });
     CostProfile::from_file(&CostProfileFile {
@@ -172,6 +173,8 @@ fn priced(ike_message_ns: f64) -> CostProfile {
         encrypt: of(ciphers()),
         decrypt: of(ciphers()),
         integrity: of(ipseclab_crypto::Integrity::ALL.iter().map(|item| item.keyword()).collect()),
+        sign: of(keys()),
+        verify: of(keys()),
         path,
     })
     .unwrap()

@@ -10,11 +10,11 @@ use crate::error::KeyExchangeError;
 use crate::secret::Secret;
 
 /// Order of the base point of P-256 (FIPS 186-4 D.1.2.3, RFC 5903 §3.1).
-const P256_ORDER: [u8; 32] =
+pub(super) const P256_ORDER: [u8; 32] =
     octets_of_hex("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551");
 
 /// Order of the base point of P-384 (FIPS 186-4 D.1.2.4, RFC 5903 §3.2).
-const P384_ORDER: [u8; 48] = octets_of_hex(
+pub(super) const P384_ORDER: [u8; 48] = octets_of_hex(
     "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
 );
 
