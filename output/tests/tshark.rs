@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
+use ipseclab_output::wireshark::AesBits;
 use ipseclab_output::{Direction, Encryption, EspKeyRow, IkeKeyRow, Integrity, KeyTables, PcapngWriter};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -88,7 +89,7 @@ fn tshark_takes_every_name_that_the_tables_can_hold() {
         return;
     }
     let mut tables = KeyTables::new();
-    for (spi, encryption) in (1..).zip(Encryption::ALL) {
+    for (spi, encryption) in (1..).zip(Encryption::all()) {
         for integrity in Integrity::ALL {
             let (spi, key) = (spi * 0x100 + integrity as u32, vec![7; key_length(encryption)]);
             let ikey = vec![9; integrity_key_length(integrity)];
@@ -121,21 +122,26 @@ fn tshark_takes_every_name_that_the_tables_can_hold() {
 }
 
 fn key_length(encryption: Encryption) -> usize {
+    let octets = |key: AesBits| usize::from(key.bits()) / 8;
     match encryption {
         Encryption::Null => 0,
-        Encryption::AesCbc128 => 16,
-        Encryption::AesGcm128 => 20,
-        Encryption::TripleDes | Encryption::AesCbc192 => 24,
-        Encryption::AesGcm192 => 28,
-        Encryption::AesCbc256 => 32,
-        Encryption::AesGcm256 | Encryption::ChaCha20Poly1305 => 36,
+        Encryption::Des => 8,
+        Encryption::TripleDes => 24,
+        Encryption::AesCbc(key) => octets(key),
+        Encryption::AesCcm8(key) | Encryption::AesCcm12(key) | Encryption::AesCcm16(key) => octets(key) + 3,
+        Encryption::AesCtr(key)
+        | Encryption::AesGcm8(key)
+        | Encryption::AesGcm12(key)
+        | Encryption::AesGcm16(key)
+        | Encryption::AesGmac(key) => octets(key) + 4,
+        Encryption::ChaCha20Poly1305 => 36,
     }
 }
 
 fn integrity_key_length(integrity: Integrity) -> usize {
     match integrity {
         Integrity::None => 0,
-        Integrity::HmacMd5 => 16,
+        Integrity::HmacMd5 | Integrity::AesXcbc | Integrity::AesCmac => 16,
         Integrity::HmacSha1 => 20,
         Integrity::HmacSha256 => 32,
         Integrity::HmacSha384 => 48,
@@ -185,7 +191,14 @@ fn decrypt(case: &str, encryption: Encryption, ike: Integrity, esp: Integrity) -
 
 fn ike_cipher(sa: &Value) -> Encryption {
     let proposal = sa["proposal"].as_str().unwrap();
-    if proposal.contains("AES_GCM_16_256") { Encryption::AesGcm256 } else { Encryption::AesCbc128 }
+    if proposal.contains("3DES") {
+        return Encryption::TripleDes;
+    }
+    if proposal.contains("AES_GCM_16_256") {
+        Encryption::AesGcm16(AesBits::Bits256)
+    } else {
+        Encryption::AesCbc(AesBits::Bits128)
+    }
 }
 
 fn number(value: &Value) -> u64 {
@@ -214,17 +227,28 @@ fn check_decryption(case: &str, encryption: Encryption, ike: Integrity, esp: Int
 
 #[test]
 fn tshark_decrypts_gcm_with_our_tables() {
-    check_decryption("v2-psk-gcm256-ecp256", Encryption::AesGcm256, Integrity::None, Integrity::None);
+    check_decryption(
+        "v2-psk-gcm256-ecp256",
+        Encryption::AesGcm16(AesBits::Bits256),
+        Integrity::None,
+        Integrity::None,
+    );
 }
 
 #[test]
 fn tshark_decrypts_cbc_and_hmac_with_our_tables() {
     let hmac = Integrity::HmacSha256;
-    check_decryption("v2-psk-aes128-modp2048", Encryption::AesCbc128, hmac, hmac);
+    check_decryption("v2-psk-aes128-modp2048", Encryption::AesCbc(AesBits::Bits128), hmac, hmac);
 }
 
 #[test]
 fn tshark_decodes_null_encryption_with_our_tables() {
     let hmac = Integrity::HmacSha256;
     check_decryption("v2-null-esp", Encryption::Null, hmac, hmac);
+}
+
+#[test]
+fn tshark_decrypts_triple_des_with_our_tables() {
+    let hmac = Integrity::HmacSha1;
+    check_decryption("v2-psk-3des-sha1-modp1024", Encryption::TripleDes, hmac, hmac);
 }

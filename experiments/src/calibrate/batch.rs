@@ -19,7 +19,7 @@ pub struct Effort {
 const ROUNDS_MAX: u32 = 1 << 24;
 
 impl Effort {
-    /// Enough for figures that others will use; some ten seconds.
+    /// Enough for figures that others will use; about half a minute.
     pub const FULL: Self = Self::new(51, Duration::from_millis(1));
     /// Enough to see that everything works; under a second.
     pub const QUICK: Self = Self::new(3, Duration::from_micros(20));

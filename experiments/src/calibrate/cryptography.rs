@@ -1,13 +1,13 @@
 //! The cases of cryptography: every algorithm of the registry, through the real provider.
 //!
-//! The work meter counts CBC and its MAC as two operations, but a provider does them in one call. So the MAC is measured
-//! with NULL encryption, and CBC as what it adds to NULL over the same octets. NULL itself is free by that definition.
+//! The work meter counts CBC or CTR and its MAC as two operations, but a provider does them in one call. So the MAC is
+//! measured with NULL encryption, and the cipher as what it adds to NULL over the same octets. NULL itself is free by that definition.
 
 use std::sync::Arc;
 
 use ipseclab_crypto::{
-    Encryption, Hash, Integrity, KeyExchangeMethod, Operation, Prf, Provider, RawPacketCipher, RealProvider,
-    Secret,
+    Encryption, Hash, Integrity, KeyClass, KeyExchangeMethod, KeyKind, Operation, Prf, PrivateKey, Provider,
+    RawPacketCipher, RealProvider, Secret, SignatureScheme, signature::EcdsaForm,
 };
 
 use super::case::{Case, Repeated, Subject, repeated};
@@ -15,9 +15,12 @@ use super::case::{Case, Repeated, Subject, repeated};
 /// Octets of text in each case: all lengths are whole blocks of every cipher.
 pub(super) const SIZES: [usize; 4] = [64, 256, 1024, 4096];
 
+/// Octets that are signed: what AUTH covers lies between them.
+const SIGNED_SIZES: [usize; 2] = [256, 4096];
+
 /// SPI and sequence number of ESP: what is covered by an ICV in front of IV and text.
 const HEADER_LEN: usize = 8;
-/// The fastest MAC beside CBC, so that least is taken off.
+/// The fastest MAC beside CBC or CTR, so that least is taken off.
 const CBC_COMPANION: Integrity = Integrity::HmacSha1_96;
 /// No algorithm here takes another time for other octets.
 const FILL: u8 = 0x5a;
@@ -31,7 +34,11 @@ pub(super) fn cases() -> Vec<Case> {
         let ciphers = Encryption::ALL.iter().filter(|encryption| **encryption != Encryption::Null);
         cases.extend(ciphers.flat_map(|encryption| cipher_cases(*encryption, size)));
     }
+    cases.push(des_block_case());
     cases.extend(KeyExchangeMethod::ALL.iter().flat_map(|method| key_exchange_cases(*method)));
+    for size in SIGNED_SIZES {
+        cases.extend(KeyClass::ALL.iter().flat_map(|class| signature_cases(*class, size)));
+    }
     cases
 }
 
@@ -57,6 +64,13 @@ fn hash_case(hash: Hash, size: usize) -> Case {
     case(Operation::Hash(hash), size, move || provider.hash(hash, &[&text]))
 }
 
+fn des_block_case() -> Case {
+    let provider = provider();
+    case(Operation::DesBlock, 0, move || {
+        provider.des_encrypt_block([FILL; 8], core::hint::black_box([FILL; 8]))
+    })
+}
+
 fn integrity_case(integrity: Integrity, size: usize) -> Case {
     let packet = Packet::new(Encryption::Null, Some(integrity), size);
     case(Operation::Integrity(integrity), packet.covered_len, packet.sealing())
@@ -70,6 +84,38 @@ fn key_exchange_cases(method: KeyExchangeMethod) -> [Case; 2] {
     let generate = move || generating.public_value(method, &ours);
     let agree = move || agreeing.shared_secret(method, &private, &peer);
     [case(Operation::KeyGeneration(method), 0, generate), case(Operation::KeyAgreement(method), 0, agree)]
+}
+
+/// Keys for measuring: RSA ones from files, as nothing here can make them.
+fn signing_key(class: KeyClass) -> (PrivateKey, SignatureScheme) {
+    let rsa = |pem| PrivateKey::from_pem(pem).expect("the measuring keys are keys");
+    let seeded = |kind| {
+        PrivateKey::from_seed(kind, &[FILL; 74][..seed_len(kind)]).expect("the seeds have the right length")
+    };
+    match class {
+        KeyClass::Rsa2048 => (rsa(include_str!("rsa2048.pem")), SignatureScheme::RsaPkcs1Sha2_256),
+        KeyClass::Rsa3072 => (rsa(include_str!("rsa3072.pem")), SignatureScheme::RsaPkcs1Sha2_256),
+        KeyClass::Rsa4096 => (rsa(include_str!("rsa4096.pem")), SignatureScheme::RsaPkcs1Sha2_256),
+        KeyClass::P256 => (seeded(KeyKind::P256), SignatureScheme::EcdsaP256(EcdsaForm::Der)),
+        KeyClass::P384 => (seeded(KeyKind::P384), SignatureScheme::EcdsaP384(EcdsaForm::Der)),
+        KeyClass::P521 => (seeded(KeyKind::P521), SignatureScheme::EcdsaP521(EcdsaForm::Der)),
+        KeyClass::Ed25519 => (seeded(KeyKind::Ed25519), SignatureScheme::Ed25519),
+    }
+}
+
+/// Ed25519 takes its seed as it is, the curves one that is longer than their order.
+const fn seed_len(kind: KeyKind) -> usize {
+    if matches!(kind, KeyKind::Ed25519) { 32 } else { 74 }
+}
+
+fn signature_cases(class: KeyClass, size: usize) -> [Case; 2] {
+    let (signing, verifying) = (provider(), provider());
+    let ((key, scheme), text) = (signing_key(class), vec![FILL; size]);
+    let signature = signing.sign(&key, scheme, &[], &text).expect("the key fits the scheme");
+    let (public, signed) = (key.public_key().clone(), text.clone());
+    let sign = move || signing.sign(&key, scheme, &[], &text);
+    let verify = move || verifying.verify(&public, scheme, &signed, &signature);
+    [case(Operation::Sign(class), size, sign), case(Operation::Verify(class), size, verify)]
 }
 
 fn cipher_cases(encryption: Encryption, size: usize) -> [Case; 2] {
@@ -108,24 +154,24 @@ impl Packet {
     fn sealing(mut self) -> impl FnMut() {
         move || {
             self.buffer.truncate(self.covered_len);
-            self.cipher.seal(&mut self.buffer, HEADER_LEN);
+            self.cipher.seal(&mut self.buffer, HEADER_LEN, None);
         }
     }
 
     /// Decrypts over and over, after restoring the ciphertext.
     fn opening(mut self) -> impl FnMut() -> usize {
-        self.cipher.seal(&mut self.buffer, HEADER_LEN);
+        self.cipher.seal(&mut self.buffer, HEADER_LEN, None);
         let sealed = self.buffer.clone();
         move || {
             self.buffer.copy_from_slice(&sealed);
-            let text = self.cipher.open(&mut self.buffer, HEADER_LEN);
+            let text = self.cipher.open(&mut self.buffer, HEADER_LEN, None);
             text.expect("what was sealed opens").len()
         }
     }
 
     /// What [`opening`](Self::opening) does besides.
     fn restoring(mut self) -> Repeated {
-        self.cipher.seal(&mut self.buffer, HEADER_LEN);
+        self.cipher.seal(&mut self.buffer, HEADER_LEN, None);
         let sealed = self.buffer.clone();
         repeated(move || {
             self.buffer.copy_from_slice(&sealed);
@@ -154,6 +200,7 @@ mod tests {
         }
         assert_eq!(octets_of(Operation::Prf(Prf::HmacSha2_384)), SIZES);
         assert_eq!(octets_of(Operation::Hash(Hash::Sha1)), SIZES);
+        assert_eq!(octets_of(Operation::DesBlock), [0]);
         assert_eq!(octets_of(Operation::KeyAgreement(KeyExchangeMethod::Ecp384)), [0]);
     }
 

@@ -11,8 +11,8 @@ use ipseclab_crypto::{AesKey, Crypto, Encryption, Purpose, RandomSource, RealPro
 use ipseclab_ike::TrafficSelectors;
 use ipseclab_ike::proposal::{Esn, EspProposal};
 use ipseclab_ike::wire::{
-    AuthMethod, AuthPayload, ExchangeType, Flags, IdPayload, IdType, IkeSpi, Message, MessageHeader,
-    MessageId, NotifyPayload, NotifyType, OpaquePayload, Payload, PayloadType, Version,
+    AuthMethod, AuthPayload, CertPayload, ExchangeType, Flags, IdPayload, IdType, IkeSpi, Message,
+    MessageHeader, MessageId, NotifyPayload, NotifyType, Payload, Version,
 };
 use ipseclab_ipsec::{
     DefaultAction, Engine, EngineConfig, Inbound, Mode, Outbound, PolicyId, Spd, SpdAction, SpdEntry,
@@ -150,7 +150,7 @@ fn ike_auth(certificate_len: usize) -> Message {
     let certificate = vec![0x30; certificate_len];
     let payloads = vec![
         Payload::IdI(id("left.example")),
-        Payload::Opaque(OpaquePayload::new(PayloadType::Certificate, false, certificate)),
+        Payload::Cert(CertPayload::x509(certificate)),
         notify(NotifyType::InitialContact),
         Payload::IdR(id("right.example")),
         Payload::Auth(AuthPayload { method: AuthMethod::SharedKeyMic, data: vec![0x5a; 32] }),

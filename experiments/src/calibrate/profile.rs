@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ipseclab_crypto::{Encryption, Operation};
-use ipseclab_node::cost_profile::{Step, hash_keyword};
+use ipseclab_node::cost_profile::{DES_KEYWORD, Step, hash_keyword};
 use ipseclab_node::{CostEntry, CostProfileFile};
 
 use super::case::{Case, Subject};
@@ -34,11 +34,14 @@ fn empty(name: &str, origin: &str) -> CostProfileFile {
         origin: origin.to_owned(),
         prf: BTreeMap::new(),
         hash: BTreeMap::new(),
+        block: BTreeMap::new(),
         key_generation: BTreeMap::new(),
         key_agreement: BTreeMap::new(),
         encrypt: BTreeMap::new(),
         decrypt: BTreeMap::new(),
         integrity: BTreeMap::new(),
+        sign: BTreeMap::new(),
+        verify: BTreeMap::new(),
         path: BTreeMap::new(),
     }
 }
@@ -47,11 +50,14 @@ fn insert(file: &mut CostProfileFile, subject: Subject, entry: CostEntry) {
     let (section, keyword) = match subject {
         Subject::Operation(Operation::Prf(prf)) => (&mut file.prf, prf.keyword()),
         Subject::Operation(Operation::Hash(hash)) => (&mut file.hash, hash_keyword(hash)),
+        Subject::Operation(Operation::DesBlock) => (&mut file.block, DES_KEYWORD),
         Subject::Operation(Operation::KeyGeneration(method)) => (&mut file.key_generation, method.keyword()),
         Subject::Operation(Operation::KeyAgreement(method)) => (&mut file.key_agreement, method.keyword()),
         Subject::Operation(Operation::Encrypt(cipher)) => (&mut file.encrypt, cipher.keyword()),
         Subject::Operation(Operation::Decrypt(cipher)) => (&mut file.decrypt, cipher.keyword()),
         Subject::Operation(Operation::Integrity(mac)) => (&mut file.integrity, mac.keyword()),
+        Subject::Operation(Operation::Sign(class)) => (&mut file.sign, class.keyword()),
+        Subject::Operation(Operation::Verify(class)) => (&mut file.verify, class.keyword()),
         Subject::Step(step) => (&mut file.path, Step::as_str(step)),
     };
     section.insert(keyword.to_owned(), entry);

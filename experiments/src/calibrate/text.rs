@@ -45,10 +45,11 @@ fn table(section: &str, entries: &BTreeMap<String, CostEntry>) -> String {
 
 type Section<'a> = (&'static str, &'a BTreeMap<String, CostEntry>, &'static str);
 
-fn sections(profile: &CostProfileFile) -> [Section<'_>; 8] {
+fn sections(profile: &CostProfileFile) -> [Section<'_>; 11] {
     [
-        ("prf", &profile.prf, "One call of a PRF (HMAC), preparing its key included; octets of the message."),
+        ("prf", &profile.prf, "One call of a PRF, preparing its key included; octets of the message."),
         ("hash", &profile.hash, "One digest; octets of the message."),
+        ("block", &profile.block, "Keying single DES and encrypting one block."),
         ("key_generation", &profile.key_generation, "The public value of a private key."),
         (
             "key_agreement",
@@ -67,6 +68,13 @@ fn sections(profile: &CostProfileFile) -> [Section<'_>; 8] {
             &profile.integrity,
             "Computing or checking one ICV beside a cipher without its own; octets of header, IV and ciphertext.",
         ),
+        (
+            "sign",
+            &profile.sign,
+            "One signature, the digest of its message included; octets of the message.\n\
+             An RSA key costs what the next larger entry says, whatever its padding and hash.",
+        ),
+        ("verify", &profile.verify, "Checking one signature; the same octets."),
         (
             "path",
             &profile.path,

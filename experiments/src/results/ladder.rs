@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipseclab_ike::config::ConnectionId;
-use ipseclab_ike::{Event, IkeSaId};
+use ipseclab_ike::{Event, IkeSaId, PathChange};
 use ipseclab_node::{Departure, Step};
 use ipseclab_output::{Ladder, LadderEvent, LadderEventKind, Message, Participant};
 use ipseclab_sim::SimTime;
@@ -212,9 +212,12 @@ impl Peers {
             Event::IkeSaEstablished(sa) => Some(&sa.connection),
             Event::ChildSaEstablished(child) => Some(&child.connection),
             Event::ChildSaFailed { connection, .. } => Some(connection),
-            Event::ChildSaClosed { ike_sa, .. } | Event::IkeSaClosed { ike_sa, .. } => {
-                self.ike_sas.get(ike_sa)
-            }
+            Event::ChildSaClosed { ike_sa, .. }
+            | Event::ChildSaReady { ike_sa, .. }
+            | Event::RekeyFailed { ike_sa, .. }
+            | Event::IkeSaRekeyed { new: ike_sa, .. }
+            | Event::PathChanged(PathChange { ike_sa, .. })
+            | Event::IkeSaClosed { ike_sa, .. } => self.ike_sas.get(ike_sa),
             Event::NegotiationFailed { ike_sa, connection, .. } => {
                 connection.as_ref().or_else(|| self.ike_sas.get(ike_sa))
             }

@@ -98,6 +98,17 @@ fn describe_event(event: &Event) -> Option<String> {
         }
         Event::IkeSaClosed { reason, .. } => format!("IKE SA closed: {}", close(*reason)),
         Event::NegotiationFailed { reason, .. } => format!("negotiation failed: {}", failure(*reason)),
+        Event::ChildSaReady { spi_in, .. } => {
+            format!("packets go out on the Child SA with inbound SPI {spi_in:08x} from now on")
+        }
+        Event::RekeyFailed { spi_in: Some(spi_in), reason, .. } => {
+            format!("the Child SA with inbound SPI {spi_in:08x} is not renewed: {}", failure(*reason))
+        }
+        Event::RekeyFailed { spi_in: None, reason, .. } => {
+            format!("the IKE SA is not renewed: {}", failure(*reason))
+        }
+        Event::IkeSaRekeyed { .. } => "the new IKE SA takes over the Child SAs of the old one".to_owned(),
+        Event::PathChanged(change) => format!("the IKE SA and its Child SAs move to {}", change.remote),
         Event::Dropped(_) => return None,
     })
 }
@@ -224,6 +235,10 @@ fn failure(reason: FailureReason) -> &'static str {
         FailureReason::InvalidSyntax => "a message breaks the protocol",
         FailureReason::PeerError => "the peer refuses",
         FailureReason::Terminated => "ended by command",
+        FailureReason::TemporaryFailure => "the peer is busy with something that this would cross",
+        FailureReason::ChildSaNotFound => "the peer does not know the Child SA",
+        FailureReason::NoAdditionalSas => "no further Child SA is allowed",
+        FailureReason::Duplicate => "the two sides have an IKE SA already",
     }
 }
 
@@ -232,6 +247,10 @@ fn close(reason: CloseReason) -> &'static str {
         CloseReason::Local => "we deleted it",
         CloseReason::Remote => "the peer deleted it",
         CloseReason::PeerDead => "the peer no longer answers",
+        CloseReason::Rekeyed => "another one has taken its place",
+        CloseReason::Redundant => "two renewals crossed, and the other one stayed",
+        CloseReason::Expired => "its lifetime is over",
+        CloseReason::Replaced => "the peer has begun anew",
     }
 }
 

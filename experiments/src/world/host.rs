@@ -1,7 +1,11 @@
 //! Hosts: endpoint, policies and traps of one node.
 
 use ipseclab_crypto::Secret;
-use ipseclab_ike::config::{Child, Connection, EndpointConfig, Limits, Mode as IkeMode, RetransmitPolicy};
+use ipseclab_ike::config::{
+    Child, Childless as IkeChildless, CloseAction as IkeCloseAction, Connection, DpdAction as IkeDpdAction,
+    EndpointConfig, Fragmentation as IkeFragmentation, Lifetime, Limits, Mode as IkeMode, Reauthentication,
+    Renewal, RetransmitPolicy, Unique as IkeUnique, Volume,
+};
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector};
@@ -12,8 +16,8 @@ use ipseclab_topologies::NodeIndex;
 use super::Connections;
 use super::links::ipv4_net;
 use crate::scenario::{
-    self, CheckedScenario, LocalAuth, Mode, NodeSettings, PeerIdentity, PolicyMode, StartAction,
-    TrafficSelector,
+    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, LocalAuth, Mode, NodeLimits,
+    NodeSettings, PeerIdentity, PolicyMode, StartAction, TrafficSelector, Unique,
 };
 
 /// The host of a node, or `None` for one that only forwards.
@@ -30,9 +34,9 @@ pub(super) fn config(
     let indices = connections.at(node);
     let own: Vec<_> = indices.iter().map(|index| &scenario.connections[index.index()]).collect();
     let ike = EndpointConfig {
-        local_address: settings.nat.map_or(settings.address, |nat| nat.inside),
+        local_address: settings.nat.map_or(settings.address, |nat| nat.inside).into(),
         connections: own.iter().map(|written| connection(written)).collect(),
-        limits: Limits::default(),
+        limits: limits(&settings.limits),
         trace: observe.steps,
     };
     let children =
@@ -48,31 +52,125 @@ pub(super) fn config(
 }
 
 fn connection(written: &scenario::Connection) -> Connection {
+    let (local_id, remote_id) = (identity(&written.local_id), peer_identity(&written.remote_id));
     Connection {
-        name: written.name.clone(),
         remote_address: written.remote_address.map(Into::into),
         proposals: written.proposals.clone(),
-        local_id: identity(&written.local_id),
-        remote_id: peer_identity(&written.remote_id),
-        psk: psk(&written.local_auth),
         encap: written.encap,
+        mobike: written.mobike,
+        fragmentation: fragmentation(written),
+        childless: childless(written.childless),
+        unique: unique(written.unique),
+        window: written.window,
         retransmit: RetransmitPolicy {
             timeout: written.retransmission.timeout.to_duration(),
             base_permille: written.retransmission.base_thousandths,
             tries: written.retransmission.tries,
         },
+        keying_tries: written.keying_tries,
         dpd_delay: written.dpd_delay.map(SimDuration::to_duration),
-        child: child(&written.children[0]),
+        renewal: renewal(&written.renewal),
+        children: written.children.iter().map(child).collect(),
+        ..Connection::new(&written.name, local_id, remote_id, psk(&written.local_auth))
+    }
+}
+
+fn renewal(written: &scenario::Renewal) -> Renewal {
+    Renewal {
+        rekey_time: written.rekey_time.map(SimDuration::to_duration),
+        reauth_time: written.reauth_time.map(SimDuration::to_duration),
+        over_time: written.over_time.to_duration(),
+        rand_time: written.rand_time.to_duration(),
+        reauthentication: if written.make_before_break {
+            Reauthentication::MakeBeforeBreak
+        } else {
+            Reauthentication::BreakBeforeMake
+        },
+    }
+}
+
+fn fragmentation(written: &scenario::Connection) -> IkeFragmentation {
+    match written.fragmentation {
+        Fragmentation::Yes | Fragmentation::Force => IkeFragmentation::Above(written.fragment_size),
+        Fragmentation::Accept => IkeFragmentation::Accept,
+        Fragmentation::No => IkeFragmentation::Off,
+    }
+}
+
+fn childless(written: Childless) -> IkeChildless {
+    match written {
+        Childless::Allow => IkeChildless::Allow,
+        Childless::Prefer => IkeChildless::Prefer,
+        Childless::Force => IkeChildless::Force,
+        Childless::Never => IkeChildless::Never,
+    }
+}
+
+fn unique(written: Unique) -> IkeUnique {
+    match written {
+        Unique::No => IkeUnique::No,
+        Unique::Never => IkeUnique::Never,
+        Unique::Keep => IkeUnique::Keep,
+        Unique::Replace => IkeUnique::Replace,
     }
 }
 
 fn child(written: &scenario::Child) -> Child {
+    let (local_ts, remote_ts) = (ike_selectors(&written.local_ts), ike_selectors(&written.remote_ts));
     Child {
-        name: written.name.clone(),
-        local_ts: ike_selectors(&written.local_ts),
-        remote_ts: ike_selectors(&written.remote_ts),
         esp_proposals: written.esp_proposals.clone(),
         mode: mode(written.mode),
+        lifetime: Lifetime {
+            rekey_time: written.lifetime.rekey_time.map(SimDuration::to_duration),
+            life_time: written.lifetime.life_time.map(SimDuration::to_duration),
+            rand_time: written.lifetime.rand_time.to_duration(),
+        },
+        bytes: volume(written.bytes),
+        packets: volume(written.packets),
+        dpd_action: match written.dpd_action {
+            DpdAction::Clear => IkeDpdAction::Clear,
+            DpdAction::Trap => IkeDpdAction::Trap,
+            DpdAction::Restart => IkeDpdAction::Restart,
+        },
+        close_action: match written.close_action {
+            CloseAction::None => IkeCloseAction::None,
+            CloseAction::Trap => IkeCloseAction::Trap,
+            CloseAction::Start => IkeCloseAction::Start,
+        },
+        ..Child::new(&written.name, local_ts, remote_ts)
+    }
+}
+
+fn volume(written: scenario::Volume) -> Volume {
+    Volume { rekey: written.rekey, life: written.life, rand: written.rand }
+}
+
+/// The core's limits, with those that the scenario sets in their place.
+fn limits(written: &NodeLimits) -> Limits {
+    let default = Limits::default();
+    let count = |given: Option<u32>, default: usize| {
+        given.map_or(default, |given| usize::try_from(given).unwrap_or(usize::MAX))
+    };
+    let time = |given: Option<SimDuration>, default| given.map_or(default, SimDuration::to_duration);
+    Limits {
+        ike_sas: count(written.ike_sas, default.ike_sas),
+        half_open: count(written.half_open, default.half_open),
+        half_open_per_address: count(written.half_open_per_address, default.half_open_per_address),
+        cookie_threshold: count(written.cookie_threshold, default.cookie_threshold),
+        cookie_threshold_per_address: count(
+            written.cookie_threshold_per_address,
+            default.cookie_threshold_per_address,
+        ),
+        half_open_timeout: time(written.half_open_timeout, default.half_open_timeout),
+        queued_requests: count(written.queued_requests, default.queued_requests),
+        children: count(written.children, default.children),
+        window: written.window.unwrap_or(default.window),
+        sa_init_retries: written.sa_init_retries.unwrap_or(default.sa_init_retries),
+        fragments: written.fragments.and_then(|most| u16::try_from(most).ok()).unwrap_or(default.fragments),
+        fragmented_octets: count(written.fragmented_octets, default.fragmented_octets),
+        keep_alive: time(written.keep_alive, default.keep_alive),
+        retry_interval: time(written.retry_interval, default.retry_interval),
+        retry_jitter: time(written.retry_jitter, default.retry_jitter),
     }
 }
 
@@ -135,9 +233,7 @@ fn identity(identity: &scenario::Identity) -> Identity {
         scenario::Identity::Fqdn(name) => Identity::Fqdn(name.clone()),
         scenario::Identity::Email(address) => Identity::Email(address.clone()),
         scenario::Identity::KeyId(octets) => Identity::KeyId(octets.clone()),
-        scenario::Identity::DistinguishedName(_) => {
-            unreachable!("refused before: certificates are not built yet")
-        }
+        scenario::Identity::DistinguishedName(name) => Identity::parse(&format!("asn1dn:{name}")),
     }
 }
 

@@ -32,13 +32,15 @@ mod random;
 pub mod real;
 mod secret;
 mod session;
+pub mod signature;
 mod work;
 
 pub use algorithm::{AesKey, Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 pub use error::{KeyExchangeError, OpenError};
-pub use provider::{Provider, RawPacketCipher};
+pub use provider::{Provider, RawPacketCipher, SeqHigh};
 pub use random::{Purpose, RandomSource};
 pub use real::RealProvider;
 pub use secret::Secret;
 pub use session::{Crypto, PacketCipher};
+pub use signature::{KeyClass, KeyKind, PrivateKey, PublicKey, SignatureScheme};
 pub use work::{Operation, Work, WorkMeter};

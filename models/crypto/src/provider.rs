@@ -7,6 +7,7 @@
 use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 use crate::error::{KeyExchangeError, OpenError};
 use crate::secret::Secret;
+use crate::signature::{PrivateKey, PublicKey, SignError, SignatureScheme, VerifyError};
 
 /// A source of cryptographic results.
 pub trait Provider: Send + Sync + core::fmt::Debug {
@@ -15,6 +16,9 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
 
     /// The digest of the concatenated parts.
     fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Vec<u8>;
+
+    /// One block under single DES, as MS-CHAPv2 wants it (RFC 2759 §8.6); the key's parity bits do not matter.
+    fn des_encrypt_block(&self, key: [u8; 8], block: [u8; 8]) -> [u8; 8];
 
     /// The public value for a private key of [`KeyExchangeMethod::private_len`] random octets, as the KE payload
     /// carries it.
@@ -49,24 +53,75 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
         encryption_key: &Secret,
         integrity: Option<(Integrity, &Secret)>,
     ) -> Box<dyn RawPacketCipher>;
+
+    /// The signature of `message`, with a salt of [`SignatureScheme::salt_len`] random octets.
+    ///
+    /// # Errors
+    /// When the key is of another kind than the scheme, the salt has another length, or the key's numbers are wrong.
+    fn sign(
+        &self,
+        key: &PrivateKey,
+        scheme: SignatureScheme,
+        salt: &[u8],
+        message: &[u8],
+    ) -> Result<Vec<u8>, SignError>;
+
+    /// Checks that `signature` is that of the key's owner under `message`.
+    ///
+    /// # Errors
+    /// When the key is of another kind than the scheme, or the signature is not right.
+    fn verify(
+        &self,
+        key: &PublicKey,
+        scheme: SignatureScheme,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), VerifyError>;
+}
+
+/// The high half of an extended sequence number: authenticated, never sent (RFC 4303 §2.2.1).
+///
+/// The ICV of a separate integrity algorithm covers it behind the ciphertext; an AEAD has it in its associated data,
+/// between the SPI and the low half (RFC 4106 §5, RFC 7634 §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeqHigh(pub u32);
+
+impl SeqHigh {
+    /// Octets of it.
+    pub const LEN: usize = 4;
+
+    /// As it is authenticated.
+    pub const fn octets(self) -> [u8; Self::LEN] {
+        self.0.to_be_bytes()
+    }
 }
 
 /// Encryption and integrity of one direction of one SA, IKE or ESP: combined mode or encrypt-then-MAC.
 ///
 /// The layout is the one that SK payloads and ESP share: `header | IV | plaintext or ciphertext | ICV`.
-/// With an AEAD the header is the associated data; otherwise the ICV covers header, IV and ciphertext.
+/// With an AEAD the header is the associated data; otherwise the ICV covers header, IV and ciphertext. What both ends
+/// know and do not send, [`SeqHigh`], is covered too where it is given.
 pub trait RawPacketCipher: Send + Sync + core::fmt::Debug {
     /// Encrypts in place what follows `header_len` octets of header and the IV, and appends the ICV.
     /// The plaintext is already padded to the block length.
     ///
     /// # Panics
-    /// When the buffer is shorter than header and IV, or the plaintext is not whole blocks.
-    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize);
+    /// When the buffer is shorter than header and IV, the plaintext is not whole blocks, or there is a high half to
+    /// another header than ESP's with an AEAD.
+    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize, high: Option<SeqHigh>);
 
     /// Checks the ICV at the end of `buffer`, decrypts in place, and returns the plaintext with its padding.
     /// After an error the octets behind the IV are unspecified, but never the plaintext.
     ///
     /// # Errors
     /// When the buffer is too short, the ciphertext is not whole blocks, or the ICV is wrong.
-    fn open<'a>(&self, buffer: &'a mut [u8], header_len: usize) -> Result<&'a mut [u8], OpenError>;
+    ///
+    /// # Panics
+    /// When there is a high half to another header than ESP's with an AEAD.
+    fn open<'a>(
+        &self,
+        buffer: &'a mut [u8],
+        header_len: usize,
+        high: Option<SeqHigh>,
+    ) -> Result<&'a mut [u8], OpenError>;
 }

@@ -15,6 +15,12 @@ pub enum Purpose {
     Iv,
     /// Padding octets.
     Padding,
+    /// Secrets behind cookies.
+    Cookie,
+    /// Spreading renewals over time.
+    Jitter,
+    /// Challenges and identifiers of EAP methods.
+    Eap,
 }
 
 /// The owner's seeded streams, one per [`Purpose`].

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 use crate::error::{KeyExchangeError, OpenError};
-use crate::provider::{Provider, RawPacketCipher};
+use crate::provider::{Provider, RawPacketCipher, SeqHigh};
 use crate::secret::Secret;
+use crate::signature::{PrivateKey, PublicKey, SignError, SignatureScheme, VerifyError};
 use crate::work::{Operation, Work, WorkMeter};
 
 /// A provider with the meter that its work is counted on. Each protocol core owns one.
@@ -63,6 +64,12 @@ impl Crypto {
         self.provider.hash(hash, parts)
     }
 
+    /// See [`Provider::des_encrypt_block`].
+    pub fn des_encrypt_block(&mut self, key: [u8; 8], block: [u8; 8]) -> [u8; 8] {
+        self.meter.record(Operation::DesBlock, 0);
+        self.provider.des_encrypt_block(key, block)
+    }
+
     /// See [`Provider::public_value`].
     pub fn public_value(&mut self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8> {
         self.meter.record(Operation::KeyGeneration(method), 0);
@@ -92,6 +99,36 @@ impl Crypto {
     ) -> PacketCipher {
         let raw = self.provider.packet_cipher(encryption, encryption_key, integrity);
         PacketCipher { raw, encryption, integrity: integrity.map(|(algorithm, _)| algorithm) }
+    }
+
+    /// See [`Provider::sign`].
+    ///
+    /// # Errors
+    /// When key or salt do not fit the scheme, or the key cannot sign.
+    pub fn sign(
+        &mut self,
+        key: &PrivateKey,
+        scheme: SignatureScheme,
+        salt: &[u8],
+        message: &[u8],
+    ) -> Result<Vec<u8>, SignError> {
+        self.meter.record(Operation::Sign(key.kind().class()), message.len());
+        self.provider.sign(key, scheme, salt, message)
+    }
+
+    /// See [`Provider::verify`].
+    ///
+    /// # Errors
+    /// When the key does not fit the scheme, or the signature is not right.
+    pub fn verify(
+        &mut self,
+        key: &PublicKey,
+        scheme: SignatureScheme,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), VerifyError> {
+        self.meter.record(Operation::Verify(key.kind().class()), message.len());
+        self.provider.verify(key, scheme, message, signature)
     }
 
     /// Takes the work done since the last call.
@@ -126,14 +163,25 @@ impl PacketCipher {
         self.encryption.needs_random_iv()
     }
 
-    /// See [`RawPacketCipher::seal`].
+    /// See [`RawPacketCipher::seal`]; without extended sequence numbers.
     pub fn seal(&self, crypto: &mut Crypto, buffer: &mut Vec<u8>, header_len: usize) {
-        let octets = buffer.len() - header_len - self.iv_len();
-        self.record(crypto, Operation::Encrypt(self.encryption), octets, buffer.len());
-        self.raw.seal(buffer, header_len);
+        self.seal_numbered(crypto, buffer, header_len, None);
     }
 
-    /// See [`RawPacketCipher::open`].
+    /// See [`RawPacketCipher::seal`].
+    pub fn seal_numbered(
+        &self,
+        crypto: &mut Crypto,
+        buffer: &mut Vec<u8>,
+        header_len: usize,
+        high: Option<SeqHigh>,
+    ) {
+        let octets = buffer.len() - header_len - self.iv_len();
+        self.record(crypto, Operation::Encrypt(self.encryption), octets, buffer.len() + implicit_len(high));
+        self.raw.seal(buffer, header_len, high);
+    }
+
+    /// See [`RawPacketCipher::open`]; without extended sequence numbers.
     ///
     /// # Errors
     /// When the packet is malformed or its ICV is wrong.
@@ -143,11 +191,25 @@ impl PacketCipher {
         buffer: &'a mut [u8],
         header_len: usize,
     ) -> Result<&'a mut [u8], OpenError> {
+        self.open_numbered(crypto, buffer, header_len, None)
+    }
+
+    /// See [`RawPacketCipher::open`].
+    ///
+    /// # Errors
+    /// When the packet is malformed or its ICV is wrong.
+    pub fn open_numbered<'a>(
+        &self,
+        crypto: &mut Crypto,
+        buffer: &'a mut [u8],
+        header_len: usize,
+        high: Option<SeqHigh>,
+    ) -> Result<&'a mut [u8], OpenError> {
         let overhead = header_len + self.iv_len() + self.icv_len();
         let octets = buffer.len().saturating_sub(overhead);
-        let covered = buffer.len().saturating_sub(self.icv_len());
+        let covered = buffer.len().saturating_sub(self.icv_len()) + implicit_len(high);
         self.record(crypto, Operation::Decrypt(self.encryption), octets, covered);
-        self.raw.open(buffer, header_len)
+        self.raw.open(buffer, header_len, high)
     }
 
     fn record(&self, crypto: &mut Crypto, cipher: Operation, octets: usize, covered: usize) {
@@ -156,6 +218,11 @@ impl PacketCipher {
             crypto.meter.record(Operation::Integrity(integrity), covered);
         }
     }
+}
+
+/// Octets that are authenticated without being sent.
+const fn implicit_len(high: Option<SeqHigh>) -> usize {
+    if high.is_some() { SeqHigh::LEN } else { 0 }
 }
 
 fn total_len(parts: &[&[u8]]) -> usize {

@@ -4,6 +4,7 @@
 //! that into CPU time through its cost profile.
 
 use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
+use crate::signature::KeyClass;
 
 /// One kind of operation on one algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +13,8 @@ pub enum Operation {
     Prf(Prf),
     /// One digest.
     Hash(Hash),
+    /// Keying single DES and encrypting one block (RFC 2759 §8.6).
+    DesBlock,
     /// Computing a public value.
     KeyGeneration(KeyExchangeMethod),
     /// Computing a shared secret.
@@ -22,6 +25,10 @@ pub enum Operation {
     Decrypt(Encryption),
     /// Computing or checking one ICV.
     Integrity(Integrity),
+    /// Signing one message, its digest included.
+    Sign(KeyClass),
+    /// Verifying one signature, the digest of its message included.
+    Verify(KeyClass),
 }
 
 /// An operation and the octets that it ran over.

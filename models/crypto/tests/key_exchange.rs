@@ -65,20 +65,23 @@ fn public_values_of_another_length_are_refused() {
 /// RFC 6989 §2.1.
 #[test]
 fn modp_values_outside_the_open_range_are_refused() {
-    for &method in KeyExchangeMethod::ALL.iter().filter(|method| method.keyword().starts_with("modp")) {
+    let is_modp = |method: &&KeyExchangeMethod| method.keyword().starts_with("modp");
+    for &method in KeyExchangeMethod::ALL.iter().filter(is_modp) {
         let len = method.public_len();
         let small = |value: u8| [vec![0; len - 1], vec![value]].concat();
         let attempt = |public: Vec<u8>| session().shared_secret(method, &drawn(method, 3), &public);
         assert_eq!(attempt(small(0)), Err(KeyExchangeError::Invalid), "{method}");
         assert_eq!(attempt(small(1)), Err(KeyExchangeError::Invalid), "{method}");
-        assert!(attempt(small(2)).is_ok(), "{method}");
+        // 2 generates the whole of a group with a safe prime, and is outside the subgroups of RFC 5114 (RFC 6989 §2.2).
+        let has_subgroup = method.keyword().contains('s');
+        assert_eq!(attempt(small(2)).is_err(), has_subgroup, "{method}");
         assert_eq!(attempt(vec![0xff; len]), Err(KeyExchangeError::Invalid), "{method}");
     }
 }
 
 #[test]
 fn points_off_the_curve_are_refused() {
-    for method in [KeyExchangeMethod::Ecp256, KeyExchangeMethod::Ecp384] {
+    for method in [KeyExchangeMethod::Ecp256, KeyExchangeMethod::Ecp384, KeyExchangeMethod::Ecp521] {
         let private = drawn(method, 5);
         let good = session().public_value(method, &drawn(method, 6));
         for bit in 0..good.len() * 8 {
@@ -94,35 +97,62 @@ fn points_off_the_curve_are_refused() {
     }
 }
 
-/// X25519 by the Montgomery ladder of RFC 7748 §5, over big integers: slow, and shares nothing with the provider.
-fn ladder(scalar: &[u8], coordinate: &[u8]) -> Vec<u8> {
-    let p = (BigUint::from(1_u8) << 255) - 19_u8;
+/// A curve of RFC 7748 for the ladder below.
+struct Montgomery {
+    p: BigUint,
+    bits: u64,
+    a24: u32,
+    clamp: fn(&mut [u8]),
+}
+
+impl Montgomery {
+    fn curve25519() -> Self {
+        let clamp = |scalar: &mut [u8]| {
+            scalar[0] &= 0xf8;
+            scalar[31] = (scalar[31] & 0x7f) | 0x40;
+        };
+        Self { p: (BigUint::from(1_u8) << 255) - 19_u8, bits: 255, a24: 121_665, clamp }
+    }
+
+    fn curve448() -> Self {
+        let one = BigUint::from(1_u8);
+        let clamp = |scalar: &mut [u8]| {
+            scalar[0] &= 0xfc;
+            scalar[55] |= 0x80;
+        };
+        Self { p: (&one << 448) - (&one << 224) - one, bits: 448, a24: 39_081, clamp }
+    }
+}
+
+/// X25519 and X448 by the Montgomery ladder of RFC 7748 §5, over big integers: slow, and shares nothing with the
+/// provider.
+fn ladder(curve: &Montgomery, scalar: &[u8], coordinate: &[u8]) -> Vec<u8> {
+    let p = &curve.p;
     let mut clamped = scalar.to_vec();
-    clamped[0] &= 0xf8;
-    clamped[31] = (clamped[31] & 0x7f) | 0x40;
+    (curve.clamp)(&mut clamped);
     let clamped = BigUint::from_bytes_le(&clamped);
-    let x1 = BigUint::from_bytes_le(coordinate) % (BigUint::from(1_u8) << 255);
-    let sub = |a: &BigUint, b: &BigUint| (a + &p - b) % &p;
+    let x1 = BigUint::from_bytes_le(coordinate) % (BigUint::from(1_u8) << curve.bits);
+    let sub = |a: &BigUint, b: &BigUint| (a + p - b) % p;
     let (mut x2, mut z2) = (BigUint::from(1_u8), BigUint::ZERO);
-    let (mut x3, mut z3) = (&x1 % &p, BigUint::from(1_u8));
-    for bit in (0..255).rev() {
+    let (mut x3, mut z3) = (&x1 % p, BigUint::from(1_u8));
+    for bit in (0..curve.bits).rev() {
         let swap = clamped.bit(bit);
         if swap {
             (x2, z2, x3, z3) = (x3, z3, x2, z2);
         }
-        let (a, b) = ((&x2 + &z2) % &p, sub(&x2, &z2));
-        let (aa, bb) = (&a * &a % &p, &b * &b % &p);
+        let (a, b) = ((&x2 + &z2) % p, sub(&x2, &z2));
+        let (aa, bb) = (&a * &a % p, &b * &b % p);
         let e = sub(&aa, &bb);
-        let (da, cb) = (sub(&x3, &z3) * &a % &p, (&x3 + &z3) * &b % &p);
-        let (sum, difference) = ((&da + &cb) % &p, sub(&da, &cb));
-        (x3, z3) = (&sum * &sum % &p, &x1 * &difference * &difference % &p);
-        (x2, z2) = (&aa * &bb % &p, &e * (&aa + &e * 121_665_u32) % &p);
+        let (da, cb) = (sub(&x3, &z3) * &a % p, (&x3 + &z3) * &b % p);
+        let (sum, difference) = ((&da + &cb) % p, sub(&da, &cb));
+        (x3, z3) = (&sum * &sum % p, &x1 * &difference * &difference % p);
+        (x2, z2) = (&aa * &bb % p, &e * (&aa + &e * curve.a24) % p);
         if swap {
             (x2, z2, x3, z3) = (x3, z3, x2, z2);
         }
     }
-    let mut out = (x2 * z2.modpow(&(&p - 2_u8), &p) % &p).to_bytes_le();
-    out.resize(32, 0);
+    let mut out = (x2 * z2.modpow(&(p - 2_u8), p) % p).to_bytes_le();
+    out.resize(scalar.len(), 0);
     out
 }
 
@@ -181,7 +211,13 @@ proptest! {
     #[test]
     fn x25519_agrees_with_a_second_implementation(scalar: [u8; 32], u: [u8; 32]) {
         let secret = session().shared_secret(KeyExchangeMethod::Curve25519, &Secret::new(scalar), &u).unwrap();
-        prop_assert_eq!(secret.expose(), ladder(&scalar, &u));
+        prop_assert_eq!(secret.expose(), ladder(&Montgomery::curve25519(), &scalar, &u));
+    }
+
+    #[test]
+    fn x448_agrees_with_a_second_implementation(scalar: [u8; 56], u: [u8; 56]) {
+        let secret = session().shared_secret(KeyExchangeMethod::Curve448, &Secret::new(scalar), &u).unwrap();
+        prop_assert_eq!(secret.expose(), ladder(&Montgomery::curve448(), &scalar, &u));
     }
 
     #[test]

@@ -21,6 +21,9 @@ fn prfs_and_hashes_count_the_octets_of_all_parts() {
         crypto.hash(hash, &[b"abc", b"defgh"]);
         assert_eq!(crypto.take_work(), [work(Operation::Hash(hash), 8)]);
     }
+    let mut crypto = session();
+    crypto.des_encrypt_block([1; 8], [2; 8]);
+    assert_eq!(crypto.take_work(), [work(Operation::DesBlock, 0)]);
 }
 
 /// RFC 7296 §2.13: T1 = prf(K, S | 1), T2 = prf(K, T1 | S | 2) …

@@ -11,14 +11,14 @@
 //! traffic that matters. UDP 500 and 4500 must be free. No packet is ever protected: there is no IPsec here.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
 use ipseclab_ike::config::{
-    Child, Connection, ConnectionId, EndpointConfig, IKE_PORT, Limits, Mode, NAT_T_PORT, RetransmitPolicy,
+    Child, Connection, ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT,
 };
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::{Endpoint, Event, Identity, TrafficSelectors};
@@ -54,31 +54,17 @@ impl Arguments {
     }
 
     fn config(&self) -> Outcome<EndpointConfig> {
-        let connection = Connection {
-            name: "peer".into(),
-            remote_address: Some(self.text("remote")?.parse()?),
-            proposals: vec![parse_ike_proposal(self.text("proposal")?)?],
-            local_id: Identity::parse(self.text("id")?),
-            remote_id: Identity::parse(self.text("peer_id")?),
-            psk: Secret::new(self.text("psk")?.as_bytes()),
-            encap: false,
-            retransmit: RetransmitPolicy::default(),
-            dpd_delay: Some(Duration::from_secs(1)),
-            child: Child {
-                name: "net".into(),
-                local_ts: self.selectors("local_ts")?,
-                remote_ts: self.selectors("remote_ts")?,
-                esp_proposals: vec![parse_esp_proposal(self.text("esp")?)?],
-                mode: Mode::Tunnel,
-            },
-        };
+        let id = |key| self.text(key).map(Identity::parse);
+        let psk = Secret::new(self.text("psk")?.as_bytes());
+        let mut connection = Connection::new("net", id("id")?, id("peer_id")?, psk);
+        connection.remote_address = Some(self.text("remote")?.parse()?);
+        connection.proposals = vec![parse_ike_proposal(self.text("proposal")?)?];
+        connection.dpd_delay = Some(Duration::from_secs(1));
+        let mut child = Child::new("net", self.selectors("local_ts")?, self.selectors("remote_ts")?);
+        child.esp_proposals = vec![parse_esp_proposal(self.text("esp")?)?];
+        connection.children.push(child);
         let local_address: Ipv4Addr = self.text("local")?.parse()?;
-        Ok(EndpointConfig {
-            local_address,
-            connections: vec![connection],
-            limits: Limits::default(),
-            trace: true,
-        })
+        Ok(EndpointConfig { trace: true, ..EndpointConfig::new(local_address.into(), vec![connection]) })
     }
 }
 
@@ -86,7 +72,7 @@ impl Arguments {
 type Arrival = (SocketAddr, SocketAddr, Vec<u8>);
 
 /// Binds both ports and reads them in the background.
-fn listen(address: Ipv4Addr) -> Outcome<(BTreeMap<u16, UdpSocket>, Receiver<Arrival>)> {
+fn listen(address: IpAddr) -> Outcome<(BTreeMap<u16, UdpSocket>, Receiver<Arrival>)> {
     let (sender, arrivals) = mpsc::channel();
     let mut sockets = BTreeMap::new();
     for port in [IKE_PORT, NAT_T_PORT] {

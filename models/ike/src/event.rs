@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use ipseclab_crypto::Secret;
 
-use crate::config::{ConnectionId, Mode};
+use crate::config::{ChildId, ConnectionId, Mode};
 use crate::identity::Identity;
 use crate::proposal::{ChosenEsp, ChosenIke};
 use crate::traffic_selector::TrafficSelectors;
@@ -48,6 +48,8 @@ pub struct MessageInfo {
     pub response: bool,
     /// Whether these bytes went out before: a repeated request, or the answer to one.
     pub repeated: bool,
+    /// Which fragment of how many it is, when the message travels in several (RFC 7383).
+    pub fragment: Option<(u16, u16)>,
     /// Payloads in order, those inside SK included; empty unless [`EndpointConfig::trace`] is set.
     ///
     /// [`EndpointConfig::trace`]: crate::config::EndpointConfig::trace
@@ -63,15 +65,42 @@ pub enum Event {
     IkeSaEstablished(Box<IkeSaEstablished>),
     /// A Child SA can carry packets.
     ChildSaEstablished(Box<ChildSaEstablished>),
-    /// The peer refused, or we refused, the Child SA of `IKE_AUTH`; the IKE SA lives on without it.
+    /// The peer refused, or we refused, a Child SA; the IKE SA lives on without it.
     ChildSaFailed {
         /// The IKE SA.
         ike_sa: IkeSaId,
         /// Its connection.
         connection: ConnectionId,
+        /// Which child it was to be, when that is known.
+        child: Option<ChildId>,
         /// Why.
         reason: FailureReason,
     },
+    /// The peer has begun to use a Child SA, or has given up the one before: packets may go out on it from now on.
+    ChildSaReady {
+        /// The IKE SA that it belongs to.
+        ike_sa: IkeSaId,
+        /// Our inbound SPI.
+        spi_in: u32,
+    },
+    /// A renewal met an obstacle; the old SA lives on, and the renewal is tried again if it was a passing one.
+    RekeyFailed {
+        /// The IKE SA.
+        ike_sa: IkeSaId,
+        /// Our inbound SPI of the Child SA, or `None` when the IKE SA itself was to be renewed.
+        spi_in: Option<u32>,
+        /// Why.
+        reason: FailureReason,
+    },
+    /// An IKE SA has taken the place of another, with all its Child SAs.
+    IkeSaRekeyed {
+        /// The one that ends.
+        old: IkeSaId,
+        /// The one that lives on; [`IkeSaEstablished`](Self::IkeSaEstablished) has told of it.
+        new: IkeSaId,
+    },
+    /// The peer, or we, have another address or port than before: the SAD's Child SAs follow.
+    PathChanged(PathChange),
     /// A Child SA has ended; its SPIs are to be removed.
     ChildSaClosed {
         /// The IKE SA that it belonged to.
@@ -103,6 +132,31 @@ pub enum Event {
     Dropped(DropReason),
 }
 
+/// Where an IKE SA and its Child SAs go from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathChange {
+    /// The IKE SA.
+    pub ike_sa: IkeSaId,
+    /// Our address and port.
+    pub local: SocketAddr,
+    /// The peer's address and port.
+    pub remote: SocketAddr,
+    /// Whether ESP goes into UDP.
+    pub udp_encap: bool,
+    /// Our inbound SPIs of its Child SAs.
+    pub children: Vec<u32>,
+}
+
+/// When packets may go out on a new Child SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outbound {
+    /// At once.
+    Now,
+    /// With [`Event::ChildSaReady`], or once a packet has come in on it: the peer may not have it yet
+    /// (RFC 7296 §2.8).
+    Later,
+}
+
 /// The keys of an IKE SA, as soon as they exist.
 #[derive(Clone, Debug)]
 pub struct IkeSaKeys {
@@ -125,6 +179,8 @@ pub struct IkeSaEstablished {
     pub ike_sa: IkeSaId,
     /// Its connection.
     pub connection: ConnectionId,
+    /// The IKE SA whose keys it renews.
+    pub replaces: Option<IkeSaId>,
     /// Our role.
     pub role: Role,
     /// The initiator's SPI.
@@ -150,6 +206,12 @@ pub struct ChildSaEstablished {
     pub ike_sa: IkeSaId,
     /// Its connection.
     pub connection: ConnectionId,
+    /// Which child of the configuration it is.
+    pub child: ChildId,
+    /// Our inbound SPI of the Child SA that it replaces.
+    pub replaces: Option<u32>,
+    /// When packets may go out on it.
+    pub outbound: Outbound,
     /// Our role in the exchange that made it.
     pub role: Role,
     /// The SPI on packets that we receive.
@@ -204,6 +266,14 @@ pub enum FailureReason {
     PeerError,
     /// The owner ended it.
     Terminated,
+    /// The peer is busy with something that this would cross (RFC 7296 §2.25).
+    TemporaryFailure,
+    /// The peer does not know the Child SA that was to be renewed (RFC 7296 §2.25).
+    ChildSaNotFound,
+    /// The peer, or a limit of ours, allows no further Child SA.
+    NoAdditionalSas,
+    /// Policy allows one IKE SA with this peer, and there is one.
+    Duplicate,
 }
 
 /// Why something established has ended.
@@ -215,6 +285,14 @@ pub enum CloseReason {
     Remote,
     /// The peer no longer answers.
     PeerDead,
+    /// Another one has taken its place.
+    Rekeyed,
+    /// Two renewals crossed, and the other one stayed.
+    Redundant,
+    /// Its lifetime is over.
+    Expired,
+    /// The peer has begun anew: it says that it has no other IKE SA, or policy allows one only.
+    Replaced,
 }
 
 /// Why a datagram was dropped without an answer.
@@ -248,6 +326,10 @@ impl FailureReason {
             Self::InvalidSyntax => "invalid_syntax",
             Self::PeerError => "peer_error",
             Self::Terminated => "terminated",
+            Self::TemporaryFailure => "temporary_failure",
+            Self::ChildSaNotFound => "child_sa_not_found",
+            Self::NoAdditionalSas => "no_additional_sas",
+            Self::Duplicate => "duplicate",
         }
     }
 }
@@ -259,6 +341,10 @@ impl CloseReason {
             Self::Local => "local",
             Self::Remote => "remote",
             Self::PeerDead => "peer_dead",
+            Self::Rekeyed => "rekeyed",
+            Self::Redundant => "redundant",
+            Self::Expired => "expired",
+            Self::Replaced => "replaced",
         }
     }
 }

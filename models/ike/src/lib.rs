@@ -12,9 +12,7 @@
 //! use std::time::Duration;
 //!
 //! use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
-//! use ipseclab_ike::config::{
-//!     Child, Connection, ConnectionId, EndpointConfig, Limits, Mode, RetransmitPolicy,
-//! };
+//! use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig};
 //! use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 //! use ipseclab_ike::{Endpoint, Event, Identity, TrafficSelectors};
 //!
@@ -32,27 +30,15 @@
 //!
 //! fn endpoint(own: u8, peer: u8) -> Endpoint {
 //!     let network = |n| TrafficSelectors::ipv4_range([10, n, 0, 0].into(), [10, n, 255, 255].into());
-//!     let connection = Connection {
-//!         name: "office".into(),
-//!         remote_address: Some([192, 0, 2, peer].into()),
-//!         proposals: vec![parse_ike_proposal("aes256gcm16-prfsha256-x25519").unwrap()],
-//!         local_id: Identity::parse(&format!("gw{own}.example")),
-//!         remote_id: Identity::parse(&format!("gw{peer}.example")),
-//!         psk: Secret::new(*b"correct horse battery staple"),
-//!         encap: false,
-//!         retransmit: RetransmitPolicy::default(),
-//!         dpd_delay: None,
-//!         child: Child {
-//!             name: "lan".into(),
-//!             local_ts: network(own),
-//!             remote_ts: network(peer),
-//!             esp_proposals: vec![parse_esp_proposal("aes128gcm16").unwrap()],
-//!             mode: Mode::Tunnel,
-//!         },
-//!     };
-//!     let local_address = [192, 0, 2, own].into();
-//!     let config =
-//!         EndpointConfig { local_address, connections: vec![connection], limits: Limits::default(), trace: false };
+//!     let id = |n| Identity::parse(&format!("gw{n}.example"));
+//!     let psk = Secret::new(*b"correct horse battery staple");
+//!     let mut connection = Connection::new("office", id(own), id(peer), psk);
+//!     connection.remote_address = Some([192, 0, 2, peer].into());
+//!     connection.proposals = vec![parse_ike_proposal("aes256gcm16-prfsha256-x25519").unwrap()];
+//!     let mut child = Child::new("lan", network(own), network(peer));
+//!     child.esp_proposals = vec![parse_esp_proposal("aes128gcm16").unwrap()];
+//!     connection.children.push(child);
+//!     let config = EndpointConfig::new([192, 0, 2, own].into(), vec![connection]);
 //!     Endpoint::new(config, Crypto::new(Arc::new(RealProvider::new())), Box::new(Counter(own)))
 //! }
 //!
@@ -68,6 +54,8 @@
 //! ```
 
 pub mod config;
+pub mod credential;
+pub mod eap;
 mod event;
 mod identity;
 pub mod proposal;
@@ -77,8 +65,8 @@ pub mod wire;
 
 pub use event::{
     ChildSaEstablished, CloseReason, DirectionKeys, DropReason, Event, FailureReason, IkeSaEstablished,
-    IkeSaId, IkeSaKeys, MessageInfo, Transmit,
+    IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit,
 };
-pub use identity::Identity;
+pub use identity::{Fit, Identity, IdentityPattern};
 pub use traffic_selector::TrafficSelectors;
-pub use v2::{Acquired, Endpoint, IkeKeys, Role, UnknownSa};
+pub use v2::{Acquired, Endpoint, IkeKeys, Role, UnknownSa, fragment};

@@ -10,10 +10,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ipseclab_crypto::{Crypto, PacketCipher, RealProvider};
+use ipseclab_ike::fragment::{self, Accepted, Draw, FragmentLimits, MessageLimit, Reassembler};
 use ipseclab_ike::proposal::{parse_ike_proposal, select_ike, verify_answer_ike};
 use ipseclab_ike::wire::protect::{ProtectError, inner_len, open, pad_len, seal};
 use ipseclab_ike::wire::{
-    DecodeError, ExchangeType, HEADER_LEN, Header, Message, Payload, PayloadType, SaPayload, SkPayload,
+    DecodeError, ExchangeType, HEADER_LEN, Header, Message, Payload, SaPayload, SkPayload,
 };
 
 #[expect(dead_code, reason = "shared with src/v2/captured.rs, which uses the rest")]
@@ -35,6 +36,10 @@ impl Captured {
 
     fn is_probe(&self) -> bool {
         self.case == "v2-probes"
+    }
+
+    fn is_fragment(&self) -> bool {
+        self.row.payloads.contains("SKF(")
     }
 
     /// The probes with a wrong length field; strongSwan goes by the datagram, we refuse them.
@@ -179,12 +184,7 @@ impl Protected<'_> {
     }
 
     fn iv_and_padding(&self, crypto: &mut Crypto) -> (Vec<u8>, Vec<u8>) {
-        let covered = HEADER_LEN + 4;
-        let mut buffer = self.message.bytes.clone();
-        let iv = buffer[covered..covered + self.cipher.iv_len()].to_vec();
-        let plaintext = self.cipher.open(crypto, &mut buffer, covered).unwrap();
-        let (pad_len, before) = plaintext.split_last().unwrap();
-        (iv, before[before.len() - usize::from(*pad_len)..].to_vec())
+        iv_and_padding(&self.message.bytes, HEADER_LEN + 4, &self.cipher, crypto)
     }
 
     fn check_that_changes_are_noticed(&self, crypto: &mut Crypto) {
@@ -197,27 +197,37 @@ impl Protected<'_> {
     }
 }
 
+/// The IV and the padding of a message whose IV starts behind `covered` octets.
+fn iv_and_padding(
+    bytes: &[u8],
+    covered: usize,
+    cipher: &PacketCipher,
+    crypto: &mut Crypto,
+) -> (Vec<u8>, Vec<u8>) {
+    let mut buffer = bytes.to_vec();
+    let iv = buffer[covered..covered + cipher.iv_len()].to_vec();
+    let plaintext = cipher.open(crypto, &mut buffer, covered).unwrap();
+    let (pad_len, before) = plaintext.split_last().unwrap();
+    (iv, before[before.len() - usize::from(*pad_len)..].to_vec())
+}
+
 #[test]
 fn protected_messages_open_with_the_keys_and_seal_to_the_same_bytes() {
     let Some(cases) = v2_cases() else { return };
     let mut crypto = Crypto::new(Arc::new(RealProvider));
-    let (mut opened, mut fragments, mut foreign) = (0, 0, BTreeMap::new());
+    let (mut opened, mut foreign) = (0, BTreeMap::new());
     let mut report = String::new();
     for case in &cases {
         let key_sets = keys(case).ike_sas;
         let mut count = 0;
-        for message in &captured(case) {
+        for message in captured(case).iter().filter(|message| !message.is_fragment()) {
             let Some(key_set) = message.row.key_set else { continue };
             let value = Message::decode(&message.bytes).unwrap();
             let Some(cipher) = key_sets[key_set].cipher(&crypto, value.header.flags.initiator) else {
                 *foreign.entry(name(case)).or_insert(0) += 1;
                 continue;
             };
-            if !matches!(value.payloads.as_slice(), [Payload::Sk(_)]) {
-                assert_eq!(value.payloads[0].payload_type(), PayloadType::EncryptedFragment);
-                fragments += 1;
-                continue;
-            }
+            assert!(matches!(value.payloads.as_slice(), [Payload::Sk(_)]), "{}", message.label());
             Protected { message, cipher }.check(&mut crypto);
             count += 1;
         }
@@ -226,10 +236,75 @@ fn protected_messages_open_with_the_keys_and_seal_to_the_same_bytes() {
             write!(report, " {}:{count}", name(case)).unwrap();
         }
     }
-    println!("{opened} messages opened and sealed again, {fragments} fragments left closed:{report}");
+    println!("{opened} messages opened and sealed again:{report}");
     println!("algorithms that we do not have: {foreign:?}");
-    assert_eq!(foreign.into_keys().collect::<Vec<_>>(), ["v2-psk-3des-sha1-modp1024"]);
-    assert_eq!((opened, fragments), (259, 15));
+    assert_eq!(foreign.into_keys().collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(opened, 263);
+}
+
+/// The fragments of one message, in the order of the capture.
+struct Fragments<'a> {
+    fragments: Vec<&'a Captured>,
+    cipher: PacketCipher,
+}
+
+impl Fragments<'_> {
+    /// Puts the message together, compares it with the table, and cuts and seals it as strongSwan did.
+    fn check(&self, crypto: &mut Crypto) {
+        let last = self.fragments.last().unwrap();
+        let mut reassembler = Reassembler::new(FragmentLimits::default());
+        let mut accept = |captured: &Captured, crypto: &mut Crypto| {
+            let accepted = reassembler.accept(&captured.bytes, &self.cipher, crypto);
+            accepted.unwrap_or_else(|error| panic!("{}: {error}", captured.label()))
+        };
+        let others = self.fragments.len() - 1;
+        for fragment in &self.fragments[..others] {
+            assert!(matches!(accept(fragment, crypto), Accepted::Incomplete { .. }), "{}", fragment.label());
+        }
+        let Accepted::Complete(message) = accept(last, crypto) else { panic!("{}", last.label()) };
+        assert_eq!(describe(&message.payloads), expected_inside(&last.row), "{}", last.label());
+        assert_eq!(self.seal_again(&message, crypto), self.bytes(), "{}", last.label());
+    }
+
+    fn bytes(&self) -> Vec<&[u8]> {
+        self.fragments.iter().map(|captured| captured.bytes.as_slice()).collect()
+    }
+
+    fn seal_again(&self, message: &Message, crypto: &mut Crypto) -> Vec<Vec<u8>> {
+        let fillings = self.fragments.iter().map(|captured| {
+            let (iv, padding) = iv_and_padding(&captured.bytes, HEADER_LEN + 8, &self.cipher, crypto);
+            assert_eq!(Some(padding.len()), captured.row.pad_len, "{}", captured.label());
+            [iv, padding]
+        });
+        let mut fillings = fillings.collect::<Vec<_>>().into_iter().flatten();
+        let mut fill = |_: Draw, octets: &mut [u8]| octets.copy_from_slice(&fillings.next().unwrap());
+        let size = if self.fragments[0].case == "v2-frag" { 576 } else { 1280 };
+        let limit = MessageLimit::of_datagram(size, std::net::Ipv4Addr::LOCALHOST.into(), true);
+        fragment::seal(&message.header, &message.payloads, &self.cipher, crypto, limit, &mut fill)
+    }
+}
+
+#[test]
+fn fragments_are_put_together_and_messages_are_cut_as_strongswan_cuts_them() {
+    let Some(cases) = v2_cases() else { return };
+    let mut crypto = Crypto::new(Arc::new(RealProvider));
+    let (mut fragments, mut messages) = (0, BTreeMap::new());
+    for case in &cases {
+        let key_sets = keys(case).ike_sas;
+        let captured: Vec<_> = captured(case).into_iter().filter(Captured::is_fragment).collect();
+        let same = |a: &Captured, b: &Captured| (&a.row.flags, &a.row.msgid) == (&b.row.flags, &b.row.msgid);
+        for group in captured.chunk_by(same) {
+            let from_initiator = Message::decode(&group[0].bytes).unwrap().header.flags.initiator;
+            let cipher = key_sets[group[0].row.key_set.unwrap()].cipher(&crypto, from_initiator).unwrap();
+            Fragments { fragments: group.iter().collect(), cipher }.check(&mut crypto);
+            fragments += group.len();
+            *messages.entry(name(case)).or_insert(0) += 1;
+        }
+    }
+    println!("{fragments} fragments put together and sealed again: {messages:?}");
+    let expected = [("v2-eap-mschapv2", 1), ("v2-eap-tls", 1), ("v2-frag", 2), ("v2-rsa2048", 2)];
+    assert_eq!(messages, expected.map(|(case, count)| (case.to_owned(), count)).into());
+    assert_eq!(fragments, 15);
 }
 
 fn sa(message: &Message) -> Option<&SaPayload> {
@@ -289,24 +364,54 @@ fn our_offer_has_the_bytes_of_strongswans_and_its_answer_is_accepted() {
 fn no_prefix_and_no_flipped_bit_of_a_real_message_panics() {
     let Some(cases) = v2_cases() else { return };
     let mut seen = BTreeSet::new();
-    let (mut tried, mut accepted) = (0_u32, 0_u32);
+    let (mut tried, mut accepted) = (0, 0);
     let messages = all_captured(&cases);
     for message in messages.iter().filter(|message| seen.insert(message.row.payloads.clone())) {
-        for len in 0..message.bytes.len() {
-            assert!(Message::decode(&message.bytes[..len]).is_err(), "{}", message.label());
-        }
-        for bit in 0..message.bytes.len() * 8 {
-            let mut bytes = message.bytes.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            tried += 1;
-            if let Ok(value) = Message::decode(&bytes) {
-                accepted += 1;
-                assert_eq!(Message::decode(&value.encode()).as_ref(), Ok(&value), "{}", message.label());
-            }
-        }
+        let (bits, still) = try_changes(&message.bytes, &message.label());
+        tried += bits;
+        accepted += still;
     }
     println!("{} messages, {tried} flipped bits, {accepted} of them still messages", seen.len());
     assert!(tried > 100_000);
+}
+
+/// Decodes each prefix, which is an error, and each flipped bit, which is an error or survives being encoded: how many
+/// bits there were, and how many of them gave a message.
+fn try_changes(bytes: &[u8], label: &str) -> (usize, usize) {
+    for len in 0..bytes.len() {
+        assert!(Message::decode(&bytes[..len]).is_err(), "{label}: first {len} octets");
+    }
+    let mut accepted = 0;
+    for bit in 0..bytes.len() * 8 {
+        let mut bad = bytes.to_vec();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(value) = Message::decode(&bad) {
+            accepted += 1;
+            assert_eq!(Message::decode(&value.encode()).as_ref(), Ok(&value), "{label}: bit {bit}");
+        }
+    }
+    (bytes.len() * 8, accepted)
+}
+
+#[test]
+fn no_prefix_and_no_flipped_bit_of_what_was_inside_sk_panics() {
+    let Some(cases) = v2_cases() else { return };
+    let mut crypto = Crypto::new(Arc::new(RealProvider));
+    let (mut seen, mut tried) = (BTreeSet::new(), 0);
+    for case in &cases {
+        let key_sets = keys(case).ike_sas;
+        for message in captured(case).iter().filter(|message| message.row.key_set.is_some()) {
+            let from_initiator = Message::decode(&message.bytes).unwrap().header.flags.initiator;
+            let cipher = key_sets[message.row.key_set.unwrap()].cipher(&crypto, from_initiator);
+            let opened = cipher.and_then(|cipher| open(&message.bytes, &cipher, &mut crypto).ok());
+            let Some(opened) = opened.filter(|opened| seen.insert(describe(&opened.payloads))) else {
+                continue;
+            };
+            tried += try_changes(&opened.encode(), &message.label()).0;
+        }
+    }
+    println!("{} messages without their SK, {tried} flipped bits", seen.len());
+    assert!(tried > 50_000);
 }
 
 #[test]

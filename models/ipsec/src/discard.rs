@@ -27,6 +27,8 @@ pub enum DiscardReason {
     InboundPolicy,
     /// The SA has used all its sequence numbers (RFC 4303 §3.3.3).
     SeqExhausted,
+    /// The SA has carried as much as it may (RFC 4301 §4.4.2.1).
+    LifetimeExceeded,
     /// A fragment where ESP needs a whole datagram (RFC 4303 §3.3.4, §3.4.1).
     Fragment,
     /// The protected packet would exceed what IPv4's length field can say.
@@ -41,7 +43,7 @@ pub enum DiscardReason {
 
 impl DiscardReason {
     /// All reasons, in the order of [`DiscardCounters::iter`].
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NoPolicy,
         Self::PolicyDiscard,
         Self::AcquireQueueFull,
@@ -54,6 +56,7 @@ impl DiscardReason {
         Self::Padding,
         Self::InboundPolicy,
         Self::SeqExhausted,
+        Self::LifetimeExceeded,
         Self::Fragment,
         Self::TooBig,
         Self::CongestionMark,
@@ -76,6 +79,7 @@ impl DiscardReason {
             Self::Padding => "padding",
             Self::InboundPolicy => "inbound_policy",
             Self::SeqExhausted => "seq_exhausted",
+            Self::LifetimeExceeded => "lifetime_exceeded",
             Self::Fragment => "fragment",
             Self::TooBig => "too_big",
             Self::CongestionMark => "congestion_mark",

@@ -11,11 +11,14 @@ use ipseclab_crypto::{Crypto, RandomSource, Work};
 use smoltcp::wire::IpProtocol;
 
 use crate::acquire::{Acquires, Waiting};
+use crate::child::ChildSa;
 use crate::discard::{DiscardCounters, DiscardReason};
+use crate::event::Event;
 use crate::outbound::Outbound;
-use crate::sad::{ChildSa, ChildSaCounters, ChildSaHandle, InstallError, Mode, SaPair, Sad};
+use crate::sa::{ChildSaCounters, ChildSaHandle, InstallError, OutboundUse, Path, SaPair};
+use crate::sad::Sad;
 use crate::selector::{Direction, Selectors};
-use crate::spd::{PolicyId, Spd};
+use crate::spd::{PolicyId, Spd, SpdAction};
 use crate::spi::Spi;
 use crate::udp_encap::{IKE_PORT, NAT_TRAVERSAL_PORT};
 
@@ -68,31 +71,6 @@ impl EngineConfig {
     }
 }
 
-/// What the owner, or its key manager, should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A packet needs an SA that is not there. Comes once per policy until [`Engine::install`] or
-    /// [`Engine::negotiation_failed`] answers it.
-    Acquire {
-        /// The policy.
-        policy: PolicyId,
-        /// The mode to negotiate.
-        mode: Mode,
-        /// Selectors of the packet (RFC 7296 §2.9: the first pair of traffic selectors).
-        selectors: Selectors,
-    },
-    /// No packet passed through the pair for its idle timeout. Comes once; the pair stays until it is removed.
-    IdleTimeout {
-        /// The inbound SPI.
-        spi: Spi,
-    },
-    /// The outbound SA has no sequence numbers left (RFC 4303 §3.3.3). Comes once.
-    SeqExhausted {
-        /// The inbound SPI of its pair.
-        spi: Spi,
-    },
-}
-
 /// The IPsec datapath of one host; `T` is what the owner attaches to each packet.
 pub struct Engine<T> {
     pub(crate) config: EngineConfig,
@@ -132,19 +110,27 @@ impl<T> Engine<T> {
     /// Brings a pair into force at time `now` and lets the packets that waited for its policy go: those that it covers
     /// through [`poll_packet`](Self::poll_packet), the others as [`DiscardReason::OutsideSelectors`].
     ///
+    /// Arriving packets are taken under every pair that is installed. Which one a leaving packet takes of those that
+    /// cover it is `outbound_use`'s matter; none is dropped while one of them can send.
+    ///
     /// # Errors
     /// When a pair with this inbound SPI is installed already.
     ///
     /// # Panics
     /// When a key does not have the length of its algorithm.
-    pub fn install(&mut self, now: Duration, pair: SaPair) -> Result<ChildSaHandle, InstallError> {
+    pub fn install(
+        &mut self,
+        now: Duration,
+        pair: SaPair,
+        outbound_use: OutboundUse,
+    ) -> Result<ChildSaHandle, InstallError> {
         self.now = now;
         let policy = pair.policy;
         let spi = pair.inbound.spi;
         if self.sad.contains(spi) {
             return Err(InstallError::SpiInUse { spi });
         }
-        let child = ChildSa::new(now, pair, &self.crypto, self.random.as_mut());
+        let child = ChildSa::new(now, pair, outbound_use, &self.crypto, self.random.as_mut());
         for waiting in self.acquires.take(policy) {
             if child.covers(Direction::Outbound, &waiting.selectors) {
                 self.released.push_back((waiting.packet, waiting.token));
@@ -157,7 +143,25 @@ impl<T> Engine<T> {
 
     /// Takes the pair with this inbound SPI out of force; says what it carried, or `None` when there is none.
     pub fn remove(&mut self, spi: Spi) -> Option<ChildSaCounters> {
-        self.sad.remove(spi).map(|child| child.counters)
+        self.sad.remove(spi).map(|child| child.counters())
+    }
+
+    /// Lets leaving packets use the pair with this inbound SPI that was installed with [`OutboundUse::WhenTold`], as the
+    /// newest one. False when there is no such pair.
+    pub fn enable_outbound(&mut self, spi: Spi) -> bool {
+        self.sad.get_mut(spi).map(|child| child.outbound.enabled = true).is_some()
+    }
+
+    /// Moves the pair with this inbound SPI to another path, both directions at once, after a NAT's mapping changed or
+    /// an end moved (RFC 7296 §2.23, RFC 4555). False when there is no such pair.
+    pub fn update_path(&mut self, spi: Spi, path: Path) -> bool {
+        self.sad.get_mut(spi).map(|child| child.set_path(path)).is_some()
+    }
+
+    /// Moves this host to another address: ESP and IKE are for it when they are sent there. SAs keep their paths until
+    /// [`update_path`](Self::update_path).
+    pub fn set_local_address(&mut self, address: Ipv4Addr) {
+        self.config.local_address = address;
     }
 
     /// Tells that the SA that [`Event::Acquire`] asked for will not come: what waited for it is discarded, and the next
@@ -217,6 +221,14 @@ impl<T> Engine<T> {
         &mut self.crypto
     }
 
+    /// What the policies say to a packet, if any does: the action of the first entry that matches it, where an entry for
+    /// the selectors of installed pairs matches what such a pair covers.
+    pub fn lookup(&mut self, direction: Direction, packet: &Selectors) -> Option<SpdAction> {
+        let sad = &self.sad;
+        let covered = |policy| sad.covers(policy, direction, packet);
+        self.config.spd.lookup(direction, packet, covered).map(|entry| entry.action)
+    }
+
     /// The policies, to read or to change; SAs and waiting packets stay.
     pub fn spd_mut(&mut self) -> &mut Spd {
         &mut self.config.spd
@@ -234,7 +246,17 @@ impl<T> Engine<T> {
 
     /// What the pair with this inbound SPI has carried so far.
     pub fn sa_counters(&self, spi: Spi) -> Option<ChildSaCounters> {
-        self.sad.get(spi).map(|child| child.counters)
+        self.sad.get(spi).map(ChildSa::counters)
+    }
+
+    /// When the last packet was accepted under the pair with this inbound SPI; `None` before the first one.
+    pub fn last_inbound(&self, spi: Spi) -> Option<Duration> {
+        self.sad.get(spi)?.inbound.sa.usage.last()
+    }
+
+    /// When the last packet was protected under the pair with this inbound SPI; `None` before the first one.
+    pub fn last_outbound(&self, spi: Spi) -> Option<Duration> {
+        self.sad.get(spi)?.outbound.sa.usage.last()
     }
 
     /// Discarded packets by reason.

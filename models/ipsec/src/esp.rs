@@ -6,11 +6,12 @@
 //!
 //! Sequence number and IV are arguments, so that a test can seal a captured plaintext again and compare octets; who
 //! chooses them is `outbound`. Padding is the least that the cipher's block and the four-octet alignment of the trailer
-//! ask for. Left out: extended sequence numbers and traffic flow confidentiality padding.
+//! ask for. Under extended sequence numbers the packet has the low half of its number, and the ICV covers both. Left
+//! out: traffic flow confidentiality padding.
 
 use core::ops::Range;
 
-use ipseclab_crypto::{Crypto, OpenError, PacketCipher};
+use ipseclab_crypto::{Crypto, OpenError, PacketCipher, SeqHigh};
 
 use crate::discard::DiscardReason;
 use crate::spi::{SeqNo, Spi};
@@ -42,6 +43,7 @@ const PADDING: [u8; 255] = {
 pub(crate) struct Envelope<'a> {
     pub(crate) spi: Spi,
     pub(crate) number: SeqNo,
+    pub(crate) esn: bool,
     pub(crate) iv: &'a [u8],
     pub(crate) next_header: u8,
     /// Room that the caller will want in front of the packet.
@@ -77,22 +79,22 @@ pub(crate) fn seal(
     packet.extend_from_slice(padding);
     // Counting from 1, the last octet of padding is its length.
     packet.extend_from_slice(&[padding.last().copied().unwrap_or(0), envelope.next_header]);
-    cipher.seal(crypto, &mut packet, HEADER_LEN);
+    cipher.seal_numbered(crypto, &mut packet, HEADER_LEN, envelope.number.implicit(envelope.esn));
     packet
 }
 
-/// SPI and sequence number of an ESP packet.
+/// SPI and sequence number of an ESP packet, or its low half.
 ///
 /// # Errors
 /// [`DiscardReason::Malformed`] when the header is cut off, [`DiscardReason::UnknownSpi`] for a reserved SPI.
-pub(crate) fn header(packet: &[u8]) -> Result<(Spi, SeqNo), DiscardReason> {
+pub(crate) fn header(packet: &[u8]) -> Result<(Spi, u32), DiscardReason> {
     let Some((header, _)) = packet.split_first_chunk::<HEADER_LEN>() else {
         return Err(DiscardReason::Malformed);
     };
     let [spi, number] =
         [[header[0], header[1], header[2], header[3]], [header[4], header[5], header[6], header[7]]];
     let spi = Spi::new(u32::from_be_bytes(spi)).ok_or(DiscardReason::UnknownSpi)?;
-    Ok((spi, SeqNo::new(u64::from(u32::from_be_bytes(number)))))
+    Ok((spi, u32::from_be_bytes(number)))
 }
 
 /// Where the payload of an opened packet lies, and what it is.
@@ -102,7 +104,7 @@ pub(crate) struct Opened {
     pub(crate) next_header: u8,
 }
 
-/// Checks the ICV of an ESP packet, decrypts it in place and takes the trailer off.
+/// Checks the ICV of an ESP packet, which covers `high` too, decrypts it in place and takes the trailer off.
 ///
 /// # Errors
 /// [`DiscardReason::Malformed`], [`DiscardReason::Integrity`] or [`DiscardReason::Padding`].
@@ -110,9 +112,10 @@ pub(crate) fn open(
     cipher: &PacketCipher,
     crypto: &mut Crypto,
     packet: &mut [u8],
+    high: Option<SeqHigh>,
 ) -> Result<Opened, DiscardReason> {
     let start = HEADER_LEN + cipher.iv_len();
-    let plaintext = cipher.open(crypto, packet, HEADER_LEN).map_err(reason)?;
+    let plaintext = cipher.open_numbered(crypto, packet, HEADER_LEN, high).map_err(reason)?;
     let (body, [pad_len, next_header]) =
         plaintext.split_last_chunk::<TRAILER_LEN>().ok_or(DiscardReason::Malformed)?;
     let pad_len = usize::from(*pad_len);
@@ -152,7 +155,7 @@ mod tests {
     fn open_raw(plaintext: &[u8]) -> Result<Opened, DiscardReason> {
         let cipher = cipher(GCM);
         let mut packet = seal_raw(&cipher, plaintext);
-        open(&cipher, &mut crypto(), &mut packet)
+        open(&cipher, &mut crypto(), &mut packet, None)
     }
 
     #[test]
@@ -175,6 +178,7 @@ mod tests {
             let envelope = Envelope {
                 spi: Spi::new(256).unwrap(),
                 number: SeqNo::new(1),
+                esn: false,
                 iv: &iv,
                 next_header: 4,
                 headroom: 28,
@@ -214,6 +218,6 @@ mod tests {
     fn a_cut_header_is_malformed_and_a_reserved_spi_unknown() {
         assert_eq!(header(&[0, 0, 1, 0, 0, 0, 0]), Err(DiscardReason::Malformed));
         assert_eq!(header(&[0, 0, 0, 255, 0, 0, 0, 1]), Err(DiscardReason::UnknownSpi));
-        assert_eq!(header(&[0, 0, 1, 0, 0, 0, 0, 9]), Ok((Spi::new(256).unwrap(), SeqNo::new(9))));
+        assert_eq!(header(&[0, 0, 1, 0, 0, 0, 0, 9]), Ok((Spi::new(256).unwrap(), 9)));
     }
 }

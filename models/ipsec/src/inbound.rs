@@ -1,17 +1,21 @@
 //! From the unprotected to the protected side: SPI, replay, ICV, selectors (RFC 4301 §5.2, RFC 4303 §3.4).
 
+use core::net::Ipv4Addr;
 use core::time::Duration;
 
+use ipseclab_crypto::Crypto;
 use smoltcp::wire::{IpProtocol, Ipv4Packet, UdpPacket};
 
+use crate::child::InboundSa;
 use crate::discard::DiscardReason;
 use crate::engine::Engine;
 use crate::esp::{self, Opened};
+use crate::event::Event;
 use crate::ip;
-use crate::sad::Mode;
+use crate::sa::Mode;
 use crate::selector::{Direction, Selectors};
 use crate::spd::{DefaultAction, SpdAction};
-use crate::spi::Spi;
+use crate::spi::{SeqNo, Spi};
 use crate::udp_encap::Port4500;
 
 /// What becomes of a packet that arrives.
@@ -95,10 +99,12 @@ impl<T> Engine<T> {
     /// Clear traffic may pass only where the SPD would let it go out in the clear (RFC 4301 §5.2 step 3b).
     fn admit_clear(&mut self, selectors: &Selectors) -> Result<Option<Spi>, DiscardReason> {
         let default = self.config.spd.default_action();
-        match self.config.spd.lookup(Direction::Inbound, selectors).map(|entry| entry.action) {
+        match self.lookup(Direction::Inbound, selectors) {
             Some(SpdAction::Bypass) => Ok(None),
             Some(SpdAction::Discard) => Err(DiscardReason::PolicyDiscard),
-            Some(SpdAction::Protect { .. }) => Err(DiscardReason::InboundPolicy),
+            Some(SpdAction::Protect { .. } | SpdAction::ProtectInstalled { .. }) => {
+                Err(DiscardReason::InboundPolicy)
+            }
             None if default == DefaultAction::Bypass => Ok(None),
             None => Err(DiscardReason::NoPolicy),
         }
@@ -111,13 +117,15 @@ impl<T> Engine<T> {
         offset: usize,
         encapsulated: bool,
     ) -> Result<Spi, DiscardReason> {
-        let (spi, number) = esp::header(&packet[offset..])?;
+        let (spi, low) = esp::header(&packet[offset..])?;
+        let from = encapsulated.then(|| udp_source(packet, offset));
         let child = self.sad.get_mut(spi).ok_or(DiscardReason::UnknownSpi)?;
-        if !child.inbound.window.check(number) {
-            return Err(DiscardReason::Replay);
+        let (number, opened) = child.inbound.open(&mut self.crypto, low, &mut packet[offset..])?;
+        // The other end sends on this pair, so it can receive on it.
+        child.outbound.enabled = true;
+        if let Some((address, port)) = from.filter(|from| child.inbound.has_moved(number, *from)) {
+            self.events.push_back(Event::MappingChanged { spi, address, port });
         }
-        let opened = esp::open(&child.inbound.sa.cipher, &mut self.crypto, &mut packet[offset..])?;
-        child.inbound.window.update(number);
         if opened.next_header == esp::NO_NEXT_HEADER {
             return Err(DiscardReason::Dummy);
         }
@@ -128,9 +136,34 @@ impl<T> Engine<T> {
         if !child.covers(Direction::Inbound, &selectors) {
             return Err(DiscardReason::InboundPolicy);
         }
-        child.count_inbound(self.now, packet.len());
+        let limits = child.inbound.sa.usage.add(self.now, packet.len());
+        self.events.extend(limits.map(|limit| Event::expired(spi, Direction::Inbound, limit)));
         Ok(spi)
     }
+}
+
+impl InboundSa {
+    /// Opens an ESP packet, of whose number `low` is sent, and marks the number as received.
+    fn open(
+        &mut self,
+        crypto: &mut Crypto,
+        low: u32,
+        packet: &mut [u8],
+    ) -> Result<(SeqNo, Opened), DiscardReason> {
+        if self.sa.usage.is_over() {
+            return Err(DiscardReason::LifetimeExceeded);
+        }
+        let number = self.number(low).ok_or(DiscardReason::Replay)?;
+        let opened = esp::open(&self.sa.cipher, crypto, packet, number.implicit(self.sa.esn))?;
+        self.window.update(number);
+        Ok((number, opened))
+    }
+}
+
+/// Address and port that a packet with ESP in UDP at `offset` comes from.
+fn udp_source(packet: &[u8], offset: usize) -> (Ipv4Addr, u16) {
+    let datagram = UdpPacket::new_unchecked(&packet[offset - ip::UDP_LEN..]);
+    (Ipv4Packet::new_unchecked(packet).src_addr(), datagram.src_port())
 }
 
 fn port_4500(datagram: &[u8], offset: usize, fragment: bool) -> Result<Arrival, DiscardReason> {
@@ -187,7 +220,6 @@ mod tests {
 
     use super::*;
     use crate::esp::Envelope;
-    use crate::spi::SeqNo;
     use crate::testing::{Counting, LEFT, RIGHT, crypto, engine, mirrored, pair, ping};
 
     /// What the peer of `pair(Mode::Tunnel)` could send under its key: any payload, any next header.
@@ -195,8 +227,14 @@ mod tests {
         let parameters = pair(Mode::Tunnel).inbound;
         let mut iv = [0; 8];
         Counting::default().fill(Purpose::Iv, &mut iv);
-        let envelope =
-            Envelope { spi: parameters.spi, number: SeqNo::new(1), iv: &iv, next_header, headroom: 0 };
+        let envelope = Envelope {
+            spi: parameters.spi,
+            number: SeqNo::new(1),
+            esn: false,
+            iv: &iv,
+            next_header,
+            headroom: 0,
+        };
         let cipher = crypto().packet_cipher(parameters.encryption, &parameters.encryption_key, None);
         let esp = esp::seal(&cipher, &mut crypto(), &envelope, payload);
         let mut packet = Vec::new();

@@ -8,8 +8,10 @@
 //!   a negotiation come out of [`Engine::poll_packet`] or [`Engine::poll_discard`].
 //! - A packet carries a token `T` of the owner's, which comes out with it.
 //! - Keys come from a key manager through [`Engine::install`]; this crate never negotiates.
-//! - Model: IPv4 only; no AH, no extended sequence numbers, no traffic flow confidentiality, no fragmentation and no
-//!   path MTU discovery; an arriving fragment of an ESP packet is discarded instead of reassembled.
+//! - Several pairs may cover the same packets, as while a Child SA is rekeyed ([`OutboundUse`]); all of them receive.
+//! - A policy may stand for the selectors of whatever pairs it has ([`SpdAction::ProtectInstalled`]), for road warriors.
+//! - Model: IPv4 only; no AH, no traffic flow confidentiality, no fragmentation and no path MTU discovery; an arriving
+//!   fragment of an ESP packet is discarded instead of reassembled.
 //! - Model: IKE to and from the local address bypasses the SPD without an entry of its own.
 //!
 //! ```
@@ -45,13 +47,19 @@
 //! ```
 
 mod acquire;
+mod child;
 mod discard;
 mod engine;
+#[cfg(test)]
+mod esn;
 mod esp;
+mod event;
 mod inbound;
+mod index;
 mod ip;
 mod outbound;
 mod replay;
+mod sa;
 mod sad;
 mod selector;
 mod spd;
@@ -63,11 +71,15 @@ pub mod udp_encap;
 mod wireshark;
 
 pub use discard::{DiscardCounters, DiscardReason};
-pub use engine::{DontFragment, Engine, EngineConfig, Event};
+pub use engine::{DontFragment, Engine, EngineConfig};
+pub use event::Event;
 pub use inbound::Inbound;
 pub use outbound::Outbound;
 pub use replay::ReplayWindow;
-pub use sad::{ChildSaCounters, ChildSaHandle, InstallError, Mode, SaPair, SaParameters, Traffic};
+pub use sa::{
+    ChildSaCounters, ChildSaHandle, InstallError, Lifetime, Mode, OutboundUse, Path, SaPair, SaParameters,
+    Traffic,
+};
 pub use selector::{AddressRange, Direction, PortRange, SelectorError, Selectors, TrafficSelector};
 pub use spd::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry};
 pub use spi::{SeqNo, Spi};

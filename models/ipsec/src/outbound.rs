@@ -4,11 +4,13 @@ use ipseclab_crypto::{Crypto, Purpose, RandomSource};
 use smoltcp::wire::Ipv4Packet;
 
 use crate::acquire::{Queued, Waiting};
+use crate::child::OutboundSa;
 use crate::discard::DiscardReason;
-use crate::engine::{DontFragment, Engine, Event};
+use crate::engine::{DontFragment, Engine};
 use crate::esp::{self, Envelope};
+use crate::event::Event;
 use crate::ip::{self, OuterHeader};
-use crate::sad::{Mode, OutboundSa};
+use crate::sa::Mode;
 use crate::selector::{Direction, Selectors};
 use crate::spd::{DefaultAction, PolicyId, SpdAction};
 use crate::spi::Spi;
@@ -43,7 +45,12 @@ pub enum Outbound<T> {
 
 enum Verdict {
     Bypass,
-    Protect { policy: PolicyId, mode: Mode, selectors: Selectors },
+    /// `mode` is that of an SA to be negotiated, if one may be.
+    Protect {
+        policy: PolicyId,
+        mode: Option<Mode>,
+        selectors: Selectors,
+    },
 }
 
 impl<T> Engine<T> {
@@ -58,7 +65,10 @@ impl<T> Engine<T> {
                 match self.protect(policy, &selectors, &packet) {
                     Some(Ok((packet, spi))) => Outbound::Send { packet, token, sa: Some(spi) },
                     Some(Err(reason)) => self.discard_outbound(reason, packet, token),
-                    None => self.acquire(policy, mode, Waiting { packet, token, selectors }),
+                    None => match mode {
+                        Some(mode) => self.acquire(policy, mode, Waiting { packet, token, selectors }),
+                        None => self.discard_outbound(DiscardReason::NoPolicy, packet, token),
+                    },
                 }
             }
             Err(reason) => self.discard_outbound(reason, packet, token),
@@ -74,8 +84,13 @@ impl<T> Engine<T> {
             return Ok(Verdict::Bypass);
         }
         let default = self.config.spd.default_action();
-        match self.config.spd.lookup(Direction::Outbound, &selectors).map(|entry| entry.action) {
-            Some(SpdAction::Protect { policy, mode }) => Ok(Verdict::Protect { policy, mode, selectors }),
+        match self.lookup(Direction::Outbound, &selectors) {
+            Some(SpdAction::Protect { policy, mode }) => {
+                Ok(Verdict::Protect { policy, mode: Some(mode), selectors })
+            }
+            Some(SpdAction::ProtectInstalled { policy }) => {
+                Ok(Verdict::Protect { policy, mode: None, selectors })
+            }
             Some(SpdAction::Bypass) => Ok(Verdict::Bypass),
             Some(SpdAction::Discard) => Err(DiscardReason::PolicyDiscard),
             None if default == DefaultAction::Bypass => Ok(Verdict::Bypass),
@@ -91,17 +106,18 @@ impl<T> Engine<T> {
         packet: &[u8],
     ) -> Option<Result<(Vec<u8>, Spi), DiscardReason>> {
         let child = self.sad.outbound(policy, selectors)?;
+        let spi = child.inbound.sa.spi;
         let random = self.random.as_mut();
         let ident = self.ident;
         let result =
             child.outbound.encapsulate(&mut self.crypto, random, packet, self.config.dont_fragment, ident);
         match result {
             Ok(_) => {
-                child.count_outbound(self.now, packet.len());
+                let limits = child.outbound.sa.usage.add(self.now, packet.len());
+                self.events.extend(limits.map(|limit| Event::expired(spi, Direction::Outbound, limit)));
                 self.ident = ident.wrapping_add(1);
             }
             Err(DiscardReason::SeqExhausted) if child.outbound.report_exhausted() => {
-                let spi = child.inbound.sa.spi;
                 self.events.push_back(Event::SeqExhausted { spi });
             }
             Err(_) => {}
@@ -139,6 +155,9 @@ impl OutboundSa {
         dont_fragment: DontFragment,
         ident: u16,
     ) -> Result<Vec<u8>, DiscardReason> {
+        if self.sa.usage.is_over() {
+            return Err(DiscardReason::LifetimeExceeded);
+        }
         let original = Ipv4Packet::new_unchecked(packet);
         let header_len = match self.sa.mode {
             Mode::Tunnel => 0,
@@ -174,7 +193,7 @@ impl OutboundSa {
         next_header: u8,
         headroom: usize,
     ) -> Result<Vec<u8>, DiscardReason> {
-        let number = self.number.next_without_esn().ok_or(DiscardReason::SeqExhausted)?;
+        let number = self.number.next(self.sa.esn).ok_or(DiscardReason::SeqExhausted)?;
         self.number = number;
         let mut iv = [0; IV_MAX];
         let iv = &mut iv[..self.sa.cipher.iv_len()];
@@ -184,7 +203,7 @@ impl OutboundSa {
             // Unique because numbers never repeat under one key; all AEADs here have IVs of eight octets.
             iv.copy_from_slice(&(self.iv_salt ^ number.value()).to_be_bytes());
         }
-        let envelope = Envelope { spi: self.sa.spi, number, iv, next_header, headroom };
+        let envelope = Envelope { spi: self.sa.spi, number, esn: self.sa.esn, iv, next_header, headroom };
         Ok(esp::seal(&self.sa.cipher, crypto, &envelope, payload))
     }
 

@@ -5,7 +5,7 @@
 //! nothing is explicit. Left out: decorrelation (the list stays ordered) and populate-from-packet flags, which are the
 //! key manager's business.
 
-use crate::sad::Mode;
+use crate::sa::Mode;
 use crate::selector::{Direction, Selectors, TrafficSelector};
 
 /// The owner's number for a policy; entries that share it share their SAs.
@@ -22,10 +22,28 @@ pub enum SpdAction {
         /// The mode that an SA for it is negotiated with.
         mode: Mode,
     },
+    /// It passes only under an SA of this policy, and the entry matches only what an installed pair of it covers: the
+    /// entry stands for the selectors of all pairs that come and go, and nothing is negotiated for it. So a responder's
+    /// one entry serves all its road warriors, and a road warrior's the address that it is assigned (swanctl's
+    /// `dynamic`).
+    ProtectInstalled {
+        /// Whose SAs.
+        policy: PolicyId,
+    },
     /// It passes as it is.
     Bypass,
     /// It is discarded.
     Discard,
+}
+
+impl SpdAction {
+    /// The policy whose SAs protect what matches; `None` where nothing is protected.
+    pub const fn policy(self) -> Option<PolicyId> {
+        match self {
+            Self::Protect { policy, .. } | Self::ProtectInstalled { policy } => Some(policy),
+            Self::Bypass | Self::Discard => None,
+        }
+    }
 }
 
 /// What happens to a packet that matches no entry.
@@ -91,10 +109,20 @@ impl Spd {
     /// Removes all entries that protect under `policy`; says how many there were.
     pub fn remove(&mut self, policy: PolicyId) -> usize {
         let before = self.entries.len();
-        self.entries
-            .retain(|entry| !matches!(entry.action, SpdAction::Protect { policy: id, .. } if id == policy));
+        self.entries.retain(|entry| entry.action.policy() != Some(policy));
         self.forget();
         before - self.entries.len()
+    }
+
+    /// Puts other entries in the place of those that protect under `policy`: where the first of them was, or at the end
+    /// when there was none. Says how many there were.
+    pub fn replace(&mut self, policy: PolicyId, entries: impl IntoIterator<Item = SpdEntry>) -> usize {
+        let first = self.entries.iter().position(|entry| entry.action.policy() == Some(policy));
+        let removed = self.remove(policy);
+        let place = first.unwrap_or(self.entries.len());
+        self.entries.splice(place..place, entries);
+        self.forget();
+        removed
     }
 
     /// The entries, in order of precedence.
@@ -107,15 +135,32 @@ impl Spd {
         self.default
     }
 
-    /// The first entry that matches, if any does.
-    pub fn lookup(&mut self, direction: Direction, packet: &Selectors) -> Option<&SpdEntry> {
-        let place =
-            if self.cache.is_empty() { self.scan(direction, packet) } else { self.cached(direction, packet) };
-        place.map(|place| &self.entries[place])
+    /// The first entry that matches, if any does; `is_covered` says whether a pair of a policy covers the packet.
+    ///
+    /// What the cache remembers does not depend on the pairs that are installed.
+    pub(crate) fn lookup(
+        &mut self,
+        direction: Direction,
+        packet: &Selectors,
+        is_covered: impl Fn(PolicyId) -> bool,
+    ) -> Option<&SpdEntry> {
+        let first = if self.cache.is_empty() {
+            self.scan(0, direction, packet)
+        } else {
+            self.cached(direction, packet)
+        };
+        let mut place = first?;
+        while let SpdAction::ProtectInstalled { policy } = self.entries[place].action
+            && !is_covered(policy)
+        {
+            place = self.scan(place + 1, direction, packet)?;
+        }
+        self.entries.get(place)
     }
 
-    fn scan(&self, direction: Direction, packet: &Selectors) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.matches(direction, packet))
+    /// The first entry from `start` on whose own selectors match.
+    fn scan(&self, start: usize, direction: Direction, packet: &Selectors) -> Option<usize> {
+        (start..self.entries.len()).find(|place| self.entries[*place].matches(direction, packet))
     }
 
     fn cached(&mut self, direction: Direction, packet: &Selectors) -> Option<usize> {
@@ -126,7 +171,7 @@ impl Spd {
         {
             return place.map(|place| place as usize);
         }
-        let place = self.scan(direction, packet);
+        let place = self.scan(0, direction, packet);
         // A list of more than 2³² entries does not fit in memory; should one ever, its tail is just not remembered.
         let compact = place.map(u32::try_from).transpose();
         self.cache[slot] = compact.ok().map(|compact| (key, compact));
@@ -227,6 +272,25 @@ mod tests {
         })
     }
 
+    fn rule(name: &str, policy: u32) -> SpdEntry {
+        let any = || vec![TrafficSelector::ANY];
+        let action = SpdAction::Protect { policy: PolicyId(policy), mode: Mode::Tunnel };
+        SpdEntry { name: String::from(name), local: any(), remote: any(), action }
+    }
+
+    #[test]
+    fn replaced_entries_keep_their_place() {
+        let mut spd =
+            Spd::new(vec![rule("a", 1), rule("b", 2), rule("c", 3), rule("d", 2)], DefaultAction::Discard);
+        let names = |spd: &Spd| spd.entries().iter().map(|entry| entry.name.clone()).collect::<String>();
+        assert_eq!(spd.replace(PolicyId(2), [rule("x", 2), rule("y", 2)]), 2);
+        assert_eq!(names(&spd), "axyc");
+        assert_eq!(spd.replace(PolicyId(2), []), 2);
+        assert_eq!(names(&spd), "ac");
+        assert_eq!(spd.replace(PolicyId(7), [rule("z", 7)]), 0);
+        assert_eq!(names(&spd), "acz");
+    }
+
     proptest! {
         #[test]
         fn the_first_match_wins_with_and_without_the_cache(
@@ -236,7 +300,29 @@ mod tests {
             let mut spd = Spd::new(entries.clone(), DefaultAction::Discard);
             for (packet, outbound) in packets {
                 let direction = if outbound { Direction::Outbound } else { Direction::Inbound };
-                prop_assert_eq!(spd.lookup(direction, &packet), naive(&entries, direction, &packet));
+                prop_assert_eq!(spd.lookup(direction, &packet, |_| true), naive(&entries, direction, &packet));
+            }
+        }
+
+        #[test]
+        fn entries_for_installed_pairs_count_only_while_a_pair_covers(
+            entries in prop::collection::vec(entry(), 0..3 * SCAN_ENTRIES),
+            places in prop::collection::vec(0..3 * SCAN_ENTRIES, 0..6),
+            packets in prop::collection::vec((packet(), any::<bool>()), 0..30),
+        ) {
+            let mut spd = Spd::new(entries, DefaultAction::Discard);
+            for place in places {
+                let action = SpdAction::ProtectInstalled { policy: PolicyId(9) };
+                let (local, remote) = (vec![TrafficSelector::ANY], vec![TrafficSelector::ANY]);
+                spd.insert(place, SpdEntry { name: String::new(), local, remote, action });
+            }
+            let all = spd.entries().to_vec();
+            let fixed: Vec<SpdEntry> =
+                all.iter().filter(|entry| entry.action.policy() != Some(PolicyId(9))).cloned().collect();
+            for (packet, covered) in packets {
+                let expected = if covered { &all } else { &fixed };
+                let found = spd.lookup(Direction::Outbound, &packet, |policy| covered && policy == PolicyId(9));
+                prop_assert_eq!(found, naive(expected, Direction::Outbound, &packet));
             }
         }
 
@@ -256,7 +342,7 @@ mod tests {
                 }
                 let entries = spd.entries().to_vec();
                 for packet in &packets {
-                    let found = spd.lookup(Direction::Outbound, packet);
+                    let found = spd.lookup(Direction::Outbound, packet, |_| true);
                     prop_assert_eq!(found, naive(&entries, Direction::Outbound, packet));
                 }
             }

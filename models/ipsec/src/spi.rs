@@ -4,6 +4,8 @@
 
 use core::fmt;
 
+use ipseclab_crypto::SeqHigh;
+
 /// A Security Parameters Index of ESP; never below 256, which IANA reserves (RFC 4303 §2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Spi(u32);
@@ -37,6 +39,8 @@ impl fmt::Display for Spi {
 pub struct SeqNo(u64);
 
 impl SeqNo {
+    /// The last number of an SA with extended sequence numbers.
+    pub const LAST: Self = Self(u64::MAX);
     /// The last number of an SA without extended sequence numbers (RFC 4303 §3.3.3).
     pub const LAST_WITHOUT_ESN: Self = Self(u32::MAX as u64);
 
@@ -56,9 +60,20 @@ impl SeqNo {
         self.0 as u32
     }
 
-    /// The next number that an SA without extended sequence numbers may use, if one is left.
-    pub(crate) fn next_without_esn(self) -> Option<Self> {
-        (self < Self::LAST_WITHOUT_ESN).then(|| Self(self.0 + 1))
+    /// The part that extended sequence numbers have in front of it, which is not sent.
+    pub const fn high(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// What the ICV covers beside the packet under an SA with or without extended sequence numbers.
+    pub(crate) fn implicit(self, esn: bool) -> Option<SeqHigh> {
+        esn.then(|| SeqHigh(self.high()))
+    }
+
+    /// The next number that an SA with or without extended sequence numbers may use, if one is left.
+    pub(crate) fn next(self, esn: bool) -> Option<Self> {
+        let last = if esn { Self::LAST } else { Self::LAST_WITHOUT_ESN };
+        (self < last).then(|| Self(self.0 + 1))
     }
 }
 
@@ -78,9 +93,17 @@ mod tests {
     }
 
     #[test]
-    fn numbers_end_before_the_low_half_wraps() {
-        assert_eq!(SeqNo::new(0).next_without_esn(), Some(SeqNo::new(1)));
-        assert_eq!(SeqNo::LAST_WITHOUT_ESN.next_without_esn(), None);
-        assert_eq!(SeqNo::new(0x1_0000_0007).low(), 7);
+    fn numbers_end_before_the_low_half_wraps_unless_they_are_extended() {
+        assert_eq!(SeqNo::new(0).next(false), Some(SeqNo::new(1)));
+        assert_eq!(SeqNo::LAST_WITHOUT_ESN.next(false), None);
+        assert_eq!(SeqNo::LAST_WITHOUT_ESN.next(true), Some(SeqNo::new(1 << 32)));
+        assert_eq!(SeqNo::LAST.next(true), None);
+    }
+
+    #[test]
+    fn the_high_half_is_implicit_under_extended_numbers_alone() {
+        let number = SeqNo::new(0x5_0000_0007);
+        assert_eq!((number.low(), number.high()), (7, 5));
+        assert_eq!((number.implicit(true), number.implicit(false)), (Some(SeqHigh(5)), None));
     }
 }

@@ -9,7 +9,7 @@ use ipseclab_crypto::{
 };
 
 use crate::engine::{Engine, EngineConfig};
-use crate::sad::{Mode, SaPair, SaParameters};
+use crate::sa::{Lifetime, Mode, OutboundUse, SaPair, SaParameters};
 use crate::selector::TrafficSelector;
 use crate::spd::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry};
 use crate::spi::Spi;
@@ -62,6 +62,7 @@ pub(crate) fn pair(mode: Mode) -> SaPair {
         encryption,
         encryption_key: Secret::new(vec![0x33; encryption.key_material_len()]),
         integrity: None,
+        esn: false,
         mode,
         source,
         destination,
@@ -74,19 +75,18 @@ pub(crate) fn pair(mode: Mode) -> SaPair {
         local_ts: vec![TrafficSelector::ANY],
         remote_ts: vec![TrafficSelector::ANY],
         idle_timeout: None,
+        lifetime: Lifetime::UNLIMITED,
     }
 }
 
 /// The other end's view of a pair.
 pub(crate) fn mirrored(pair: SaPair) -> SaPair {
-    let SaPair { policy, inbound, outbound, local_ts, remote_ts, idle_timeout } = pair;
     SaPair {
-        policy,
-        inbound: outbound,
-        outbound: inbound,
-        local_ts: remote_ts,
-        remote_ts: local_ts,
-        idle_timeout,
+        inbound: pair.outbound,
+        outbound: pair.inbound,
+        local_ts: pair.remote_ts,
+        remote_ts: pair.local_ts,
+        ..pair
     }
 }
 
@@ -100,6 +100,6 @@ pub(crate) fn engine(address: Ipv4Addr, pair: SaPair) -> Engine<u32> {
     };
     let spd = Spd::new(vec![entry], DefaultAction::Discard);
     let mut engine = Engine::new(EngineConfig::new(spd, address), crypto(), Box::new(Counting::default()));
-    engine.install(Duration::ZERO, pair).unwrap();
+    engine.install(Duration::ZERO, pair, OutboundUse::Now).unwrap();
     engine
 }

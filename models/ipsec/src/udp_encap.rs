@@ -22,6 +22,14 @@ pub struct UdpEncap {
     pub destination_port: u16,
 }
 
+impl UdpEncap {
+    /// The ports of the other direction.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        Self { source_port: self.destination_port, destination_port: self.source_port }
+    }
+}
+
 /// What the payload of a datagram on port 4500 is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port4500<'a> {

@@ -26,11 +26,12 @@ fn check_packet(cipher: &PacketCipher, packet: &[u8]) -> u8 {
     let mut crypto = crypto();
     let original = &packet[IP_LEN..];
     let mut opened = original.to_vec();
-    let result = esp::open(cipher, &mut crypto, &mut opened).unwrap();
+    let result = esp::open(cipher, &mut crypto, &mut opened, None).unwrap();
     let word = |place: usize| u32::from_be_bytes(original[place..place + 4].try_into().unwrap());
     let envelope = Envelope {
         spi: Spi::reserved(word(0)),
         number: SeqNo::new(u64::from(word(4))),
+        esn: false,
         iv: &original[esp::HEADER_LEN..result.payload.start],
         next_header: result.next_header,
         headroom: 0,

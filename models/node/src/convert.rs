@@ -4,10 +4,11 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use ipseclab_ike::config::Mode as IkeMode;
+use ipseclab_ike::proposal::Esn;
 use ipseclab_ike::wire::{AddressRange as IkeRange, TrafficSelector as IkeSelector};
-use ipseclab_ike::{ChildSaEstablished, DirectionKeys, TrafficSelectors};
+use ipseclab_ike::{ChildSaEstablished, DirectionKeys, Outbound, PathChange, TrafficSelectors};
 use ipseclab_ipsec::{
-    AddressRange, DiscardReason, Mode, PolicyId, PortRange, SaPair, SaParameters, Selectors, Spi,
+    AddressRange, DiscardReason, OutboundUse, Path, Lifetime, Mode, PolicyId, PortRange, SaPair, SaParameters, Selectors, Spi,
     TrafficSelector, UdpEncap,
 };
 use ipseclab_net::DropReason;
@@ -37,7 +38,11 @@ pub(crate) fn packet_selectors(packet: &Selectors) -> (IkeSelector, IkeSelector)
 }
 
 /// What the SAD installs for a Child SA; `None` when an address is not IPv4 or an SPI is reserved.
-pub(crate) fn sa_pair(child: &ChildSaEstablished, idle_timeout: Option<Duration>) -> Option<SaPair> {
+pub(crate) fn sa_pair(
+    child: &ChildSaEstablished,
+    policy: PolicyId,
+    idle_timeout: Option<Duration>,
+) -> Option<SaPair> {
     let (IpAddr::V4(local), IpAddr::V4(remote)) = (child.local.ip(), child.remote.ip()) else {
         return None;
     };
@@ -54,12 +59,13 @@ pub(crate) fn sa_pair(child: &ChildSaEstablished, idle_timeout: Option<Duration>
         ports: (child.local.port(), child.remote.port()),
     };
     Some(SaPair {
-        policy: PolicyId(child.connection.0),
+        policy,
         inbound: inbound.parameters(child),
         outbound: outbound.parameters(child),
         local_ts: ipsec_selectors(&child.local_ts),
         remote_ts: ipsec_selectors(&child.remote_ts),
         idle_timeout,
+        lifetime: Lifetime::UNLIMITED,
     })
 }
 
@@ -78,12 +84,30 @@ impl Direction<'_> {
             encryption: child.proposal.encryption,
             encryption_key: self.keys.encryption.clone(),
             integrity: child.proposal.integrity.map(|algorithm| (algorithm, self.keys.integrity.clone())),
+            esn: child.proposal.esn == Esn::Yes,
             mode: ipsec_mode(child.mode),
             source: self.ends.0,
             destination: self.ends.1,
             udp_encap: child.udp_encap.then_some(encap),
         }
     }
+}
+
+/// When packets may go out on a new pair.
+pub(crate) fn outbound_use(outbound: Outbound) -> OutboundUse {
+    match outbound {
+        Outbound::Now => OutboundUse::Now,
+        Outbound::Later => OutboundUse::WhenTold,
+    }
+}
+
+/// Where a pair goes from now on; `None` when an address is not IPv4.
+pub(crate) fn path(change: &PathChange) -> Option<Path> {
+    let (IpAddr::V4(local), IpAddr::V4(remote)) = (change.local.ip(), change.remote.ip()) else {
+        return None;
+    };
+    let encap = UdpEncap { source_port: change.local.port(), destination_port: change.remote.port() };
+    Some(Path { local, remote, udp_encap: change.udp_encap.then_some(encap) })
 }
 
 /// The SPD's word for a mode.
@@ -107,7 +131,7 @@ pub(crate) fn drop_reason(reason: DiscardReason) -> DropReason {
         DiscardReason::Integrity => DropReason::Integrity,
         DiscardReason::Malformed | DiscardReason::Padding => DropReason::EspMalformed,
         DiscardReason::InboundPolicy => DropReason::SpdUnprotected,
-        DiscardReason::SeqExhausted => DropReason::SequenceExhausted,
+        DiscardReason::SeqExhausted | DiscardReason::LifetimeExceeded => DropReason::SequenceExhausted,
         DiscardReason::Fragment => DropReason::FragmentUnsupported,
         DiscardReason::TooBig => DropReason::EncapsulatedTooLong,
         DiscardReason::CongestionMark => DropReason::CongestionMark,

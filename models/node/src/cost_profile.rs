@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use ipseclab_crypto::{Encryption, Hash, Integrity, KeyExchangeMethod, Operation, Prf, Work};
+use ipseclab_crypto::{Encryption, Hash, Integrity, KeyClass, KeyExchangeMethod, Operation, Prf, Work};
 use ipseclab_sim::SimDuration;
 use serde::{Deserialize, Serialize};
 
@@ -49,9 +49,12 @@ pub struct CostProfileFile {
     /// PRF calls, by `prfsha1`, `prfsha256`, ….
     #[serde(default)]
     pub prf: BTreeMap<String, CostEntry>,
-    /// Digests, by `sha1`, `sha256`.
+    /// Digests, by `md4`, `md5`, `sha1`, `sha256`, `sha384`, `sha512`.
     #[serde(default)]
     pub hash: BTreeMap<String, CostEntry>,
+    /// Single cipher blocks, their key included: `des`.
+    #[serde(default)]
+    pub block: BTreeMap<String, CostEntry>,
     /// Public values, by `modp2048`, `x25519`, ….
     #[serde(default)]
     pub key_generation: BTreeMap<String, CostEntry>,
@@ -67,6 +70,12 @@ pub struct CostProfileFile {
     /// ICVs, by `sha256`, ….
     #[serde(default)]
     pub integrity: BTreeMap<String, CostEntry>,
+    /// Signatures made, by `rsa2048`, `ecdsa256`, `ed25519`, ….
+    #[serde(default)]
+    pub sign: BTreeMap<String, CostEntry>,
+    /// Signatures checked, by the same words.
+    #[serde(default)]
+    pub verify: BTreeMap<String, CostEntry>,
     /// The packet path: `receive`, `send`, `forward`, `ike_message`.
     #[serde(default)]
     pub path: BTreeMap<String, CostEntry>,
@@ -190,12 +199,15 @@ fn nanos(picos: u64) -> SimDuration {
 type Section<'a> = (&'static str, &'a BTreeMap<String, CostEntry>, Vec<(String, Operation)>);
 
 /// The sections of cryptography with what each must name.
-fn sections(file: &CostProfileFile) -> [Section<'_>; 7] {
+fn sections(file: &CostProfileFile) -> [Section<'_>; 10] {
     let groups = |make: fn(KeyExchangeMethod) -> Operation| -> Vec<(String, Operation)> {
         KeyExchangeMethod::ALL.iter().map(|method| (method.keyword().to_owned(), make(*method))).collect()
     };
     let ciphers = |make: fn(Encryption) -> Operation| -> Vec<(String, Operation)> {
         Encryption::ALL.iter().map(|cipher| (cipher.keyword().to_owned(), make(*cipher))).collect()
+    };
+    let keys = |make: fn(KeyClass) -> Operation| -> Vec<(String, Operation)> {
+        KeyClass::ALL.iter().map(|class| (class.keyword().to_owned(), make(*class))).collect()
     };
     let prfs = Prf::ALL.iter().map(|prf| (prf.keyword().to_owned(), Operation::Prf(*prf)));
     let hashes = Hash::ALL.iter().map(|hash| (hash_keyword(*hash).to_owned(), Operation::Hash(*hash)));
@@ -203,19 +215,29 @@ fn sections(file: &CostProfileFile) -> [Section<'_>; 7] {
     [
         ("prf", &file.prf, prfs.collect()),
         ("hash", &file.hash, hashes.collect()),
+        ("block", &file.block, vec![(DES_KEYWORD.to_owned(), Operation::DesBlock)]),
         ("key_generation", &file.key_generation, groups(Operation::KeyGeneration)),
         ("key_agreement", &file.key_agreement, groups(Operation::KeyAgreement)),
         ("encrypt", &file.encrypt, ciphers(Operation::Encrypt)),
         ("decrypt", &file.decrypt, ciphers(Operation::Decrypt)),
         ("integrity", &file.integrity, macs.collect()),
+        ("sign", &file.sign, keys(Operation::Sign)),
+        ("verify", &file.verify, keys(Operation::Verify)),
     ]
 }
+
+/// The word for one block of single DES in profile files.
+pub const DES_KEYWORD: &str = "des";
 
 /// The word for a hash in profile files; swanctl has none, as it never negotiates a bare hash.
 pub fn hash_keyword(hash: Hash) -> &'static str {
     match hash {
+        Hash::Md4 => "md4",
+        Hash::Md5 => "md5",
         Hash::Sha1 => "sha1",
         Hash::Sha2_256 => "sha256",
+        Hash::Sha2_384 => "sha384",
+        Hash::Sha2_512 => "sha512",
     }
 }
 
@@ -282,11 +304,14 @@ mod tests {
             origin: "made up".into(),
             prf: BTreeMap::new(),
             hash: BTreeMap::new(),
+            block: BTreeMap::new(),
             key_generation: BTreeMap::new(),
             key_agreement: BTreeMap::new(),
             encrypt: BTreeMap::new(),
             decrypt: BTreeMap::new(),
             integrity: BTreeMap::new(),
+            sign: BTreeMap::new(),
+            verify: BTreeMap::new(),
             path: BTreeMap::new(),
         };
         let names = |section: &'static str| -> Vec<String> {
@@ -302,15 +327,20 @@ mod tests {
         };
         let priced =
             |section| names(section).into_iter().map(|name| (name, entry)).collect::<BTreeMap<_, _>>();
-        let [prf, hash, generation, agreement, encrypt, decrypt, integrity] =
-            ["prf", "hash", "key_generation", "key_agreement", "encrypt", "decrypt", "integrity"].map(priced);
+        let [prf, hash, block, generation, agreement, encrypt, decrypt, integrity] =
+            ["prf", "hash", "block", "key_generation", "key_agreement", "encrypt", "decrypt", "integrity"]
+                .map(priced);
+        let [sign, verify] = ["sign", "verify"].map(priced);
         file.prf = prf;
         file.hash = hash;
+        file.block = block;
         file.key_generation = generation;
         file.key_agreement = agreement;
         file.encrypt = encrypt;
         file.decrypt = decrypt;
         file.integrity = integrity;
+        file.sign = sign;
+        file.verify = verify;
         file.path = Step::ALL.into_iter().map(|step| (step.as_str().to_owned(), entry)).collect();
         file
     }
@@ -345,9 +375,12 @@ mod tests {
     #[test]
     fn an_unknown_algorithm_is_named_with_what_exists() {
         let mut file = complete();
-        file.hash.insert("md5".into(), CostEntry::default());
+        file.hash.insert("md2".into(), CostEntry::default());
         let error = CostProfile::from_file(&file).unwrap_err().to_string();
-        assert_eq!(error, "section [hash] names `md5`, which does not exist; it has: sha1, sha256");
+        assert_eq!(
+            error,
+            "section [hash] names `md2`, which does not exist; it has: md4, md5, sha1, sha256, sha384, sha512"
+        );
     }
 
     #[test]

@@ -10,9 +10,12 @@ use std::sync::Arc;
 
 use ipseclab_crypto::{Crypto, Provider};
 use ipseclab_ike::config::{ConnectionId, EndpointConfig};
-use ipseclab_ike::{Acquired, CloseReason, Endpoint, Event, IkeSaId, Role, Transmit};
+use ipseclab_ike::{
+    Acquired, CloseReason, Endpoint, Event, IkeSaId, PathChange, Role, Transmit, UnknownSa,
+};
 use ipseclab_ipsec::{
-    ChildSaCounters, Engine, EngineConfig, Event as EngineEvent, Inbound, Outbound, PolicyId, Spd, Spi,
+    ChildSaCounters, Engine, EngineConfig, Event as EngineEvent, Inbound, Outbound, PolicyId,
+    Spd, Spi,
 };
 use ipseclab_net::{DropReason, Ipv4Net, Ipv4View, Packet, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
@@ -22,6 +25,7 @@ use crate::convert;
 use crate::cost_profile::{CostProfile, Step as PathStep};
 use crate::event::Command;
 use crate::negotiation::{Cause, Ledger, initiator_spi};
+use crate::policies::Policies;
 use crate::random::Streams;
 use crate::record::{ClosedSa, Closure, Step};
 
@@ -35,13 +39,13 @@ pub struct HostConfig {
     pub networks: Vec<Ipv4Net>,
     /// The IKE endpoint.
     pub ike: EndpointConfig,
-    /// The policies; [`PolicyId`] n protects what connection n negotiates.
+    /// The policies; [`PolicyId`] n protects what child n negotiates, counted through all connections of `ike` in order.
     pub spd: Spd,
     /// Packets that wait for the SA of one policy at most.
     pub acquire_queue: usize,
-    /// For each connection: whether a packet that matches its policy starts a negotiation (swanctl's `trap`).
+    /// For each child, counted in the same way: whether a packet that matches its policy starts a negotiation (swanctl's `trap`).
     pub traps: Vec<bool>,
-    /// For each connection: after this long without a packet its Child SA ends (swanctl's `inactivity`).
+    /// For each child: after this long without a packet its Child SA ends (swanctl's `inactivity`).
     pub inactivity: Vec<Option<Duration>>,
 }
 
@@ -53,6 +57,7 @@ pub(crate) struct Host {
     pub(crate) engine: Engine<Trail>,
     pub(crate) apps: Apps,
     pub(crate) ledger: Ledger,
+    policies: Policies,
     traps: Vec<bool>,
     inactivity: Vec<Option<Duration>>,
     /// Inbound SPI of each installed Child SA, with its IKE SA.
@@ -151,6 +156,7 @@ impl Host {
         Self {
             address,
             networks: config.networks,
+            policies: Policies::of(&config.ike),
             endpoint: Endpoint::new(config.ike, crypto(), ike_streams),
             engine: Engine::new(engine_config, crypto(), esp_streams),
             apps: Apps::default(),
@@ -268,7 +274,7 @@ impl Host {
         let established = self.endpoint.established().filter(|(_, of, _)| *of == connection);
         let spis: Vec<_> = established.flat_map(|(.., spis)| spis).collect();
         for spi in spis.into_iter().filter_map(Spi::new) {
-            self.close_child(now, spi);
+            self.on_child(now, spi, Endpoint::close_child);
         }
     }
 
@@ -307,39 +313,48 @@ impl Host {
     fn handle_engine_event(&mut self, run: &mut Run<'_>, event: &EngineEvent) {
         match *event {
             EngineEvent::Acquire { policy, selectors, .. } => {
-                let connection = ConnectionId(policy.0);
-                run.push(Output::Step(Box::new(Step::Acquire { connection, packet: selectors })));
+                if let Some(child) = self.policies.child(policy) {
+                    let connection = child.connection;
+                    run.push(Output::Step(Box::new(Step::Acquire { connection, packet: selectors })));
+                }
                 self.acquire(run, policy, &selectors);
             }
             EngineEvent::IdleTimeout { spi } => {
                 run.push(Output::Step(Box::new(Step::IdleTimeout { spi_in: spi.value() })));
-                self.close_child(run.now, spi);
+                self.on_child(run.now, spi, Endpoint::close_idle_child);
             }
-            EngineEvent::SeqExhausted { spi } => self.close_child(run.now, spi),
+            EngineEvent::SeqExhausted { spi } | EngineEvent::SoftExpired { spi, .. } => {
+                self.on_child(run.now, spi, Endpoint::rekey_child);
+            }
+            EngineEvent::HardExpired { spi, .. } => self.on_child(run.now, spi, Endpoint::expire_child),
+            EngineEvent::MappingChanged { .. } => {}
         }
     }
 
     fn acquire(&mut self, run: &mut Run<'_>, policy: PolicyId, selectors: &ipseclab_ipsec::Selectors) {
-        let connection = ConnectionId(policy.0);
-        if !self.traps.get(policy.0 as usize).is_some_and(|trap| *trap) {
-            return self.give_up(run, connection, |_| DropReason::NoTunnel);
-        }
+        let child = self.policies.child(policy);
+        let Some(child) = child.filter(|_| self.traps.get(policy.0 as usize).is_some_and(|trap| *trap)) else {
+            return self.give_up(run, policy, |_| DropReason::NoTunnel);
+        };
         let (local, remote) = convert::packet_selectors(selectors);
-        match self.endpoint.acquire(run.now, connection, local, remote) {
-            Acquired::Started(ike_sa) => self.ledger.begin(ike_sa, connection, run.arrived),
-            // An IKE SA that is up and wants no other Child SA has one, which was narrowed to other traffic.
-            Acquired::InProgress(ike_sa) if self.ike_sas.contains_key(&ike_sa) => {
-                self.give_up(run, connection, |_| DropReason::SelectorMismatch);
-            }
+        match self.endpoint.acquire(run.now, child, local, remote) {
+            Acquired::Started(ike_sa) => self.ledger.begin(ike_sa, child.connection, run.arrived),
+            Acquired::Covered(_) => self.give_up(run, policy, |_| DropReason::SelectorMismatch),
             Acquired::InProgress(_) => {}
-            Acquired::Refused(_) | Acquired::Impossible => self.abandon(run, connection),
+            Acquired::Refused(_) | Acquired::Impossible => self.give_up(run, policy, convert::drop_reason),
         }
     }
 
-    fn close_child(&mut self, now: Duration, spi: Spi) {
+    /// Gives the endpoint a command about the Child SA with this inbound SPI.
+    fn on_child(
+        &mut self,
+        now: Duration,
+        spi: Spi,
+        command: fn(&mut Endpoint, Duration, IkeSaId, u32) -> Result<(), UnknownSa>,
+    ) {
         if let Some(ike_sa) = self.children.get(&spi.value()) {
-            // The peer may have deleted it in the same instant; then there is nothing to do.
-            let _gone = self.endpoint.close_child(now, *ike_sa, spi.value());
+            // It may have ended, or be on its way there, in the same instant; then there is nothing to do.
+            let _gone = command(&mut self.endpoint, now, *ike_sa, spi.value());
         }
     }
 
@@ -359,7 +374,21 @@ impl Host {
                 }
             }
             Event::ChildSaEstablished(child) => self.install(run, child),
-            Event::ChildSaFailed { connection, .. } => self.abandon(run, *connection),
+            Event::ChildSaFailed { connection, child: None, .. } => self.abandon(run, *connection),
+            Event::ChildSaFailed { child: Some(child), .. } => {
+                self.give_up(run, self.policies.policy(*child), convert::drop_reason);
+            }
+            Event::ChildSaReady { spi_in, .. } => {
+                if let Some(spi) = Spi::new(*spi_in) {
+                    self.engine.enable_outbound(spi);
+                }
+            }
+            Event::IkeSaRekeyed { old, new } => {
+                let moved = self.children.values_mut().filter(|owner| *owner == old);
+                moved.for_each(|owner| *owner = *new);
+            }
+            Event::PathChanged(change) => self.move_children(change),
+            Event::RekeyFailed { .. } => {}
             Event::ChildSaClosed { ike_sa, spi_in, reason } => self.remove(run, *ike_sa, *spi_in, *reason),
             Event::IkeSaClosed { ike_sa, reason } => {
                 self.counters.ike_sas_closed += 1;
@@ -385,9 +414,12 @@ impl Host {
         if let Some(agreed) = self.ledger.agreed(child.ike_sa) {
             agreed.esp_proposal = Some(child.proposal.to_string());
         }
-        let idle = self.inactivity.get(child.connection.0 as usize).copied().flatten();
-        let pair = convert::sa_pair(child, idle).expect("an IPv4 endpoint agrees on IPv4 and on valid SPIs");
-        self.engine.install(run.now, pair).expect("the endpoint draws each inbound SPI once");
+        let policy = self.policies.policy(child.child);
+        let idle = self.inactivity.get(policy.0 as usize).copied().flatten();
+        let pair = convert::sa_pair(child, policy, idle).expect("an IPv4 endpoint agrees on IPv4 and on valid SPIs");
+        self.engine
+            .install(run.now, pair, convert::outbound_use(child.outbound))
+            .expect("the endpoint draws each inbound SPI once");
         self.children.insert(child.spi_in, child.ike_sa);
         // Their wait for the SA is no stage of their own way, so a new trail begins here.
         while let Some((bytes, _)) = self.engine.poll_packet() {
@@ -422,18 +454,29 @@ impl Host {
         counters
     }
 
+    /// The SAD follows the IKE SA to another address or port.
+    fn move_children(&mut self, change: &PathChange) {
+        let Some(path) = convert::path(change) else { return };
+        for spi in change.children.iter().filter_map(|spi| Spi::new(*spi)) {
+            self.engine.update_path(spi, path);
+        }
+    }
+
     /// Nothing will come of the negotiation that packets wait for.
     fn abandon(&mut self, run: &mut Run<'_>, connection: ConnectionId) {
-        self.give_up(run, connection, convert::drop_reason);
+        let policies: Vec<_> = self.policies.of_connection(connection).collect();
+        for policy in policies {
+            self.give_up(run, policy, convert::drop_reason);
+        }
     }
 
     fn give_up(
         &mut self,
         run: &mut Run<'_>,
-        connection: ConnectionId,
+        policy: PolicyId,
         reason_of: fn(ipseclab_ipsec::DiscardReason) -> DropReason,
     ) {
-        self.engine.negotiation_failed(PolicyId(connection.0));
+        self.engine.negotiation_failed(policy);
         self.collect_discards(run, reason_of);
     }
 

@@ -14,6 +14,7 @@ mod host;
 mod lane;
 mod negotiation;
 mod node;
+mod policies;
 mod port;
 mod process;
 mod random;

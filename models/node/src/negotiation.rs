@@ -196,6 +196,7 @@ mod tests {
             message_id: MessageId::new(0),
             response: false,
             repeated,
+            fragment: None,
             payloads: vec![],
         };
         Transmit {

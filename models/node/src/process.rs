@@ -237,13 +237,11 @@ impl Node {
 
     /// Packets of one policy share its SAs, so they keep their order on one core.
     fn send_lane(&mut self, packet: &Packet) -> Option<Lane> {
-        use ipseclab_ipsec::{Direction, Selectors, SpdAction};
+        use ipseclab_ipsec::{Direction, Selectors};
         let Kind::Host(host) = &mut self.kind else { return None };
         let selectors = Selectors::parse(&packet.bytes).ok()?;
-        match host.engine.spd_mut().lookup(Direction::Outbound, &selectors)?.action {
-            SpdAction::Protect { policy, .. } => Some(Lane::EspOut(policy.0)),
-            SpdAction::Bypass | SpdAction::Discard => None,
-        }
+        let policy = host.engine.lookup(Direction::Outbound, &selectors)?.policy()?;
+        Some(Lane::EspOut(policy.0))
     }
 
     fn run_app(&mut self, ctx: &mut Context<'_, NodeEvent>, id: AppId) {

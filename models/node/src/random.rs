@@ -39,6 +39,9 @@ fn purpose_name(purpose: Purpose) -> &'static str {
         Purpose::KeyExchange => "key exchange",
         Purpose::Iv => "iv",
         Purpose::Padding => "padding",
+        Purpose::Eap => "eap",
+        Purpose::Cookie => "cookie",
+        Purpose::Jitter => "jitter",
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipseclab_crypto::{Provider, RealProvider, Secret};
-use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig, Limits, Mode, RetransmitPolicy};
+use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig};
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::{CloseReason, FailureReason, Identity, TrafficSelectors};
 use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry};
@@ -68,39 +68,22 @@ fn selectors(side: u8) -> TrafficSelectors {
 }
 
 fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
-    let child = Child {
-        name: "lan".into(),
-        local_ts: selectors(own),
-        remote_ts: selectors(peer),
-        esp_proposals: vec![parse_esp_proposal("aes128gcm16").unwrap()],
-        mode: Mode::Tunnel,
-    };
+    let mut child = Child::new("lan", selectors(own), selectors(peer));
+    child.esp_proposals = vec![parse_esp_proposal("aes128gcm16").unwrap()];
     let policy = SpdEntry {
         name: "lan".into(),
         local: convert::ipsec_selectors(&child.local_ts),
         remote: convert::ipsec_selectors(&child.remote_ts),
         action: SpdAction::Protect { policy: PolicyId(0), mode: ipseclab_ipsec::Mode::Tunnel },
     };
-    let connection = Connection {
-        name: "office".into(),
-        remote_address: Some(address(peer).into()),
-        proposals: vec![parse_ike_proposal("aes128gcm16-prfsha256-x25519").unwrap()],
-        local_id: Identity::Address(address(own).into()),
-        remote_id: Identity::Address(address(peer).into()),
-        psk: Secret::new(psk),
-        encap: false,
-        retransmit: RetransmitPolicy::default(),
-        dpd_delay: None,
-        child,
-    };
+    let id = |side| Identity::Address(address(side).into());
+    let mut connection = Connection::new("office", id(own), id(peer), Secret::new(psk));
+    connection.remote_address = Some(address(peer).into());
+    connection.proposals = vec![parse_ike_proposal("aes128gcm16-prfsha256-x25519").unwrap()];
+    connection.children.push(child);
     HostConfig {
         networks: vec![inner(own)],
-        ike: EndpointConfig {
-            local_address: address(own),
-            connections: vec![connection],
-            limits: Limits::default(),
-            trace: true,
-        },
+        ike: EndpointConfig { trace: true, ..EndpointConfig::new(address(own).into(), vec![connection]) },
         spd: Spd::new(vec![policy], DefaultAction::Bypass),
         acquire_queue: setup.acquire_queue,
         traps: vec![own == 1],
@@ -170,23 +153,28 @@ fn received(simulation: &Simulation<Node>) -> u64 {
 }
 
 fn priced(ike_message_ns: f64) -> CostProfile {
+    use ipseclab_node::cost_profile::{DES_KEYWORD, hash_keyword};
     use ipseclab_node::{CostEntry, CostProfileFile};
     let entry = CostEntry { fixed_ns: 1000.0, ns_per_byte: 0.0 };
     let of = |names: Vec<&str>| names.into_iter().map(|name| (name.to_owned(), entry)).collect();
     let groups = || ipseclab_crypto::KeyExchangeMethod::ALL.iter().map(|item| item.keyword()).collect();
     let ciphers = || ipseclab_crypto::Encryption::ALL.iter().map(|item| item.keyword()).collect();
+    let keys = || ipseclab_crypto::KeyClass::ALL.iter().map(|item| item.keyword()).collect();
     let mut path: std::collections::BTreeMap<_, _> = of(vec!["receive", "send", "forward"]);
     path.insert("ike_message".to_owned(), CostEntry { fixed_ns: ike_message_ns, ns_per_byte: 0.0 });
     CostProfile::from_file(&CostProfileFile {
         name: "test".into(),
         origin: "made up for tests".into(),
         prf: of(ipseclab_crypto::Prf::ALL.iter().map(|item| item.keyword()).collect()),
-        hash: of(vec!["sha1", "sha256"]),
+        hash: of(ipseclab_crypto::Hash::ALL.iter().map(|item| hash_keyword(*item)).collect()),
+        block: of(vec![DES_KEYWORD]),
         key_generation: of(groups()),
         key_agreement: of(groups()),
         encrypt: of(ciphers()),
         decrypt: of(ciphers()),
         integrity: of(ipseclab_crypto::Integrity::ALL.iter().map(|item| item.keyword()).collect()),
+        sign: of(keys()),
+        verify: of(keys()),
         path,
     })
     .unwrap()

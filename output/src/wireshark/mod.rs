@@ -3,11 +3,11 @@
 //! Wireshark reads keys of IKE and ESP from "user accessible tables" in its configuration folder, so a folder of our own
 //! beside the capture makes decryption one environment variable. Formats and names are those that tshark 4.0
 //! accepts; it refuses a whole table for one row that it does not like, so an algorithm that it does not know
-//! (ChaCha20-Poly1305) has no row, and its packets stay encrypted on screen. Rows are sorted and unique: both ends of an SA may report it.
+//! (such as ChaCha20-Poly1305) has no row, and its packets stay encrypted on screen. Rows are sorted and unique: both ends of an SA may report it.
 
 mod algorithm;
 
-pub use algorithm::{Encryption, Integrity};
+pub use algorithm::{AesBits, Encryption, Integrity};
 
 use crate::hex::hex;
 use std::collections::BTreeSet;
@@ -69,23 +69,28 @@ impl KeyTables {
 
     /// Adds an IKE SA; one with an algorithm that tshark does not know is left out and named in the how-to.
     pub fn add_ike(&mut self, row: &IkeKeyRow) {
-        let Some(encryption) = row.encryption.ike_name() else { return self.omit(row.encryption) };
+        let Some(encryption) = row.encryption.ike_name() else {
+            return self.omit(row.encryption.iana_name());
+        };
+        let integrity = integrity(row.encryption, row.integrity);
+        let Some(integrity) = integrity.ike_name() else { return self.omit(integrity.iana_name()) };
         self.ike.insert(format!(
-            "{:016x},{:016x},{},{},\"{encryption}\",{},{},\"{}\"",
+            "{:016x},{:016x},{},{},\"{encryption}\",{},{},\"{integrity}\"",
             row.spi_i,
             row.spi_r,
             hex(&row.sk_ei),
             hex(&row.sk_er),
             hex(integrity_key(row.encryption, &row.sk_ai)),
             hex(integrity_key(row.encryption, &row.sk_ar)),
-            integrity(row.encryption, row.integrity).ike_name(),
         ));
     }
 
     /// Adds one direction of a Child SA; one with an algorithm that tshark does not know is left out and named in
     /// the how-to.
     pub fn add_esp(&mut self, row: &EspKeyRow) {
-        let Some(encryption) = row.encryption.esp_name() else { return self.omit(row.encryption) };
+        let Some(encryption) = row.encryption.esp_name() else {
+            return self.omit(row.encryption.iana_name());
+        };
         let family = if row.src.is_ipv4() { "IPv4" } else { "IPv6" };
         self.esp.insert(format!(
             "\"{family}\",\"{}\",\"{}\",\"0x{:08x}\",\"{encryption}\",\"{}\",\"{}\",\"{}\"",
@@ -108,8 +113,8 @@ impl KeyTables {
         ]
     }
 
-    fn omit(&mut self, encryption: Encryption) {
-        self.omitted.insert(encryption.iana_name());
+    fn omit(&mut self, algorithm: &'static str) {
+        self.omitted.insert(algorithm);
     }
 
     fn how_to(&self) -> String {
@@ -157,7 +162,7 @@ mod tests {
             spi_r: 0xfd82_c207_dfb6_77b0,
             sk_ei: vec![0xaa; 2],
             sk_er: vec![0xbb; 2],
-            encryption: Encryption::AesCbc128,
+            encryption: Encryption::AesCbc(AesBits::Bits128),
             sk_ai: vec![0x0c],
             sk_ar: vec![0x0d],
             integrity: Integrity::HmacSha256,
@@ -169,7 +174,7 @@ mod tests {
             src: "192.0.2.1".parse().unwrap(),
             dst: "192.0.2.2".parse().unwrap(),
             spi: 0x100,
-            encryption: Encryption::AesGcm256,
+            encryption: Encryption::AesGcm16(AesBits::Bits256),
             key: vec![0x0e; 2],
             integrity: Integrity::None,
             ikey: Vec::new(),
@@ -230,8 +235,19 @@ mod tests {
         two.add_esp(&EspKeyRow { integrity: Integrity::HmacSha1, ikey: vec![1], ..esp_row() });
         assert_eq!(one.files(), two.files());
         let mut ike = KeyTables::new();
-        ike.add_ike(&IkeKeyRow { encryption: Encryption::AesGcm128, ..ike_row() });
+        ike.add_ike(&IkeKeyRow { encryption: Encryption::AesGcm16(AesBits::Bits128), ..ike_row() });
         assert!(file(&ike, "ikev2_decryption_table").ends_with("ICV [RFC5282]\",,,\"NONE [RFC4306]\"\n"));
+    }
+
+    #[test]
+    fn a_mac_that_tshark_cannot_name_in_ike_is_left_out_there_and_unchecked_in_esp() {
+        let mut tables = KeyTables::new();
+        tables.add_ike(&IkeKeyRow { integrity: Integrity::AesXcbc, ..ike_row() });
+        let encryption = Encryption::AesCbc(AesBits::Bits128);
+        tables.add_esp(&EspKeyRow { encryption, integrity: Integrity::AesXcbc, ikey: vec![1], ..esp_row() });
+        assert!(tables.ike.is_empty() && tables.how_to().contains("AUTH_AES_XCBC_96"));
+        let row = tables.esp.first().unwrap();
+        assert!(row.ends_with("\"ANY 96 bit authentication [no checking]\",\"0x01\""), "{row}");
     }
 
     #[test]

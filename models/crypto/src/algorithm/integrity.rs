@@ -1,7 +1,8 @@
-//! Integrity algorithms (transform type 3): RFC 2404, RFC 4868.
+//! Integrity algorithms (transform type 3): RFC 2403, RFC 2404, RFC 3566, RFC 4494, RFC 4868.
 //!
-//! Keys are as long as the hash's output, ICVs are the first octets of the HMAC.
-//! Left out: AES-XCBC, AES-CMAC, GMAC, and strongSwan's non-standard truncation `sha256_96`.
+//! Keys are as long as the PRF's output, ICVs are the first octets of that output.
+//! Left out: GMAC, which is for AH, and what the registry has for Fibre Channel or strongSwan for its own past
+//! (`md5_128`, `sha1_160`, `sha256_96`).
 
 use core::fmt;
 
@@ -10,8 +11,14 @@ use super::Prf;
 /// Integrity algorithms, transform type 3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Integrity {
+    /// `AUTH_HMAC_MD5_96` (RFC 2403), for old peers alone (RFC 8247 §2.3).
+    HmacMd5_96,
     /// `AUTH_HMAC_SHA1_96` (RFC 2404).
     HmacSha1_96,
+    /// `AUTH_AES_XCBC_96` (RFC 3566).
+    AesXcbc96,
+    /// `AUTH_AES_CMAC_96` (RFC 4494).
+    AesCmac96,
     /// `AUTH_HMAC_SHA2_256_128` (RFC 4868).
     HmacSha2_256_128,
     /// `AUTH_HMAC_SHA2_384_192` (RFC 4868).
@@ -22,13 +29,23 @@ pub enum Integrity {
 
 impl Integrity {
     /// Every algorithm, by transform number.
-    pub const ALL: &[Self] =
-        &[Self::HmacSha1_96, Self::HmacSha2_256_128, Self::HmacSha2_384_192, Self::HmacSha2_512_256];
+    pub const ALL: &[Self] = &[
+        Self::HmacMd5_96,
+        Self::HmacSha1_96,
+        Self::AesXcbc96,
+        Self::AesCmac96,
+        Self::HmacSha2_256_128,
+        Self::HmacSha2_384_192,
+        Self::HmacSha2_512_256,
+    ];
 
     /// The IANA transform ID of type 3.
     pub const fn transform_id(self) -> u16 {
         match self {
+            Self::HmacMd5_96 => 1,
             Self::HmacSha1_96 => 2,
+            Self::AesXcbc96 => 5,
+            Self::AesCmac96 => 8,
             Self::HmacSha2_256_128 => 12,
             Self::HmacSha2_384_192 => 13,
             Self::HmacSha2_512_256 => 14,
@@ -48,17 +65,20 @@ impl Integrity {
     /// Octets of ICV.
     pub const fn icv_len(self) -> usize {
         match self {
-            Self::HmacSha1_96 => 12,
+            Self::HmacMd5_96 | Self::HmacSha1_96 | Self::AesXcbc96 | Self::AesCmac96 => 12,
             Self::HmacSha2_256_128 => 16,
             Self::HmacSha2_384_192 => 24,
             Self::HmacSha2_512_256 => 32,
         }
     }
 
-    /// The PRF of the same hash, which strongSwan takes where a proposal names none.
+    /// The PRF of the same hash or cipher, which strongSwan takes where a proposal names none.
     pub const fn prf(self) -> Prf {
         match self {
+            Self::HmacMd5_96 => Prf::HmacMd5,
             Self::HmacSha1_96 => Prf::HmacSha1,
+            Self::AesXcbc96 => Prf::AesXcbc,
+            Self::AesCmac96 => Prf::AesCmac,
             Self::HmacSha2_256_128 => Prf::HmacSha2_256,
             Self::HmacSha2_384_192 => Prf::HmacSha2_384,
             Self::HmacSha2_512_256 => Prf::HmacSha2_512,
@@ -68,7 +88,10 @@ impl Integrity {
     /// The keyword of strongSwan's proposal strings.
     pub const fn keyword(self) -> &'static str {
         match self {
+            Self::HmacMd5_96 => "md5",
             Self::HmacSha1_96 => "sha1",
+            Self::AesXcbc96 => "aesxcbc",
+            Self::AesCmac96 => "aescmac",
             Self::HmacSha2_256_128 => "sha256",
             Self::HmacSha2_384_192 => "sha384",
             Self::HmacSha2_512_256 => "sha512",
@@ -91,7 +114,10 @@ impl Integrity {
 impl fmt::Display for Integrity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::HmacMd5_96 => "HMAC_MD5_96",
             Self::HmacSha1_96 => "HMAC_SHA1_96",
+            Self::AesXcbc96 => "AES_XCBC_96",
+            Self::AesCmac96 => "AES_CMAC_96",
             Self::HmacSha2_256_128 => "HMAC_SHA2_256_128",
             Self::HmacSha2_384_192 => "HMAC_SHA2_384_192",
             Self::HmacSha2_512_256 => "HMAC_SHA2_512_256",

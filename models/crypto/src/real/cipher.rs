@@ -4,15 +4,22 @@
 //! is known to be there.
 
 use aes::{Aes128, Aes192, Aes256};
-use ring::aead as ring_aead;
+use aes_gcm::AesGcm;
+use aes_gcm::aead::consts::{U8, U11, U12, U16};
+use aes_gcm::aead::{AeadInOut, KeyInit};
+use ccm::Ccm;
+use des::{Des, TdesEde3};
+use ring::aead::{AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305};
 
-use super::aead::{AeadCipher, AesGcm192, RingKey};
+use super::aead::{AeadCipher, AeadKey, GmacCipher, PortableKey, RingKey};
 use super::digest::IntegrityKey;
-use super::encrypt_then_mac::{Cbc, EncryptThenMac, NullText};
+use super::encrypt_then_mac::{Cbc, Ctr, EncryptThenMac, NullText, Text};
 use crate::algorithm::{AesKey, Encryption, Integrity};
 use crate::error::OpenError;
 use crate::provider::RawPacketCipher;
 use crate::secret::Secret;
+
+type Boxed = Box<dyn RawPacketCipher>;
 
 /// See [`Provider::packet_cipher`](crate::Provider::packet_cipher).
 pub(super) fn packet_cipher(
@@ -22,30 +29,75 @@ pub(super) fn packet_cipher(
 ) -> Box<dyn RawPacketCipher> {
     assert_eq!(key.len(), encryption.key_material_len(), "{encryption} takes a key of another length");
     let (key, salt) = key.expose().split_at(encryption.key_len());
-    let integrity = integrity.map(|(algorithm, key)| IntegrityKey::new(algorithm, key));
-    let ring = |algorithm| Box::new(AeadCipher::new(RingKey::new(algorithm, key), salt));
-    match (encryption, integrity) {
-        (Encryption::AesGcm16(AesKey::Bits128), None) => ring(&ring_aead::AES_128_GCM),
-        (Encryption::AesGcm16(AesKey::Bits192), None) => Box::new(AeadCipher::new(AesGcm192::new(key), salt)),
-        (Encryption::AesGcm16(AesKey::Bits256), None) => ring(&ring_aead::AES_256_GCM),
-        (Encryption::ChaCha20Poly1305, None) => ring(&ring_aead::CHACHA20_POLY1305),
-        (Encryption::Null, Some(mac)) => Box::new(EncryptThenMac::new(NullText, mac)),
-        (Encryption::AesCbc(length), Some(mac)) => aes_cbc(length, key, mac),
-        (Encryption::AesGcm16(_) | Encryption::ChaCha20Poly1305, Some(_)) => {
-            panic!("{encryption} takes no integrity algorithm beside it")
-        }
-        (Encryption::Null | Encryption::AesCbc(_), None) => {
-            panic!("{encryption} needs an integrity algorithm")
-        }
+    match integrity.map(|(algorithm, key)| IntegrityKey::new(algorithm, key)) {
+        None => combined(encryption, key, salt),
+        Some(mac) => separate(encryption, key, salt, mac),
     }
 }
 
-fn aes_cbc(length: AesKey, key: &[u8], integrity: IntegrityKey) -> Box<dyn RawPacketCipher> {
-    match length {
-        AesKey::Bits128 => Box::new(EncryptThenMac::new(Cbc::<Aes128>::new(key), integrity)),
-        AesKey::Bits192 => Box::new(EncryptThenMac::new(Cbc::<Aes192>::new(key), integrity)),
-        AesKey::Bits256 => Box::new(EncryptThenMac::new(Cbc::<Aes256>::new(key), integrity)),
+/// The ciphers that authenticate by themselves.
+fn combined(encryption: Encryption, key: &[u8], salt: &[u8]) -> Boxed {
+    use AesKey::{Bits128, Bits192, Bits256};
+    match encryption {
+        Encryption::AesGcm16(Bits128) => aead(RingKey::new(&AES_128_GCM, key), salt),
+        Encryption::AesGcm16(Bits192) => portable::<AesGcm<Aes192, U12>>(key, salt),
+        Encryption::AesGcm16(Bits256) => aead(RingKey::new(&AES_256_GCM, key), salt),
+        Encryption::AesGcm12(Bits128) => portable::<AesGcm<Aes128, U12, U12>>(key, salt),
+        Encryption::AesGcm12(Bits192) => portable::<AesGcm<Aes192, U12, U12>>(key, salt),
+        Encryption::AesGcm12(Bits256) => portable::<AesGcm<Aes256, U12, U12>>(key, salt),
+        Encryption::AesGcm8(Bits128) => portable::<AesGcm<Aes128, U12, U8>>(key, salt),
+        Encryption::AesGcm8(Bits192) => portable::<AesGcm<Aes192, U12, U8>>(key, salt),
+        Encryption::AesGcm8(Bits256) => portable::<AesGcm<Aes256, U12, U8>>(key, salt),
+        Encryption::AesCcm16(Bits128) => portable::<Ccm<Aes128, U16, U11>>(key, salt),
+        Encryption::AesCcm16(Bits192) => portable::<Ccm<Aes192, U16, U11>>(key, salt),
+        Encryption::AesCcm16(Bits256) => portable::<Ccm<Aes256, U16, U11>>(key, salt),
+        Encryption::AesCcm12(Bits128) => portable::<Ccm<Aes128, U12, U11>>(key, salt),
+        Encryption::AesCcm12(Bits192) => portable::<Ccm<Aes192, U12, U11>>(key, salt),
+        Encryption::AesCcm12(Bits256) => portable::<Ccm<Aes256, U12, U11>>(key, salt),
+        Encryption::AesCcm8(Bits128) => portable::<Ccm<Aes128, U8, U11>>(key, salt),
+        Encryption::AesCcm8(Bits192) => portable::<Ccm<Aes192, U8, U11>>(key, salt),
+        Encryption::AesCcm8(Bits256) => portable::<Ccm<Aes256, U8, U11>>(key, salt),
+        Encryption::AesGmac(Bits128) => Box::new(GmacCipher::new(RingKey::new(&AES_128_GCM, key), salt)),
+        Encryption::AesGmac(Bits192) => {
+            Box::new(GmacCipher::new(PortableKey::<AesGcm<Aes192, U12>>::new(key), salt))
+        }
+        Encryption::AesGmac(Bits256) => Box::new(GmacCipher::new(RingKey::new(&AES_256_GCM, key), salt)),
+        Encryption::ChaCha20Poly1305 => aead(RingKey::new(&CHACHA20_POLY1305, key), salt),
+        Encryption::Des
+        | Encryption::TripleDes
+        | Encryption::Null
+        | Encryption::AesCbc(_)
+        | Encryption::AesCtr(_) => panic!("{encryption} needs an integrity algorithm"),
     }
+}
+
+fn aead<K: AeadKey + 'static>(key: K, salt: &[u8]) -> Boxed {
+    Box::new(AeadCipher::new(key, salt))
+}
+
+fn portable<A: AeadInOut + KeyInit + Send + Sync + 'static>(key: &[u8], salt: &[u8]) -> Boxed {
+    aead(PortableKey::<A>::new(key), salt)
+}
+
+/// The ciphers beside which an integrity algorithm stands.
+fn separate(encryption: Encryption, key: &[u8], salt: &[u8], mac: IntegrityKey) -> Boxed {
+    use AesKey::{Bits128, Bits192, Bits256};
+    match encryption {
+        Encryption::Null => then_mac(NullText, mac),
+        Encryption::Des => then_mac(Cbc::<Des>::new(key), mac),
+        Encryption::TripleDes => then_mac(Cbc::<TdesEde3>::new(key), mac),
+        Encryption::AesCbc(Bits128) => then_mac(Cbc::<Aes128>::new(key), mac),
+        Encryption::AesCbc(Bits192) => then_mac(Cbc::<Aes192>::new(key), mac),
+        Encryption::AesCbc(Bits256) => then_mac(Cbc::<Aes256>::new(key), mac),
+        Encryption::AesCtr(Bits128) => then_mac(Ctr::<Aes128>::new(key, salt), mac),
+        Encryption::AesCtr(Bits192) => then_mac(Ctr::<Aes192>::new(key, salt), mac),
+        Encryption::AesCtr(Bits256) => then_mac(Ctr::<Aes256>::new(key, salt), mac),
+        _ => panic!("{encryption} takes no integrity algorithm beside it"),
+    }
+}
+
+fn then_mac<T: Text + 'static>(text: T, mac: IntegrityKey) -> Boxed {
+    Box::new(EncryptThenMac::new(text, mac))
 }
 
 /// Whether a packet of `actual` octets can hold all its fixed parts.

@@ -4,19 +4,24 @@
 //! order gives (RFC 7748 §6.1); what a KE payload carries is turned into its formats and back here.
 
 use aws_lc_rs::agreement::{self, Algorithm, PrivateKey, UnparsedPublicKey};
-use num_bigint::BigUint;
 
-use super::integer::{octets_of_hex, to_octets};
+use super::integer::{below_order, octets_of_hex, to_octets};
 use crate::error::KeyExchangeError;
 use crate::secret::Secret;
 
 /// Order of the base point of P-256 (FIPS 186-4 D.1.2.3, RFC 5903 §3.1).
-const P256_ORDER: [u8; 32] =
+pub(super) const P256_ORDER: [u8; 32] =
     octets_of_hex("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551");
 
 /// Order of the base point of P-384 (FIPS 186-4 D.1.2.4, RFC 5903 §3.2).
-const P384_ORDER: [u8; 48] = octets_of_hex(
+pub(super) const P384_ORDER: [u8; 48] = octets_of_hex(
     "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
+);
+
+/// Order of the base point of P-521 (FIPS 186-4 D.1.2.5, RFC 5903 §3.3).
+const P521_ORDER: [u8; 66] = octets_of_hex(
+    "01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709\
+     A5D03BB5C9B8899C47AEBB6FB71E91386409",
 );
 
 /// The first octet of an uncompressed point (SEC 1 §2.3.3), which KE payloads leave out (RFC 5903 §7).
@@ -27,6 +32,7 @@ const UNCOMPRESSED: u8 = 0x04;
 pub(super) enum Curve {
     P256,
     P384,
+    P521,
     X25519,
 }
 
@@ -35,7 +41,7 @@ impl Curve {
     pub(super) fn public_value(self, private: &Secret) -> Vec<u8> {
         let public = self.private_key(private).compute_public_key().expect("a private key has a public key");
         match self {
-            Self::P256 | Self::P384 => public.as_ref()[1..].to_vec(),
+            Self::P256 | Self::P384 | Self::P521 => public.as_ref()[1..].to_vec(),
             Self::X25519 => public.as_ref().to_vec(),
         }
     }
@@ -47,7 +53,7 @@ impl Curve {
         peer_public: &[u8],
     ) -> Result<Secret, KeyExchangeError> {
         let point = match self {
-            Self::P256 | Self::P384 => [&[UNCOMPRESSED], peer_public].concat(),
+            Self::P256 | Self::P384 | Self::P521 => [&[UNCOMPRESSED], peer_public].concat(),
             Self::X25519 => peer_public.to_vec(),
         };
         let peer = UnparsedPublicKey::new(self.algorithm(), point);
@@ -58,6 +64,7 @@ impl Curve {
         let key = match self {
             Self::P256 => scalar(private, &P256_ORDER),
             Self::P384 => scalar(private, &P384_ORDER),
+            Self::P521 => scalar(private, &P521_ORDER),
             Self::X25519 => private.clone(),
         };
         PrivateKey::from_private_key(self.algorithm(), key.expose()).expect("every drawn key is valid")
@@ -67,20 +74,20 @@ impl Curve {
         match self {
             Self::P256 => &agreement::ECDH_P256,
             Self::P384 => &agreement::ECDH_P384,
+            Self::P521 => &agreement::ECDH_P521,
             Self::X25519 => &agreement::X25519,
         }
     }
 }
 
-/// The drawn octets c as the scalar (c mod (n - 1)) + 1, which lies in 1..n (FIPS 186-5 A.2.1).
 fn scalar(private: &Secret, order: &[u8]) -> Secret {
-    let choices = BigUint::from_bytes_be(order) - 1_u8;
-    let scalar = BigUint::from_bytes_be(private.expose()) % choices + 1_u8;
-    Secret::new(to_octets(&scalar, order.len()))
+    Secret::new(to_octets(&below_order(private, order), order.len()))
 }
 
 #[cfg(test)]
 mod tests {
+    use num_bigint::BigUint;
+
     use super::*;
 
     #[test]
@@ -92,7 +99,7 @@ mod tests {
 
     #[test]
     fn draws_around_the_order_stay_in_range() {
-        for order in [&P256_ORDER[..], &P384_ORDER[..]] {
+        for order in [&P256_ORDER[..], &P384_ORDER[..], &P521_ORDER[..]] {
             let n = BigUint::from_bytes_be(order);
             let expected = [(&n - 2_u8, &n - 1_u8), (&n - 1_u8, 1_u8.into()), (n.clone(), 2_u8.into())];
             for (drawn, wanted) in expected {

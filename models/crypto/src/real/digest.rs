@@ -1,51 +1,61 @@
-//! HMACs as PRFs and integrity algorithms, and bare hashes: RFC 2104, RFC 2404, RFC 4868.
+//! MACs as PRFs and integrity algorithms, and bare hashes: RFC 2104, RFC 2403, RFC 2404, RFC 4434, RFC 4615, RFC 4868.
 //!
 //! SHA-2 is ring's. SHA-1 is `RustCrypto`'s, which uses the processor's SHA instructions where ring does not (three times
 //! as fast over a packet). A key holds the state after the padded key, so that a packet pays for its own octets alone.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use aes::Aes128;
+use cmac::Cmac;
+use hmac::{Hmac, KeyInit as _, Mac};
+use md4::Md4;
+use md5::Md5;
 use ring::hmac as ring_hmac;
-use sha1::{Digest as _, Sha1};
+use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq as _;
 
+use super::xcbc::Xcbc;
 use crate::algorithm::{Hash, Integrity, Prf};
 use crate::secret::Secret;
 
-/// An HMAC key, ready for use.
+/// Octets of an AES key and of one block.
+const AES_LEN: usize = 16;
+
+/// A MAC key, ready for use.
 #[derive(Clone)]
 pub(super) enum MacKey {
+    Md5(Hmac<Md5>),
     Sha1(Hmac<Sha1>),
     Sha2(ring_hmac::Key),
+    Cmac(Cmac<Aes128>),
+    Xcbc(Xcbc),
 }
 
-/// A whole HMAC, kept without allocation.
+/// A whole MAC, kept without allocation.
 pub(super) enum Tag {
+    Short([u8; 16]),
     Sha1([u8; 20]),
     Sha2(ring_hmac::Tag),
 }
 
 impl MacKey {
-    /// A key of any length, for the hash of `prf`.
+    /// A key of any length, for `prf`.
     pub(super) fn new(prf: Prf, key: &[u8]) -> Self {
         let sha2 = |algorithm| Self::Sha2(ring_hmac::Key::new(algorithm, key));
         match prf {
+            Prf::HmacMd5 => Self::Md5(Hmac::new_from_slice(key).expect("an HMAC key has any length")),
             Prf::HmacSha1 => Self::Sha1(Hmac::new_from_slice(key).expect("an HMAC key has any length")),
             Prf::HmacSha2_256 => sha2(ring_hmac::HMAC_SHA256),
             Prf::HmacSha2_384 => sha2(ring_hmac::HMAC_SHA384),
             Prf::HmacSha2_512 => sha2(ring_hmac::HMAC_SHA512),
+            Prf::AesXcbc => Self::Xcbc(Xcbc::new(&xcbc_key(key))),
+            Prf::AesCmac => Self::Cmac(Cmac::new(&cmac_key(key).into())),
         }
     }
 
-    /// The HMAC of the concatenated parts.
+    /// The MAC of the concatenated parts.
     pub(super) fn sign(&self, parts: &[&[u8]]) -> Tag {
         match self {
-            Self::Sha1(key) => {
-                let mut mac = key.clone();
-                for part in parts {
-                    mac.update(part);
-                }
-                Tag::Sha1(mac.finalize().into_bytes().into())
-            }
+            Self::Md5(key) => Tag::Short(mac_of(key, parts)),
+            Self::Sha1(key) => Tag::Sha1(mac_of(key, parts)),
             Self::Sha2(key) => {
                 let mut mac = ring_hmac::Context::with_key(key);
                 for part in parts {
@@ -53,20 +63,46 @@ impl MacKey {
                 }
                 Tag::Sha2(mac.sign())
             }
+            Self::Cmac(key) => Tag::Short(mac_of(key, parts)),
+            Self::Xcbc(key) => Tag::Short(key.sign(parts)),
         }
     }
+}
+
+fn mac_of<M: Mac + Clone, const N: usize>(key: &M, parts: &[&[u8]]) -> [u8; N] {
+    let mut mac = key.clone();
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().as_bytes()[..].try_into().expect("the output has the length that the tag keeps")
+}
+
+/// Short keys get zeros, long ones are the MAC of themselves under a key of zeros (RFC 4434 §2).
+fn xcbc_key(key: &[u8]) -> [u8; AES_LEN] {
+    let mut fitted = [0; AES_LEN];
+    match fitted.get_mut(..key.len()) {
+        Some(front) => front.copy_from_slice(key),
+        None => fitted = Xcbc::new(&fitted).sign(&[key]),
+    }
+    fitted
+}
+
+/// Every other length than the right one is made right by a MAC under a key of zeros (RFC 4615 §3).
+fn cmac_key(key: &[u8]) -> [u8; AES_LEN] {
+    key.try_into().unwrap_or_else(|_| mac_of(&Cmac::<Aes128>::new(&[0; AES_LEN].into()), &[key]))
 }
 
 impl AsRef<[u8]> for Tag {
     fn as_ref(&self) -> &[u8] {
         match self {
+            Self::Short(octets) => octets,
             Self::Sha1(octets) => octets,
             Self::Sha2(tag) => tag.as_ref(),
         }
     }
 }
 
-/// An integrity algorithm with its key: an HMAC cut to the length of the ICV.
+/// An integrity algorithm with its key: a MAC cut to the length of the ICV.
 pub(super) struct IntegrityKey {
     key: MacKey,
     icv_len: usize,
@@ -100,19 +136,27 @@ impl IntegrityKey {
 /// The digest of the concatenated parts.
 pub(super) fn hash(hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
     match hash {
-        Hash::Sha1 => {
-            let mut state = Sha1::new();
-            for part in parts {
-                state.update(part);
-            }
-            state.finalize().to_vec()
-        }
-        Hash::Sha2_256 => {
-            let mut state = ring::digest::Context::new(&ring::digest::SHA256);
-            for part in parts {
-                state.update(part);
-            }
-            state.finish().as_ref().to_vec()
-        }
+        Hash::Md4 => portable::<Md4>(parts),
+        Hash::Md5 => portable::<Md5>(parts),
+        Hash::Sha1 => portable::<Sha1>(parts),
+        Hash::Sha2_256 => of_ring(&ring::digest::SHA256, parts),
+        Hash::Sha2_384 => of_ring(&ring::digest::SHA384, parts),
+        Hash::Sha2_512 => of_ring(&ring::digest::SHA512, parts),
     }
+}
+
+fn portable<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
+    let mut state = D::new();
+    for part in parts {
+        state.update(part);
+    }
+    state.finalize().to_vec()
+}
+
+fn of_ring(algorithm: &'static ring::digest::Algorithm, parts: &[&[u8]]) -> Vec<u8> {
+    let mut state = ring::digest::Context::new(algorithm);
+    for part in parts {
+        state.update(part);
+    }
+    state.finish().as_ref().to_vec()
 }

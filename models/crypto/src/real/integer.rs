@@ -2,6 +2,8 @@
 
 use num_bigint::BigUint;
 
+use crate::secret::Secret;
+
 /// The octets of a hexadecimal constant of exactly `N` octets, settled by the compiler.
 pub(super) const fn octets_of_hex<const N: usize>(text: &str) -> [u8; N] {
     let digits = text.as_bytes();
@@ -33,6 +35,12 @@ pub(super) fn to_octets(value: &BigUint, len: usize) -> Vec<u8> {
     let mut octets = vec![0; zeros];
     octets.extend_from_slice(&digits);
     octets
+}
+
+/// The drawn octets c as the scalar (c mod (n - 1)) + 1, which lies in 1..n (FIPS 186-5 A.2.1).
+pub(super) fn below_order(private: &Secret, order: &[u8]) -> BigUint {
+    let choices = BigUint::from_bytes_be(order) - 1_u8;
+    BigUint::from_bytes_be(private.expose()) % choices + 1_u8
 }
 
 #[cfg(test)]

@@ -281,6 +281,30 @@ mod tests {
         assert_eq!(numbers, [1, 2]);
     }
 
+    /// RFC 8247 §2 and RFC 8221 §5 advise against them.
+    #[test]
+    fn the_default_sets_name_nothing_weak() {
+        let ike = IkeProposal::default_set();
+        let esp = EspProposal::default_set();
+        let texts: Vec<_> =
+            ike.iter().map(ToString::to_string).chain(esp.iter().map(ToString::to_string)).collect();
+        let weak = [
+            "des",
+            "3des",
+            "md5",
+            "sha1",
+            "prfmd5",
+            "prfsha1",
+            "modp768",
+            "modp1024",
+            "modp1536",
+            "modp1024s160",
+        ];
+        let named = |keyword: &&str| texts.iter().any(|text| text.split('-').any(|word| word == *keyword));
+        assert_eq!(weak.iter().find(|keyword| named(keyword)), None);
+        assert!(named(&"x25519"));
+    }
+
     #[test]
     fn the_default_sets_are_proposals_that_one_could_write() {
         for proposal in IkeProposal::default_set() {

@@ -121,9 +121,10 @@ impl Keyword {
 impl Use {
     fn allows(self, keyword: Keyword) -> bool {
         match keyword {
-            Keyword::Encryption(Encryption::Null) | Keyword::Esn(_) => self == Self::Esp,
+            Keyword::Encryption(algorithm) => self == Self::Esp || algorithm.hides_text(),
+            Keyword::Esn(_) => self == Self::Esp,
             Keyword::Prf(_) => self == Self::Ike,
-            Keyword::Encryption(_) | Keyword::Integrity(_) | Keyword::KeyExchange(_) => true,
+            Keyword::Integrity(_) | Keyword::KeyExchange(_) => true,
         }
     }
 
@@ -295,6 +296,27 @@ mod tests {
     }
 
     #[test]
+    fn every_algorithm_is_reached_by_its_keyword() {
+        for encryption in Encryption::ALL {
+            let rest = if encryption.is_aead() { "" } else { "-sha256" };
+            let esp = parse_esp_proposal(&format!("{}{rest}", encryption.keyword())).unwrap();
+            assert_eq!(esp.encryption, [*encryption]);
+            let ike = parse_ike_proposal(&format!("{}-sha256-x25519", encryption.keyword()));
+            assert_eq!(ike.is_ok(), encryption.hides_text(), "{encryption}");
+        }
+        for (integrity, method) in Integrity::ALL.iter().zip(KeyExchangeMethod::ALL.iter().cycle()) {
+            let ike =
+                parse_ike_proposal(&format!("3des-{}-{}", integrity.keyword(), method.keyword())).unwrap();
+            assert_eq!((ike.integrity, ike.prf), (vec![*integrity], vec![integrity.prf()]));
+        }
+        for (method, prf) in KeyExchangeMethod::ALL.iter().zip(Prf::ALL.iter().cycle()) {
+            let text = format!("aes256ccm16-{}-{}", prf.keyword(), method.keyword());
+            let ike = parse_ike_proposal(&text).unwrap();
+            assert_eq!((ike.prf, ike.key_exchange), (vec![*prf], vec![*method]));
+        }
+    }
+
+    #[test]
     fn the_prf_follows_from_the_integrity_keyword_also_with_an_aead() {
         let classic = parse_ike_proposal("aes128-sha1-sha512-modp1024").unwrap();
         assert_eq!(classic.prf, [Prf::HmacSha1, Prf::HmacSha2_512]);
@@ -316,11 +338,17 @@ mod tests {
     fn a_typo_is_pointed_at_with_what_is_allowed() {
         check_ike_error("aes256-sha265-modp2048", "sha265", ProposalFault::NotForIke);
         let message = parse_ike_proposal("aes256-sha265-modp2048").unwrap_err().to_string();
-        assert!(message.starts_with("`sha265`: is not allowed in an IKE proposal; allowed are aes128, "));
+        assert!(
+            message
+                .starts_with("`sha265`: is not allowed in an IKE proposal; allowed are des, 3des, aes128, ")
+        );
         assert!(message.contains("prfsha256") && message.contains("x25519"), "{message}");
         assert!(ProposalFault::NotForIke.allowed().iter().all(|keyword| message.contains(keyword)));
         assert!(ProposalFault::NoPrf.allowed().is_empty());
-        assert!(!message.contains("null") && !message.contains("esn"), "{message}");
+        assert!(
+            !message.contains("null") && !message.contains("gmac") && !message.contains("esn"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -347,6 +375,7 @@ mod tests {
     #[test]
     fn keywords_of_the_other_protocol_are_refused() {
         check_ike_error("null-sha256-modp2048", "null", ProposalFault::NotForIke);
+        check_ike_error("aes128gmac-prfsha256-modp2048", "aes128gmac", ProposalFault::NotForIke);
         check_ike_error("aes128-sha256-modp2048-esn", "esn", ProposalFault::NotForIke);
         check_esp_error("aes128-sha256-prfsha256", "prfsha256", ProposalFault::NotForEsp);
     }

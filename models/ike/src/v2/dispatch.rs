@@ -3,12 +3,12 @@
 use core::time::Duration;
 
 use crate::config::{ConnectionId, EndpointConfig};
-use crate::event::{CloseReason, DropReason, FailureReason};
+use crate::event::{DropReason, FailureReason};
 use crate::v2::Role;
 use crate::v2::channel::Channel;
 use crate::v2::endpoint::{UnknownSa, error_notification};
-use crate::v2::exchange::informational::Request;
 use crate::v2::ike_sa::{Env, Head, IkeSa, Received, State};
+use crate::v2::request::Request;
 use crate::v2::window::{Arrival, Overdue, Path, Tail};
 use crate::wire::protect::ProtectError;
 use crate::wire::{ExchangeType, Header, Message, MessageHeader, NotifyPayload, NotifyType, Payload};
@@ -37,33 +37,15 @@ impl IkeSa {
         }
     }
 
-    /// For a packet that needs a Child SA: `None` when this IKE SA does not help, else whether it refuses.
-    pub(crate) fn outcome_for_acquire(&self) -> Option<bool> {
-        match &self.state {
-            State::SaInitSent(_) | State::AuthSent(_) => Some(false),
-            State::Established(established) if established.is_ending() => None,
-            State::Established(established) if !established.children.is_empty() => Some(false),
-            // Without CREATE_CHILD_SA no other Child SA can take the place of one that has ended.
-            State::Established(established) => established.refused.then_some(true),
-            State::HalfOpen(_)
-            | State::Closing(_)
-            | State::Refused(_)
-            | State::Lingering(_)
-            | State::Closed => None,
-        }
-    }
-
     /// When something is due.
     pub(crate) fn deadline(&self, config: &EndpointConfig) -> Option<Duration> {
         let own = match &self.state {
             State::HalfOpen(half_open) => Some(half_open.expires),
             State::Refused(until) | State::Lingering(until) => Some(*until),
-            State::Established(established) if self.head.window.is_idle() => {
-                let dpd_delay = config.connections[established.connection.0 as usize].dpd_delay;
-                dpd_delay.map(|delay| established.heard.saturating_add(delay))
+            State::Established(established) => {
+                established.deadline(&self.head, config.connection(established.connection))
             }
-            State::Established(_)
-            | State::SaInitSent(_)
+            State::SaInitSent(_)
             | State::AuthSent(_)
             | State::Closing(_)
             | State::Closed => None,
@@ -105,10 +87,12 @@ impl IkeSa {
             },
             (State::AuthSent(sent), ExchangeType::IkeAuth) => match open(sent.channel(), head, env, bytes) {
                 Ok(Opened::Message(message)) => (sent.handle_response(head, env, &message), Ok(())),
-                Ok(Opened::Broken(_)) => (sent.handle_broken_response(head, env), Ok(())),
+                Ok(Opened::Broken(_)) => {
+                    (sent.handle_broken_response(head, env, header.message_id), Ok(()))
+                }
                 Err(reason) => (State::AuthSent(sent), Err(reason)),
             },
-            (State::Established(established), ExchangeType::Informational) => {
+            (State::Established(established), ExchangeType::Informational | ExchangeType::CreateChildSa) => {
                 match open(&established.channel, head, env, bytes) {
                     Ok(Opened::Message(message)) => {
                         (established.handle_response(head, env, &message), Ok(()))
@@ -195,7 +179,7 @@ impl IkeSa {
             _ => None,
         };
         match std::mem::replace(&mut self.state, State::Closed) {
-            State::SaInitSent(_) | State::AuthSent(_) if request == Request::DeleteIke => {
+            State::SaInitSent(_) | State::AuthSent(_) if matches!(request, Request::DeleteIke(_)) => {
                 (head.fail(env, connection, FailureReason::Terminated), Ok(()))
             }
             State::Established(mut established) => {
@@ -235,13 +219,6 @@ impl State {
     fn handle_request(self, head: &mut Head, env: &mut Env<'_>, message: &Message) -> Self {
         match self {
             Self::HalfOpen(half_open) => half_open.handle_request(head, env, message),
-            Self::Established(mut established) if message.header.exchange == ExchangeType::CreateChildSa => {
-                // A minimal implementation may refuse every further Child SA (RFC 7296 §4).
-                let notify = NotifyPayload::new(NotifyType::NoAdditionalSas, vec![]);
-                answer_with_error(head, env, &mut established.channel, &message.header, notify);
-                established.heard = env.now;
-                Self::Established(established)
-            }
             Self::Established(established) => established.handle_request(head, env, message),
             Self::Closing(mut channel) => {
                 head.send_protected_response(env, &mut channel, &message.header, &[]);
@@ -288,15 +265,11 @@ impl State {
     }
 
     /// No answer came to the last transmission of our request.
-    fn give_up(self, head: &Head, env: &mut Env<'_>) -> Self {
+    fn give_up(self, head: &mut Head, env: &mut Env<'_>) -> Self {
         match self {
             Self::SaInitSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),
             Self::AuthSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),
-            Self::Established(established) => {
-                let asked = established.current == Some(Request::DeleteIke);
-                let reason = if asked { CloseReason::Local } else { CloseReason::PeerDead };
-                established.close(head, env, reason)
-            }
+            Self::Established(established) => established.give_up(head, env),
             Self::HalfOpen(_) | Self::Closing(_) | Self::Refused(_) | Self::Lingering(_) | Self::Closed => {
                 Self::Closed
             }
@@ -310,14 +283,7 @@ impl State {
                 head.fail(env, None, FailureReason::Timeout)
             }
             Self::Refused(until) | Self::Lingering(until) if until <= env.now => Self::Closed,
-            Self::Established(mut established) => {
-                let delay = env.config.connections[established.connection.0 as usize].dpd_delay;
-                let silent = delay.is_some_and(|delay| established.heard.saturating_add(delay) <= env.now);
-                if silent {
-                    established.request(head, env, Request::Liveness);
-                }
-                Self::Established(established)
-            }
+            Self::Established(established) => established.handle_timeout(head, env),
             state => state,
         }
     }

@@ -8,19 +8,21 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use ipseclab_crypto::{Crypto, Purpose, RandomSource, Work};
+use ipseclab_crypto::{Crypto, RandomSource, Work};
 
-use crate::config::{ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT, RetransmitPolicy};
-use crate::event::{DropReason, Event, IkeSaId, Transmit};
+use crate::config::{ChildId, Childless, ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT};
+use crate::event::{CloseReason, DropReason, Event, IkeSaId, Transmit};
 use crate::v2::Role;
-use crate::v2::exchange::informational::Request;
-use crate::v2::exchange::sa_init::{self, Answer, Offer};
+use crate::v2::child_sa::Wish;
+use crate::v2::established::Established;
+use crate::v2::exchange::sa_init::{self, Answer, Goal};
 use crate::v2::ike_sa::{Env, Head, IkeSa, Received, State};
-use crate::v2::nat::NatStatus;
-use crate::v2::table::Table;
-use crate::v2::window::{Path, Tail, Window, transmit};
+use crate::v2::order::{Estate, Order};
+use crate::v2::request::Request;
+use crate::v2::table::{Prospect, Table};
+use crate::v2::window::{Path, Tail, transmits};
 use crate::wire::{
-    DecodeError, ExchangeType, Header, IkeSpi, Message, NotifyPayload, NotifyType, TrafficSelector, Version,
+    DecodeError, ExchangeType, Header, Message, NotifyPayload, NotifyType, TrafficSelector, Version,
 };
 
 /// An IKEv2 endpoint without I/O.
@@ -31,17 +33,20 @@ pub struct Endpoint {
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     table: Table,
+    orders: VecDeque<Order>,
     next_id: u32,
 }
 
 /// What became of a packet's wish for a Child SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acquired {
-    /// A negotiation began.
+    /// A new IKE SA is being set up for it.
     Started(IkeSaId),
-    /// One was under way.
+    /// It is being asked for, or was already.
     InProgress(IkeSaId),
-    /// An IKE SA is up, and its peer refused the Child SA.
+    /// There is one, which was narrowed to other traffic.
+    Covered(IkeSaId),
+    /// An IKE SA is up, and one side has refused the Child SA.
     Refused(IkeSaId),
     /// The connection has no peer address, or the table of IKE SAs is full.
     Impossible,
@@ -62,6 +67,7 @@ impl Endpoint {
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             table: Table::default(),
+            orders: VecDeque::new(),
             next_id: 1,
         }
     }
@@ -71,50 +77,95 @@ impl Endpoint {
         &self.config
     }
 
-    /// Begins an IKE SA with its Child SA; `None` when the connection has no peer address or the table is full.
+    /// Begins an IKE SA with the first Child SA of its connection; `None` when the connection has no peer address or the
+    /// table is full.
     ///
     /// # Panics
     /// When `connection` is not a place in the configuration.
     pub fn initiate(&mut self, now: Duration, connection: ConnectionId) -> Option<IkeSaId> {
-        let child = &self.config.connections[connection.0 as usize].child;
-        let offer = Offer { ts_local: child.local_ts.clone(), ts_remote: child.remote_ts.clone() };
-        self.start(now, connection, offer)
+        let wishes = self.first_wish(connection);
+        let id = self.start(now, connection, wishes, None);
+        self.carry_out(now);
+        id
     }
 
-    /// A packet needs the Child SA of `connection`; its own selectors go first in the offer (RFC 7296 §2.9).
+    /// Begins an IKE SA without a Child SA where the peer allows that, else as [`initiate`](Self::initiate) does
+    /// (RFC 6023). One that is up or on its way stays the only one.
     ///
     /// # Panics
     /// When `connection` is not a place in the configuration.
+    pub fn initiate_ike(&mut self, now: Duration, connection: ConnectionId) -> Option<IkeSaId> {
+        if let Some(serving) = self.table.serving(connection) {
+            return Some(serving.head.id);
+        }
+        let childless = matches!(
+            self.config.connection(connection).childless,
+            Childless::Prefer | Childless::Force
+        );
+        let wishes = if childless { vec![] } else { self.first_wish(connection) };
+        let id = self.start(now, connection, wishes, None);
+        self.carry_out(now);
+        id
+    }
+
+    /// Begins a Child SA, in the IKE SA that is up or on its way, else in a new one.
+    ///
+    /// # Panics
+    /// When `child` is not a place in the configuration.
+    pub fn initiate_child(&mut self, now: Duration, child: ChildId) -> Option<IkeSaId> {
+        let wish = Wish::whole(&self.config, child);
+        let id = self.ask_for(now, wish);
+        self.carry_out(now);
+        id
+    }
+
+    /// A packet needs the Child SA of `child`; its own selectors go first in the offer (RFC 7296 §2.9).
+    ///
+    /// # Panics
+    /// When `child` is not a place in the configuration.
     pub fn acquire(
         &mut self,
         now: Duration,
-        connection: ConnectionId,
+        child: ChildId,
         local: TrafficSelector,
         remote: TrafficSelector,
     ) -> Acquired {
-        match self.table.outcome_for(connection) {
-            Some((id, true)) => return Acquired::Refused(id),
-            Some((id, false)) => return Acquired::InProgress(id),
-            None => {}
-        }
-        let child = &self.config.connections[connection.0 as usize].child;
-        let offer = Offer {
-            ts_local: child.local_ts.preceded_by(local),
-            ts_remote: child.remote_ts.preceded_by(remote),
+        let wish = Wish::for_packet(&self.config, child, local, remote);
+        let acquired = match self.table.prospect(child) {
+            Some((id, Prospect::Refused)) => Acquired::Refused(id),
+            Some((id, Prospect::Covered)) => Acquired::Covered(id),
+            Some((id, Prospect::Asking)) => Acquired::InProgress(id),
+            Some((_, Prospect::Open)) => self.ask_for(now, wish).map_or(Acquired::Impossible, Acquired::InProgress),
+            None => self.ask_for(now, wish).map_or(Acquired::Impossible, Acquired::Started),
         };
-        let useless = self.table.childless(connection);
-        let Some(started) = self.start(now, connection, offer) else {
-            return Acquired::Impossible;
-        };
-        for id in useless {
-            // One that is ending already needs no second command.
-            let _ending = self.terminate(now, id);
-        }
-        Acquired::Started(started)
+        self.carry_out(now);
+        acquired
     }
 
-    fn start(&mut self, now: Duration, connection: ConnectionId, offer: Offer) -> Option<IkeSaId> {
-        let remote = self.config.connections[connection.0 as usize].remote_address?;
+    fn first_wish(&self, connection: ConnectionId) -> Vec<Wish> {
+        let mut children = self.config.children(connection).map(|(id, _)| id);
+        children.next().map(|id| Wish::whole(&self.config, id)).into_iter().collect()
+    }
+
+    /// Asks for a Child SA in the IKE SA that serves its connection, or in a new one.
+    fn ask_for(&mut self, now: Duration, wish: Wish) -> Option<IkeSaId> {
+        let connection = wish.child.connection;
+        let Some(id) = self.table.serving(connection).map(|sa| sa.head.id) else {
+            return self.start(now, connection, vec![wish], None);
+        };
+        self.command(now, id, Request::CreateChild(wish)).ok().map(|()| id)
+    }
+
+    /// Begins an IKE SA; the first of `wishes` goes with it, the others follow.
+    fn start(
+        &mut self,
+        now: Duration,
+        connection: ConnectionId,
+        wishes: Vec<Wish>,
+        replaces: Option<IkeSaId>,
+    ) -> Option<IkeSaId> {
+        let configured = self.config.connection(connection);
+        let (remote, retransmit) = (configured.remote_address?, configured.retransmit);
         if self.table.len() >= self.config.limits.ike_sas {
             return None;
         }
@@ -122,11 +173,15 @@ impl Endpoint {
             local: SocketAddr::from((self.config.local_address, IKE_PORT)),
             remote: SocketAddr::from((remote, IKE_PORT)),
         };
-        let mut head = self.new_head(Role::Initiator, Received { path, tail: Tail::of(&[]) });
-        head.spi_i = self.draw_ike_spi();
-        head.retransmit = self.config.connections[connection.0 as usize].retransmit;
+        let mut env = self.env(now);
+        let received = Received { path, tail: Tail::of(&[]) };
+        let mut head = Head::new(env.new_id(), Role::Initiator, received);
+        (head.spi_i, head.retransmit) = (env.draw_ike_spi(), retransmit);
+        let mut wishes = wishes.into_iter();
+        let goal = Goal { connection, first: wishes.next(), replaces };
+        head.waiting.extend(wishes.map(Request::CreateChild));
         let id = head.id;
-        let state = sa_init::initiate(&mut head, &mut self.env(now), connection, offer);
+        let state = sa_init::initiate(&mut head, &mut env, goal);
         self.table.insert(&self.config, IkeSa { head, state });
         Some(id)
     }
@@ -134,25 +189,72 @@ impl Endpoint {
     /// Deletes an IKE SA with all its Child SAs, or ends its negotiation.
     ///
     /// # Errors
-    /// When there is no such IKE SA, or it is ending already.
+    /// When there is no such IKE SA.
     pub fn terminate(&mut self, now: Duration, ike_sa: IkeSaId) -> Result<(), UnknownSa> {
-        self.command(now, ike_sa, Request::DeleteIke)
+        self.order(now, ike_sa, Request::DeleteIke(CloseReason::Local))
     }
 
-    /// Deletes the Child SA of `ike_sa` with this inbound SPI; the last one takes the IKE SA with it, since no other
-    /// Child SA can follow (strongSwan's `inactivity_close_ike`).
+    /// Deletes the Child SA of `ike_sa` with this inbound SPI. The IKE SA stays, without Child SAs if need be.
     ///
     /// # Errors
-    /// When there is no such IKE or Child SA.
+    /// When there is no such IKE or Child SA, or too much waits for the peer already.
     pub fn close_child(&mut self, now: Duration, ike_sa: IkeSaId, spi_in: u32) -> Result<(), UnknownSa> {
-        let last = self.table.established(ike_sa).ok_or(UnknownSa)?.children.as_slice();
-        let last = match last {
-            [only] if only.spi_in == spi_in => true,
-            children if children.iter().any(|child| child.spi_in == spi_in) => false,
-            _ => return Err(UnknownSa),
-        };
-        self.command(now, ike_sa, Request::DeleteChild(spi_in))?;
-        if last { self.command(now, ike_sa, Request::DeleteIke) } else { Ok(()) }
+        self.table.established(ike_sa).and_then(|sa| sa.child(spi_in)).ok_or(UnknownSa)?;
+        self.order(now, ike_sa, Request::DeleteChild(spi_in))
+    }
+
+    /// Deletes an unused Child SA; the last one takes the IKE SA with it (strongSwan's `inactivity_close_ike`).
+    ///
+    /// # Errors
+    /// When there is no such IKE or Child SA, or too much waits for the peer already.
+    pub fn close_idle_child(
+        &mut self,
+        now: Duration,
+        ike_sa: IkeSaId,
+        spi_in: u32,
+    ) -> Result<(), UnknownSa> {
+        let last = matches!(self.table.established(ike_sa).ok_or(UnknownSa)?.children.as_slice(), [_]);
+        self.close_child(now, ike_sa, spi_in)?;
+        if last { self.terminate(now, ike_sa) } else { Ok(()) }
+    }
+
+    /// Renews the keys of an IKE SA (RFC 7296 §2.18).
+    ///
+    /// # Errors
+    /// When there is no such established IKE SA, or too much waits for the peer already.
+    pub fn rekey_ike(&mut self, now: Duration, ike_sa: IkeSaId) -> Result<(), UnknownSa> {
+        self.order(now, ike_sa, Request::RekeyIke)
+    }
+
+    /// Renews the Child SA of `ike_sa` with this inbound SPI (RFC 7296 §2.8).
+    ///
+    /// # Errors
+    /// When there is no such Child SA, or it is being renewed or deleted already.
+    pub fn rekey_child(&mut self, now: Duration, ike_sa: IkeSaId, spi_in: u32) -> Result<(), UnknownSa> {
+        self.on_established(now, ike_sa, |sa, head, env| sa.rekey_child(head, env, spi_in))
+    }
+
+    /// The hard limit of a Child SA's volume is reached: it ends.
+    ///
+    /// # Errors
+    /// When there is no such Child SA.
+    pub fn expire_child(&mut self, now: Duration, ike_sa: IkeSaId, spi_in: u32) -> Result<(), UnknownSa> {
+        self.on_established(now, ike_sa, |sa, head, env| {
+            let known = sa.child(spi_in).is_some();
+            sa.expire_child(head, env, spi_in);
+            known
+        })
+    }
+
+    /// Sets an IKE SA up anew with a fresh authentication, in the order that its connection wants (RFC 7296 §2.8.3).
+    ///
+    /// # Errors
+    /// When there is no such established IKE SA.
+    pub fn reauthenticate(&mut self, now: Duration, ike_sa: IkeSaId) -> Result<(), UnknownSa> {
+        self.on_established(now, ike_sa, |sa, head, env| {
+            sa.reauthenticate(head, env);
+            true
+        })
     }
 
     /// The peer of `ike_sa` has shown life outside IKE: an ESP packet of one of its Child SAs arrived.
@@ -160,6 +262,12 @@ impl Endpoint {
         if let Some(established) = self.table.established_mut(ike_sa) {
             established.heard = established.heard.max(now);
         }
+    }
+
+    fn order(&mut self, now: Duration, ike_sa: IkeSaId, request: Request) -> Result<(), UnknownSa> {
+        let outcome = self.command(now, ike_sa, request);
+        self.carry_out(now);
+        outcome
     }
 
     fn command(&mut self, now: Duration, ike_sa: IkeSaId, request: Request) -> Result<(), UnknownSa> {
@@ -170,12 +278,63 @@ impl Endpoint {
         outcome
     }
 
+    /// Works on an established IKE SA; `work` says whether it could.
+    fn on_established(
+        &mut self,
+        now: Duration,
+        ike_sa: IkeSaId,
+        work: impl FnOnce(&mut Established, &mut Head, &mut Env<'_>) -> bool,
+    ) -> Result<(), UnknownSa> {
+        let mut sa = self.table.take(ike_sa).ok_or(UnknownSa)?;
+        let done = match &mut sa.state {
+            State::Established(established) => work(established, &mut sa.head, &mut self.env(now)),
+            _ => false,
+        };
+        self.table.insert(&self.config, sa);
+        self.carry_out(now);
+        if done { Ok(()) } else { Err(UnknownSa) }
+    }
+
+    /// Does what the exchanges have asked for outside their own IKE SA.
+    fn carry_out(&mut self, now: Duration) {
+        while let Some(order) = self.orders.pop_front() {
+            match order {
+                Order::Insert(sa) => self.table.insert(&self.config, *sa),
+                Order::Adopt(estate) => self.adopt(now, estate),
+                Order::Request(ike_sa, request) => {
+                    // It may have ended meanwhile, which is what this wanted.
+                    let _gone = self.command(now, ike_sa, request);
+                }
+                Order::Initiate { connection, wishes, replaces } => {
+                    // Without an address there is nobody to begin with: the peer must come back itself.
+                    let _id = self.start(now, connection, wishes, replaces);
+                }
+            }
+        }
+    }
+
+    /// Hands the Child SAs of one IKE SA to the one that has taken its place.
+    fn adopt(&mut self, now: Duration, estate: Estate) {
+        let Some(mut sa) = self.table.take(estate.heir) else {
+            // The heir was deleted while its election was under way: its Child SAs went with it.
+            let (ike_sa, reason) = (estate.heir, CloseReason::Remote);
+            let closed = estate.children.iter().map(|child| child.spi_in);
+            self.events.extend(closed.map(|spi_in| Event::ChildSaClosed { ike_sa, spi_in, reason }));
+            return;
+        };
+        if let State::Established(established) = &mut sa.state {
+            established.adopt(&mut sa.head, &mut self.env(now), estate);
+        }
+        self.table.insert(&self.config, sa);
+    }
+
     /// Handles a UDP payload that arrived at `to` (port 500 or 4500) from `from`.
     pub fn handle_datagram(&mut self, now: Duration, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         let path = Path { local: to, remote: from };
         if let Err(reason) = self.dispatch(now, path, payload) {
             self.events.push_back(Event::Dropped(reason));
         }
+        self.carry_out(now);
     }
 
     fn dispatch(&mut self, now: Duration, path: Path, payload: &[u8]) -> Result<(), DropReason> {
@@ -231,7 +390,7 @@ impl Endpoint {
         }
         if let Some(id) = self.table.by_request(path.remote, header.spi_i) {
             let again = self.table.repeated_first_response(id, bytes)?;
-            self.transmits.push_back(transmit(Some(id), path, again));
+            self.transmits.extend(transmits(Some(id), path, again));
             return Ok(());
         }
         let message = match Message::decode(bytes) {
@@ -259,10 +418,11 @@ impl Endpoint {
         if !self.config.connections.iter().any(|connection| connection.accepts(path.remote.ip())) {
             return Err(DropReason::NoConnection);
         }
-        let mut head = self.new_head(Role::Responder, Received { path, tail: Tail::of(bytes) });
-        head.spi_i = header.spi_i;
-        head.spi_r = self.draw_ike_spi();
-        match sa_init::answer(&mut head, &mut self.env(now), message, bytes) {
+        let mut env = self.env(now);
+        let received = Received { path, tail: Tail::of(bytes) };
+        let mut head = Head::new(env.new_id(), Role::Responder, received);
+        (head.spi_i, head.spi_r) = (header.spi_i, env.draw_ike_spi());
+        match sa_init::answer(&mut head, &mut env, message, bytes) {
             Answer::Accept(half_open, nat) => {
                 head.nat = nat;
                 self.table.insert(&self.config, IkeSa { head, state: State::HalfOpen(half_open) });
@@ -274,7 +434,7 @@ impl Endpoint {
 
     fn send_refusal(&mut self, now: Duration, path: Path, request: &Header, notify: NotifyPayload) {
         let outgoing = sa_init::refusal(&self.env(now), request, notify);
-        self.transmits.push_back(transmit(None, path, outgoing));
+        self.transmits.extend(transmits(None, path, outgoing));
     }
 
     /// Runs everything that is due at `now`.
@@ -283,6 +443,7 @@ impl Endpoint {
             let Some(mut sa) = self.table.take(id) else { continue };
             sa.handle_timeout(&mut self.env(now));
             self.table.insert(&self.config, sa);
+            self.carry_out(now);
         }
     }
 
@@ -319,35 +480,6 @@ impl Endpoint {
         self.table.len()
     }
 
-    fn new_head(&mut self, role: Role, received: Received) -> Head {
-        let id = IkeSaId(self.next_id);
-        self.next_id += 1;
-        Head {
-            id,
-            role,
-            spi_i: IkeSpi::ZERO,
-            spi_r: IkeSpi::ZERO,
-            path: received.path,
-            received,
-            first_remote: received.path.remote,
-            nat: NatStatus::default(),
-            window: Window::default(),
-            retransmit: RetransmitPolicy::default(),
-        }
-    }
-
-    /// A non-zero SPI that no IKE SA of ours has.
-    fn draw_ike_spi(&mut self) -> IkeSpi {
-        loop {
-            let mut octets = [0; 8];
-            self.random.fill(Purpose::IkeSpi, &mut octets);
-            let spi = IkeSpi::new(u64::from_be_bytes(octets));
-            if !spi.is_zero() && self.table.by_spi(spi).is_none() {
-                return spi;
-            }
-        }
-    }
-
     /// What exchanges work with.
     fn env(&mut self, now: Duration) -> Env<'_> {
         Env {
@@ -358,6 +490,9 @@ impl Endpoint {
             transmits: &mut self.transmits,
             events: &mut self.events,
             child_spis: self.table.child_spis(),
+            ike_spis: self.table.ike_spis(),
+            next_id: &mut self.next_id,
+            orders: &mut self.orders,
         }
     }
 }

@@ -2,17 +2,21 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use ipseclab_crypto::{Crypto, Purpose, RandomSource};
+use ipseclab_crypto::{Crypto, KeyExchangeMethod, Purpose, RandomSource, Secret};
 
 use crate::config::{ConnectionId, EndpointConfig, RetransmitPolicy};
 use crate::event::{Event, FailureReason, IkeSaId, MessageInfo, Transmit};
 use crate::v2::Role;
 use crate::v2::channel::Channel;
-use crate::v2::exchange::{auth, informational, sa_init};
+use crate::v2::child_sa::Wish;
+use crate::v2::established::Established;
+use crate::v2::exchange::{auth, sa_init};
 use crate::v2::nat::NatStatus;
-use crate::v2::window::{Outgoing, Path, Tail, Window, transmit};
+use crate::v2::order::Order;
+use crate::v2::request::Request;
+use crate::v2::window::{Outgoing, Path, Tail, Window, transmits};
 use crate::wire::{
     ExchangeType, Flags, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, NotifyType, Payload,
     Version,
@@ -26,8 +30,14 @@ pub(crate) struct Env<'a> {
     pub(crate) random: &'a mut dyn RandomSource,
     pub(crate) transmits: &'a mut VecDeque<Transmit>,
     pub(crate) events: &'a mut VecDeque<Event>,
-    /// Inbound SPIs of all other IKE SAs' Child SAs.
+    /// Inbound SPIs of all Child SAs.
     pub(crate) child_spis: &'a BTreeSet<u32>,
+    /// SPIs of all other IKE SAs.
+    pub(crate) ike_spis: &'a BTreeMap<IkeSpi, IkeSaId>,
+    /// The number of the next IKE SA.
+    pub(crate) next_id: &'a mut u32,
+    /// What is to happen outside the IKE SA in hand.
+    pub(crate) orders: &'a mut VecDeque<Order>,
 }
 
 impl Env<'_> {
@@ -54,6 +64,57 @@ impl Env<'_> {
             }
         }
     }
+
+    /// A non-zero SPI that no IKE SA of ours has.
+    pub(crate) fn draw_ike_spi(&mut self) -> IkeSpi {
+        loop {
+            let mut octets = [0; 8];
+            self.random.fill(Purpose::IkeSpi, &mut octets);
+            let spi = IkeSpi::new(u64::from_be_bytes(octets));
+            if !spi.is_zero() && !self.ike_spis.contains_key(&spi) {
+                return spi;
+            }
+        }
+    }
+
+    /// The number of a new IKE SA.
+    pub(crate) fn new_id(&mut self) -> IkeSaId {
+        let id = IkeSaId(*self.next_id);
+        *self.next_id += 1;
+        id
+    }
+
+    /// A fresh key pair for `method`.
+    pub(crate) fn draw_key_pair(&mut self, method: KeyExchangeMethod) -> (Secret, Vec<u8>) {
+        let private = Secret::new(self.draw(Purpose::KeyExchange, method.private_len()));
+        let public_value = self.crypto.public_value(method, &private);
+        (private, public_value)
+    }
+
+    /// A uniform share of `most`. The bias of 2⁻⁶⁴ × `most` in nanoseconds is below any effect.
+    pub(crate) fn draw_share(&mut self, most: Duration) -> Duration {
+        if most.is_zero() {
+            return Duration::ZERO;
+        }
+        let mut octets = [0; 8];
+        self.random.fill(Purpose::Jitter, &mut octets);
+        let share = (u128::from(u64::from_be_bytes(octets)) * (most.as_nanos() + 1)) >> 64;
+        Duration::from_nanos(u64::try_from(share).unwrap_or(u64::MAX))
+    }
+
+    /// When something that is renewed every `soft`, at most `rand` earlier, is due.
+    pub(crate) fn renewal_at(&mut self, soft: Option<Duration>, rand: Duration) -> Option<Duration> {
+        let soft = soft?;
+        let early = self.draw_share(rand.min(soft));
+        Some(self.now.saturating_add(soft - early))
+    }
+
+    /// When something that met a passing obstacle is tried again.
+    pub(crate) fn retry_at(&mut self) -> Duration {
+        let limits = self.config.limits;
+        let early = self.draw_share(limits.retry_jitter.min(limits.retry_interval));
+        self.now.saturating_add(limits.retry_interval - early)
+    }
 }
 
 /// What every state of an IKE SA has.
@@ -73,6 +134,10 @@ pub(crate) struct Head {
     pub(crate) window: Window,
     /// How our requests are repeated: the connection's, once it is known.
     pub(crate) retransmit: RetransmitPolicy,
+    /// Requests of ours that wait for the window, or for the IKE SA to be established.
+    pub(crate) waiting: VecDeque<Request>,
+    /// The inbound SPIs under which the endpoint's index has the Child SAs of this IKE SA.
+    pub(crate) indexed_spis: Vec<u32>,
 }
 
 /// What the answer to an arriving message needs to know of it, beside its header.
@@ -112,30 +177,25 @@ pub(crate) enum State {
     Closed,
 }
 
-/// An authenticated IKE SA.
-#[derive(Debug)]
-pub(crate) struct Established {
-    pub(crate) connection: ConnectionId,
-    pub(crate) channel: Channel,
-    pub(crate) children: Vec<ChildSa>,
-    /// Whether one side refused the Child SA of `IKE_AUTH`: asking again would end the same way.
-    pub(crate) refused: bool,
-    /// The last sign of life of the peer, in IKE or ESP.
-    pub(crate) heard: Duration,
-    /// The request of ours that is under way.
-    pub(crate) current: Option<informational::Request>,
-    /// Requests of ours that wait for the window.
-    pub(crate) waiting: VecDeque<informational::Request>,
-}
-
-/// A Child SA: the two SPIs of its ESP SAs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ChildSa {
-    pub(crate) spi_in: u32,
-    pub(crate) spi_out: u32,
-}
-
 impl Head {
+    /// An IKE SA that begins on `received`'s path, with both SPIs yet to be set.
+    pub(crate) fn new(id: IkeSaId, role: Role, received: Received) -> Self {
+        Self {
+            id,
+            role,
+            spi_i: IkeSpi::ZERO,
+            spi_r: IkeSpi::ZERO,
+            path: received.path,
+            received,
+            first_remote: received.path.remote,
+            nat: NatStatus::default(),
+            window: Window::default(),
+            retransmit: RetransmitPolicy::default(),
+            waiting: VecDeque::new(),
+            indexed_spis: vec![],
+        }
+    }
+
     /// The header of our next request.
     pub(crate) fn request_header(&self, exchange: ExchangeType) -> MessageHeader {
         self.header(exchange, Flags::request(self.role == Role::Initiator), self.window.next_id())
@@ -159,7 +219,7 @@ impl Head {
 
     /// Hands a message of this IKE SA to the owner.
     pub(crate) fn transmit(&self, env: &mut Env<'_>, path: Path, message: Outgoing) {
-        env.transmits.push_back(transmit(Some(self.id), path, message));
+        env.transmits.extend(transmits(Some(self.id), path, message));
     }
 
     /// The message in hand is authentic: whoever is not behind a NAT writes to where its peer was last seen, and
@@ -181,7 +241,7 @@ impl Head {
         let header = self.request_header(exchange);
         let bytes = channel.seal(env.crypto, env.random, &header, payloads);
         let info = describe(env.config, &header, payloads, true);
-        self.send_request(env, Outgoing { bytes, info });
+        self.send_request(env, Outgoing::whole(bytes, info));
     }
 
     /// Protects and sends the response to `request`, and keeps it for repetitions.
@@ -195,7 +255,7 @@ impl Head {
         let header = self.response_header(request.exchange, request.message_id);
         let bytes = channel.seal(env.crypto, env.random, &header, payloads);
         let info = describe(env.config, &header, payloads, true);
-        self.send_response(env, Outgoing { bytes, info });
+        self.send_response(env, Outgoing::whole(bytes, info));
     }
 
     /// Sends the response to the request in hand and keeps it for repetitions.
@@ -204,7 +264,7 @@ impl Head {
         self.transmit(env, self.received.path, message);
     }
 
-    /// Ends a negotiation that did not succeed.
+    /// Ends a negotiation that did not succeed, with everything that waited for it.
     pub(crate) fn fail(
         &self,
         env: &mut Env<'_>,
@@ -215,6 +275,21 @@ impl Head {
         env.events.push_back(failed);
         State::Closed
     }
+
+    /// A Child SA that was wished for will not come up.
+    pub(crate) fn child_failed(&self, env: &mut Env<'_>, wish: &Wish, reason: FailureReason) {
+        let child = wish.child;
+        let (ike_sa, connection) = (self.id, child.connection);
+        env.events.push_back(Event::ChildSaFailed { ike_sa, connection, child: Some(child), reason });
+    }
+}
+
+/// The data of the first notification `kind` of a message.
+pub(crate) fn notify_data(message: &Message, kind: NotifyType) -> Option<&[u8]> {
+    message.payloads.iter().find_map(|payload| match payload {
+        Payload::Notify(notify) if notify.kind == kind => Some(notify.data.as_slice()),
+        _ => None,
+    })
 }
 
 /// Describes a message for logs; the payload list costs time, so it is made on request only.
@@ -235,6 +310,7 @@ pub(crate) fn describe(
         message_id: header.message_id,
         response: header.flags.response,
         repeated: false,
+        fragment: None,
         payloads,
     }
 }
@@ -263,6 +339,9 @@ pub(crate) fn failure_of(notify: &NotifyPayload) -> FailureReason {
         NotifyType::AuthenticationFailed => FailureReason::AuthenticationFailed,
         NotifyType::TsUnacceptable => FailureReason::TsUnacceptable,
         NotifyType::InvalidSyntax => FailureReason::InvalidSyntax,
+        NotifyType::TemporaryFailure => FailureReason::TemporaryFailure,
+        NotifyType::ChildSaNotFound => FailureReason::ChildSaNotFound,
+        NotifyType::NoAdditionalSas => FailureReason::NoAdditionalSas,
         _ => FailureReason::PeerError,
     }
 }

@@ -1,10 +1,11 @@
 //! Key derivation (RFC 7296 §2.14, §2.15, §2.17).
 
-use ipseclab_crypto::{Crypto, PacketCipher, Secret};
+use ipseclab_crypto::{Crypto, PacketCipher, Prf, Secret};
 
 use crate::event::DirectionKeys;
 use crate::proposal::{ChosenEsp, ChosenIke};
 use crate::v2::Role;
+use crate::v2::child_sa::KeySources;
 use crate::wire::{IdPayload, IkeSpi};
 
 /// The keys of an IKE SA.
@@ -28,7 +29,7 @@ pub struct IkeKeys {
     pub sk_pr: Secret,
 }
 
-/// The nonces and SPIs of `IKE_SA_INIT`.
+/// The nonces and SPIs of the exchange that makes the IKE SA.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SaInitValues<'a> {
     pub(crate) nonce_i: &'a [u8],
@@ -45,15 +46,20 @@ impl IkeKeys {
         shared_secret: &Secret,
         values: SaInitValues<'_>,
     ) -> Self {
-        let nonces = [values.nonce_i, values.nonce_r].concat();
-        let skeyseed = crypto.prf(chosen.prf, &nonces, &[shared_secret.expose()]);
+        let key = skeyseed_key(chosen.prf, values.nonce_i, values.nonce_r);
+        let skeyseed = crypto.prf(chosen.prf, &key, &[shared_secret.expose()]);
+        Self::expand(crypto, chosen, skeyseed, values)
+    }
+
+    fn expand(crypto: &mut Crypto, chosen: ChosenIke, skeyseed: Secret, values: SaInitValues<'_>) -> Self {
+        let SaInitValues { nonce_i, nonce_r, .. } = values;
         let spi_i = values.spi_i.as_u64().to_be_bytes();
         let spi_r = values.spi_r.as_u64().to_be_bytes();
         let prf_len = chosen.prf.key_len();
         let integrity_len = chosen.integrity.map_or(0, ipseclab_crypto::Integrity::key_len);
         let encryption_len = chosen.encryption.key_material_len();
         let total = 3 * prf_len + 2 * integrity_len + 2 * encryption_len;
-        let stream = crypto.prf_plus(chosen.prf, skeyseed.expose(), &[&nonces, &spi_i, &spi_r], total);
+        let stream = crypto.prf_plus(chosen.prf, skeyseed.expose(), &[nonce_i, nonce_r, &spi_i, &spi_r], total);
         let mut cut = Cutter(stream.expose());
         Self {
             sk_d: cut.take(prf_len),
@@ -97,24 +103,45 @@ impl IkeKeys {
         crypto.prf(chosen.prf, key.expose(), &[octets.message, octets.nonce, maced_id.expose()])
     }
 
-    /// KEYMAT of the Child SA that `IKE_AUTH` makes: `prf+(SK_d, Ni | Nr)`, the initiator's direction first.
+    /// The keys of an IKE SA that renews this one: `SKEYSEED = prf(SK_d, g^ir | Ni | Nr)` with the PRF of this one, and all
+    /// the others with the PRF of the new one (RFC 7296 §2.18).
+    pub(crate) fn rekey(
+        &self,
+        crypto: &mut Crypto,
+        (old, new): (ChosenIke, ChosenIke),
+        shared_secret: &Secret,
+        values: SaInitValues<'_>,
+    ) -> Self {
+        let parts = [shared_secret.expose(), values.nonce_i, values.nonce_r];
+        let skeyseed = crypto.prf(old.prf, self.sk_d.expose(), &parts);
+        Self::expand(crypto, new, skeyseed, values)
+    }
+
+    /// KEYMAT of a Child SA: `prf+(SK_d, [g^ir] | Ni | Nr)`, the direction of the exchange's initiator first.
     pub(crate) fn child_keys(
         &self,
         crypto: &mut Crypto,
         ike: ChosenIke,
         esp: &ChosenEsp,
-        nonce_i: &[u8],
-        nonce_r: &[u8],
+        sources: KeySources<'_>,
     ) -> ChildKeys {
         let encryption_len = esp.encryption.key_material_len();
         let integrity_len = esp.integrity.map_or(0, ipseclab_crypto::Integrity::key_len);
         let total = 2 * (encryption_len + integrity_len);
-        let keymat = crypto.prf_plus(ike.prf, self.sk_d.expose(), &[nonce_i, nonce_r], total);
+        let shared_secret = sources.shared_secret.map_or(&[][..], Secret::expose);
+        let seed = [shared_secret, sources.nonce_i, sources.nonce_r];
+        let keymat = crypto.prf_plus(ike.prf, self.sk_d.expose(), &seed, total);
         let mut cut = Cutter(keymat.expose());
         let mut direction =
             || DirectionKeys { encryption: cut.take(encryption_len), integrity: cut.take(integrity_len) };
         ChildKeys { from_initiator: direction(), from_responder: direction() }
     }
+}
+
+/// Both nonces, or as many of their first octets as the PRF has room for, half of them from each (RFC 7296 §2.14).
+fn skeyseed_key(prf: Prf, nonce_i: &[u8], nonce_r: &[u8]) -> Vec<u8> {
+    let share = prf.fixed_key_len().map_or(usize::MAX, |len| len / 2);
+    [nonce_i, nonce_r].map(|nonce| &nonce[..share.min(nonce.len())]).concat()
 }
 
 /// "Key Pad for IKEv2", 17 ASCII octets (RFC 7296 §2.15).
@@ -151,7 +178,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use ipseclab_crypto::{AesKey, Encryption, Integrity, KeyExchangeMethod, Prf, RealProvider};
+    use ipseclab_crypto::{AesKey, Encryption, Integrity, KeyExchangeMethod, RealProvider};
 
     use super::*;
     use crate::proposal::Esn;
@@ -204,6 +231,24 @@ mod tests {
     }
 
     #[test]
+    fn a_prf_made_of_aes_takes_half_its_key_from_each_nonce_and_prf_plus_the_whole_nonces() {
+        let (vector, secret) = (Vector::read(), Secret::new([7; 32]));
+        let (nonce_i, nonce_r) = (vector.octets("nonce_i"), vector.octets("nonce_r"));
+        let (spi_i, spi_r) = (vector.spi("spi_i"), vector.spi("spi_r"));
+        let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
+        for prf in [Prf::AesXcbc, Prf::AesCmac] {
+            let values = SaInitValues { nonce_i: &nonce_i, nonce_r: &nonce_r, spi_i, spi_r };
+            let keys = IkeKeys::derive(&mut crypto, ChosenIke { prf, ..chosen() }, &secret, values);
+            let key = [&nonce_i[..8], &nonce_r[..8]].concat();
+            assert_eq!(keys.skeyseed, crypto.prf(prf, &key, &[secret.expose()]));
+            let spis = [spi_i, spi_r].map(|spi| spi.as_u64().to_be_bytes());
+            let seed = [&nonce_i[..], &nonce_r, &spis[0], &spis[1]];
+            assert_eq!(keys.sk_d, crypto.prf_plus(prf, keys.skeyseed.expose(), &seed, 16));
+            assert_eq!([&keys.sk_d, &keys.sk_pi, &keys.sk_pr].map(Secret::len), [16; 3]);
+        }
+    }
+
+    #[test]
     fn keymat_gives_the_initiators_direction_first_and_encryption_before_integrity() {
         let vector = Vector::read();
         let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
@@ -216,13 +261,14 @@ mod tests {
             key_exchange: None,
             esn: Esn::No,
         };
-        let child = keys.child_keys(
-            &mut crypto,
-            chosen(),
-            &esp,
-            &vector.octets("nonce_i"),
-            &vector.octets("nonce_r"),
-        );
+        let (nonce_i, nonce_r) = (vector.octets("nonce_i"), vector.octets("nonce_r"));
+        let sources = KeySources {
+            side: Role::Initiator,
+            nonce_i: &nonce_i,
+            nonce_r: &nonce_r,
+            shared_secret: None,
+        };
+        let child = keys.child_keys(&mut crypto, chosen(), &esp, sources);
         let (i, r) = (&child.from_initiator, &child.from_responder);
         let in_order =
             [&i.encryption, &i.integrity, &r.encryption, &r.integrity].map(Secret::expose).concat();

@@ -1,18 +1,24 @@
 //! IKEv2 (RFC 7296).
 //!
 //! From the bottom up: [`window`] keeps Message IDs and retransmission, [`channel`] protects messages, the modules of
-//! [`exchange`] hold one exchange each with both roles, [`ike_sa`] is the state that they work on, [`dispatch`] what it does
-//! with each message, and [`endpoint`] finds the IKE SA for a datagram or a timer in its [`table`].
+//! [`exchange`] hold one exchange each with both roles, [`ike_sa`] and [`established`] are the state that they work on,
+//! [`request`] is what waits for the window, [`dispatch`] says what becomes of each message, and [`endpoint`] finds the
+//! IKE SA for a datagram or a timer in its [`table`] and carries out each [`order`] that reaches beyond one IKE SA.
 
 #[cfg(test)]
 mod captured;
 mod channel;
+mod child_sa;
 mod dispatch;
 mod endpoint;
+mod established;
 mod exchange;
+pub mod fragment;
 mod ike_sa;
 mod keys;
 mod nat;
+mod order;
+mod request;
 mod table;
 mod window;
 

@@ -8,10 +8,12 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{ConnectionId, EndpointConfig};
+use crate::config::{ChildId, ConnectionId, EndpointConfig};
 use crate::event::{DropReason, IkeSaId};
 use crate::v2::Role;
-use crate::v2::ike_sa::{Established, IkeSa, State};
+use crate::v2::established::Established;
+use crate::v2::ike_sa::{IkeSa, State};
+use crate::v2::request::{Pending, Request};
 use crate::v2::window::Outgoing;
 use crate::wire::IkeSpi;
 
@@ -63,7 +65,12 @@ impl Table {
         self.timers.first().copied()
     }
 
-    /// The inbound SPIs of all Child SAs.
+    /// The SPIs of ours with their IKE SAs.
+    pub(crate) fn ike_spis(&self) -> &BTreeMap<IkeSpi, IkeSaId> {
+        &self.by_spi
+    }
+
+    /// The inbound SPIs of all Child SAs, of an IKE SA that is taken out too.
     pub(crate) fn child_spis(&self) -> &BTreeSet<u32> {
         &self.child_spis
     }
@@ -81,15 +88,15 @@ impl Table {
         if let Some(deadline) = keys.deadline {
             self.timers.remove(&(deadline, id));
         }
-        for spi in sa.child_spis() {
-            self.child_spis.remove(&spi);
-        }
         self.half_open -= usize::from(keys.half_open);
         Some(sa)
     }
 
     /// Puts an IKE SA in, unless it is closed.
-    pub(crate) fn insert(&mut self, config: &EndpointConfig, sa: IkeSa) {
+    pub(crate) fn insert(&mut self, config: &EndpointConfig, mut sa: IkeSa) {
+        for spi in sa.head.indexed_spis.drain(..) {
+            self.child_spis.remove(&spi);
+        }
         if matches!(sa.state, State::Closed) {
             return;
         }
@@ -105,7 +112,8 @@ impl Table {
         if let Some(deadline) = keys.deadline {
             self.timers.insert((deadline, id));
         }
-        self.child_spis.extend(sa.child_spis());
+        sa.head.indexed_spis = sa.child_spis();
+        self.child_spis.extend(&sa.head.indexed_spis);
         self.half_open += usize::from(keys.half_open);
         self.sas.insert(id, (sa, keys));
     }
@@ -128,19 +136,20 @@ impl Table {
         self.sas.iter().filter_map(|(id, (sa, _))| sa.established().map(|established| (*id, established)))
     }
 
-    /// The established IKE SAs of `connection` whose Child SA is gone; no other can follow in them.
-    pub(crate) fn childless(&self, connection: ConnectionId) -> Vec<IkeSaId> {
-        let ids = self.by_connection.range(range_of(connection)).map(|(_, id)| *id);
-        ids.filter(|id| self.established(*id).is_some_and(|sa| sa.children.is_empty())).collect()
+    /// The IKE SAs of `connection`, in order of their numbers.
+    pub(crate) fn of_connection(&self, connection: ConnectionId) -> impl Iterator<Item = &IkeSa> {
+        let ids = self.by_connection.range(range_of(connection));
+        ids.filter_map(|(_, id)| self.sas.get(id).map(|(sa, _)| sa))
     }
 
-    /// For a packet that needs a Child SA of `connection`: the IKE SA that settles it, and whether it refuses.
-    pub(crate) fn outcome_for(&self, connection: ConnectionId) -> Option<(IkeSaId, bool)> {
-        let mut outcomes = self.by_connection.range(range_of(connection)).filter_map(|(_, id)| {
-            let (sa, _) = self.sas.get(id)?;
-            sa.outcome_for_acquire().map(|refused| (*id, refused))
-        });
-        outcomes.next()
+    /// The IKE SA that will serve further Child SAs of `connection`: one that is up, or on its way there.
+    pub(crate) fn serving(&self, connection: ConnectionId) -> Option<&IkeSa> {
+        self.of_connection(connection).find(|sa| sa.can_serve())
+    }
+
+    /// What the IKE SA that serves `child`'s connection makes of a packet that needs a Child SA.
+    pub(crate) fn prospect(&self, child: ChildId) -> Option<(IkeSaId, Prospect)> {
+        self.serving(child.connection).map(|sa| (sa.head.id, sa.prospect(child)))
     }
 
     /// The stored answer to a first request that arrives again.
@@ -156,6 +165,19 @@ impl Table {
     }
 }
 
+/// What an IKE SA makes of a packet that needs a Child SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prospect {
+    /// It has one, which was narrowed to other traffic.
+    Covered,
+    /// It is asking for one.
+    Asking,
+    /// One side has refused it.
+    Refused,
+    /// Nobody has asked for it.
+    Open,
+}
+
 /// The places of a connection's IKE SAs in `by_connection`.
 fn range_of(connection: ConnectionId) -> RangeInclusive<(ConnectionId, IkeSaId)> {
     (connection, IkeSaId(0))..=(connection, IkeSaId(u32::MAX))
@@ -169,12 +191,47 @@ impl IkeSa {
         }
     }
 
-    /// The inbound SPIs of its Child SAs, of the one under negotiation too.
-    fn child_spis(&self) -> Vec<u32> {
+    /// Whether further Child SAs can be asked for in it, now or when it is up.
+    fn can_serve(&self) -> bool {
         match &self.state {
-            State::AuthSent(sent) => vec![sent.spi_in()],
+            State::SaInitSent(_) | State::AuthSent(_) => true,
             State::Established(established) => {
-                established.children.iter().map(|child| child.spi_in).collect()
+                !established.is_replaced() && !established.is_ending(&self.head)
+            }
+            _ => false,
+        }
+    }
+
+    fn prospect(&self, child: ChildId) -> Prospect {
+        let waits = |request: &Request| matches!(request, Request::CreateChild(wish) if wish.child == child);
+        let (has, asks, refused) = match &self.state {
+            State::SaInitSent(sent) => (false, sent.asks_for(child), false),
+            State::AuthSent(sent) => (false, sent.asks_for(child), false),
+            State::Established(sa) => {
+                let asks = sa.awaits_child_of(&self.head, child);
+                (sa.has_child_of(child), asks, sa.refused.contains(&child))
+            }
+            _ => (false, false, false),
+        };
+        match (has, asks || self.head.waiting.iter().any(waits), refused) {
+            (_, true, _) => Prospect::Asking,
+            (true, ..) => Prospect::Covered,
+            (_, _, true) => Prospect::Refused,
+            _ => Prospect::Open,
+        }
+    }
+
+    /// The inbound SPIs of its Child SAs, of those under negotiation too.
+    fn child_spis(&self) -> Vec<u32> {
+        let asked = |pending: &Pending| match pending {
+            Pending::Child(sent) => Some(sent.spi_in()),
+            _ => None,
+        };
+        match &self.state {
+            State::AuthSent(sent) => sent.spi_in().into_iter().collect(),
+            State::Established(sa) => {
+                let established = sa.children.iter().map(|child| child.spi_in);
+                established.chain(sa.under_way.values().filter_map(asked)).collect()
             }
             _ => vec![],
         }
@@ -197,13 +254,12 @@ mod tests {
     use core::net::Ipv4Addr;
 
     use super::*;
-    use crate::config::{Limits, RetransmitPolicy};
+    use crate::config::Limits;
     use crate::v2::ike_sa::{Head, Received};
-    use crate::v2::nat::NatStatus;
-    use crate::v2::window::{Path, Tail, Window};
+    use crate::v2::window::{Path, Tail};
 
     fn config() -> EndpointConfig {
-        let (local_address, limits) = (Ipv4Addr::LOCALHOST, Limits::default());
+        let (local_address, limits) = (Ipv4Addr::LOCALHOST.into(), Limits::default());
         EndpointConfig { local_address, connections: vec![], limits, trace: false }
     }
 
@@ -213,18 +269,9 @@ mod tests {
 
     fn responder(id: u32, state: State) -> IkeSa {
         let path = Path { local: SocketAddr::from(([192, 0, 2, 2], 500)), remote: remote() };
-        let head = Head {
-            id: IkeSaId(id),
-            role: Role::Responder,
-            spi_i: IkeSpi::new(7),
-            spi_r: IkeSpi::new(u64::from(id)),
-            path,
-            received: Received { path, tail: Tail::of(&[]) },
-            first_remote: remote(),
-            nat: NatStatus::default(),
-            window: Window::default(),
-            retransmit: RetransmitPolicy::default(),
-        };
+        let received = Received { path, tail: Tail::of(&[]) };
+        let mut head = Head::new(IkeSaId(id), Role::Responder, received);
+        (head.spi_i, head.spi_r) = (IkeSpi::new(7), IkeSpi::new(u64::from(id)));
         IkeSa { head, state }
     }
 

@@ -1,12 +1,13 @@
 //! Message IDs, retransmission and repeated requests of one IKE SA (RFC 7296 §2.1–§2.3).
 //!
-//! This layer lies below the exchanges and knows none of them. It holds one outstanding request of ours (a window of
-//! one) with its schedule, and the last response of ours, which answers a repeated request byte for byte. Messages
-//! wait without an address: a repetition goes where the peer is by then (§2.23), and a repeated answer where its
-//! request came from (§2.11).
+//! This layer lies below the exchanges and knows none of them. It holds our outstanding requests with their schedules,
+//! as many as the peer's window allows, and our last responses, as many as our own window promises; those answer
+//! repeated requests byte for byte. Messages wait without an address: a repetition goes where the peer is by then
+//! (§2.23), and a repeated answer where its request came from (§2.11). A message may be several datagrams (RFC 7383).
 
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use crate::config::{NAT_T_PORT, RetransmitPolicy};
 use crate::event::{IkeSaId, MessageInfo, Transmit};
@@ -22,17 +23,24 @@ pub(crate) struct Path {
 /// An encoded message with its description.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
-    pub(crate) bytes: Vec<u8>,
+    /// The message, or its fragments in order.
+    pub(crate) datagrams: Vec<Vec<u8>>,
     pub(crate) info: MessageInfo,
 }
 
 /// The message layer of one IKE SA.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Window {
+    /// The Message ID of our next new request.
     next_request: u32,
-    outstanding: Option<Outstanding>,
+    /// How many requests the peer lets us have under way.
+    peer_size: u32,
+    outstanding: BTreeMap<u32, Outstanding>,
+    /// The lowest Message ID of the peer's that we have not answered.
     expected_request: u32,
-    answered: Option<Answered>,
+    /// How many requests we let the peer have under way.
+    own_size: u32,
+    answered: BTreeMap<u32, Answered>,
 }
 
 #[derive(Debug)]
@@ -42,7 +50,7 @@ struct Outstanding {
     deadline: Duration,
 }
 
-/// Our last response with the end of the request that it answers.
+/// A response of ours with the end of the request that it answers.
 #[derive(Debug)]
 struct Answered {
     request_tail: Tail,
@@ -67,9 +75,9 @@ impl Tail {
 /// What an arriving request's Message ID says.
 #[derive(Debug)]
 pub(crate) enum Arrival {
-    /// The next one.
+    /// One that we have not answered.
     New,
-    /// The last one again: send this, which went out before.
+    /// One that we have answered: send this, which went out before.
     Repeated(Outgoing),
     /// Outside the window.
     OutOfWindow,
@@ -82,11 +90,45 @@ pub(crate) enum Overdue {
     NotDue,
     /// Send this request again.
     Repeat(Outgoing),
-    /// The peer did not answer any transmission.
+    /// The peer did not answer any transmission of this request.
     GaveUp,
 }
 
+impl Default for Window {
+    /// One request each way (RFC 7296 §2.3).
+    fn default() -> Self {
+        Self {
+            next_request: 0,
+            peer_size: 1,
+            outstanding: BTreeMap::new(),
+            expected_request: 0,
+            own_size: 1,
+            answered: BTreeMap::new(),
+        }
+    }
+}
+
 impl Window {
+    /// A window that promises the peer `own` requests under way and takes `peer` of them for us.
+    pub(crate) fn sized(own: u32, peer: u32) -> Self {
+        Self { own_size: own.max(1), peer_size: peer.max(1), ..Self::default() }
+    }
+
+    /// The sizes: what we promise, and what the peer does.
+    pub(crate) fn sizes(&self) -> (u32, u32) {
+        (self.own_size, self.peer_size)
+    }
+
+    /// The peer promises a window of `size`; it can only grow (RFC 7296 §2.3).
+    pub(crate) fn grow_peer(&mut self, size: u32) {
+        self.peer_size = self.peer_size.max(size);
+    }
+
+    /// We have promised a window of `size`.
+    pub(crate) fn grow_own(&mut self, size: u32) {
+        self.own_size = self.own_size.max(size);
+    }
+
     /// The Message ID of our next request.
     pub(crate) fn next_id(&self) -> MessageId {
         MessageId::new(self.next_request)
@@ -94,71 +136,90 @@ impl Window {
 
     /// Whether no request of ours is under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.outstanding.is_none()
+        self.outstanding.is_empty()
+    }
+
+    /// Whether another request of ours may go out (§2.3: counted from the oldest unanswered one).
+    pub(crate) fn has_room(&self) -> bool {
+        let oldest = self.outstanding.keys().next().copied().unwrap_or(self.next_request);
+        self.next_request - oldest < self.peer_size
     }
 
     /// When to call [`on_timeout`](Self::on_timeout).
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.outstanding.as_ref().map(|outstanding| outstanding.deadline)
+        self.outstanding.values().map(|outstanding| outstanding.deadline).min()
     }
 
     /// Keeps a request that is on its way for the first time.
     pub(crate) fn send_request(&mut self, now: Duration, policy: RetransmitPolicy, message: Outgoing) {
-        assert!(self.outstanding.is_none(), "the window holds one request");
+        assert!(self.has_room(), "the window has room for the request");
         let wait = policy.wait_after(0).unwrap_or_default();
-        self.outstanding = Some(Outstanding { message, sent: 0, deadline: now.saturating_add(wait) });
-    }
-
-    /// Whether a response with `id` answers the outstanding request.
-    pub(crate) fn expects_response(&self, id: MessageId) -> bool {
-        self.outstanding.is_some() && id == self.next_id()
-    }
-
-    /// The outstanding request is answered.
-    pub(crate) fn complete(&mut self) {
-        self.outstanding = None;
+        let outstanding = Outstanding { message, sent: 0, deadline: now.saturating_add(wait) };
+        self.outstanding.insert(self.next_request, outstanding);
         // RFC 7296 §2.2: an IKE SA is closed or rekeyed long before its Message IDs run out.
         self.next_request = self.next_request.saturating_add(1);
     }
 
-    /// The outstanding request is not repeated any more; its Message ID is free again. So it is when `IKE_SA_INIT` is
-    /// answered by a wish to see it changed, and when the IKE SA has ended meanwhile.
+    /// Whether a response with `id` answers an outstanding request.
+    pub(crate) fn expects_response(&self, id: MessageId) -> bool {
+        self.outstanding.contains_key(&id.as_u32())
+    }
+
+    /// The outstanding request `id` is answered.
+    pub(crate) fn complete(&mut self, id: MessageId) {
+        self.outstanding.remove(&id.as_u32());
+    }
+
+    /// No outstanding request is repeated any more: the IKE SA has ended meanwhile.
     pub(crate) fn abandon(&mut self) {
-        self.outstanding = None;
+        self.outstanding.clear();
+    }
+
+    /// The only request so far is sent again under the same Message ID, and changed: `IKE_SA_INIT` may be answered by
+    /// a wish to see that.
+    pub(crate) fn restart(&mut self) {
+        self.outstanding.clear();
+        self.next_request = 0;
     }
 
     /// Judges an arriving request by its Message ID and, when that was answered already, by its content.
     pub(crate) fn classify_request(&self, id: MessageId, tail: Tail) -> Arrival {
-        if id.as_u32() == self.expected_request {
-            return Arrival::New;
-        }
-        let answered = self.answered.as_ref().filter(|answered| answered.response.info.message_id == id);
-        match answered.filter(|answered| answered.request_tail == tail) {
-            Some(answered) => Arrival::Repeated(answered.response.again()),
+        let number = id.as_u32();
+        match self.answered.get(&number) {
+            Some(answered) if answered.request_tail == tail => Arrival::Repeated(answered.response.again()),
+            Some(_) => Arrival::OutOfWindow,
+            None if number.checked_sub(self.expected_request).is_some_and(|ahead| ahead < self.own_size) => {
+                Arrival::New
+            }
             None => Arrival::OutOfWindow,
         }
     }
 
     /// The last response, once more.
     pub(crate) fn repeat_response(&self) -> Option<Outgoing> {
-        self.answered.as_ref().map(|answered| answered.response.again())
+        self.answered.values().next_back().map(|answered| answered.response.again())
     }
 
     /// Keeps the response to the request that was new and ended with `request_tail`.
     pub(crate) fn send_response(&mut self, request_tail: Tail, response: Outgoing) {
-        self.expected_request = self.expected_request.saturating_add(1);
-        self.answered = Some(Answered { request_tail, response });
+        let number = response.info.message_id.as_u32();
+        self.answered.insert(number, Answered { request_tail, response });
+        while self.answered.contains_key(&self.expected_request) {
+            self.expected_request = self.expected_request.saturating_add(1);
+        }
+        // The peer can repeat no request that lies a whole window behind one that it has had answered (§2.3).
+        let newest = self.answered.keys().next_back().copied().unwrap_or(number);
+        let oldest = newest.saturating_sub(self.own_size.saturating_sub(1)).min(self.expected_request);
+        self.answered = self.answered.split_off(&oldest);
     }
 
-    /// Repeats or gives up what is due at `now`.
+    /// Repeats or gives up what is due at `now`; call it until nothing is.
     pub(crate) fn on_timeout(&mut self, now: Duration, policy: RetransmitPolicy) -> Overdue {
-        let Some(outstanding) = self.outstanding.as_mut().filter(|outstanding| outstanding.deadline <= now)
-        else {
-            return Overdue::NotDue;
-        };
+        let due = self.outstanding.iter_mut().find(|(_, outstanding)| outstanding.deadline <= now);
+        let Some((&number, outstanding)) = due else { return Overdue::NotDue };
         outstanding.sent += 1;
         let Some(wait) = policy.wait_after(outstanding.sent) else {
-            self.outstanding = None;
+            self.outstanding.remove(&number);
             return Overdue::GaveUp;
         };
         outstanding.deadline = now.saturating_add(wait);
@@ -167,6 +228,11 @@ impl Window {
 }
 
 impl Outgoing {
+    /// A message in one datagram.
+    pub(crate) fn whole(bytes: Vec<u8>, info: MessageInfo) -> Self {
+        Self { datagrams: vec![bytes], info }
+    }
+
     fn again(&self) -> Self {
         let mut again = self.clone();
         again.info.repeated = true;
@@ -174,14 +240,17 @@ impl Outgoing {
     }
 }
 
-/// Wraps an encoded message for its path: port 4500 takes the non-ESP marker (RFC 3948 §2.2).
-pub(crate) fn transmit(ike_sa: Option<IkeSaId>, path: Path, message: Outgoing) -> Transmit {
-    let payload = if path.local.port() == NAT_T_PORT {
-        [&[0; 4], message.bytes.as_slice()].concat()
-    } else {
-        message.bytes
-    };
-    Transmit { from: path.local, to: path.remote, payload, ike_sa, message: message.info }
+/// Wraps the datagrams of a message for its path: port 4500 takes the non-ESP marker (RFC 3948 §2.2).
+pub(crate) fn transmits(ike_sa: Option<IkeSaId>, path: Path, message: Outgoing) -> impl Iterator<Item = Transmit> {
+    let Outgoing { datagrams, info } = message;
+    let total = u16::try_from(datagrams.len()).unwrap_or(u16::MAX);
+    (1_u16..).zip(datagrams).map(move |(number, bytes)| {
+        let payload =
+            if path.local.port() == NAT_T_PORT { [&[0; 4], bytes.as_slice()].concat() } else { bytes };
+        let mut message = info.clone();
+        message.fragment = (total > 1).then_some((number, total));
+        Transmit { from: path.local, to: path.remote, payload, ike_sa, message }
+    })
 }
 
 #[cfg(test)]
@@ -202,9 +271,10 @@ mod tests {
             message_id: MessageId::new(id),
             response,
             repeated: false,
+            fragment: None,
             payloads: vec![],
         };
-        Outgoing { bytes: vec![7; 28], info }
+        Outgoing::whole(vec![7; 28], info)
     }
 
     #[test]
@@ -217,7 +287,7 @@ mod tests {
             let now = window.deadline().expect("a request is outstanding");
             match window.on_timeout(now, policy) {
                 Overdue::Repeat(again) => {
-                    assert_eq!(again.bytes, message(0, false).bytes);
+                    assert_eq!(again.datagrams, message(0, false).datagrams);
                     assert!(again.info.repeated);
                     times_ms.push(now.as_millis());
                 }
@@ -246,7 +316,7 @@ mod tests {
         assert!(matches!(window.classify_request(MessageId::new(0), tail), Arrival::New));
         window.send_response(tail, message(0, true));
         match window.classify_request(MessageId::new(0), tail) {
-            Arrival::Repeated(again) => assert_eq!(again.bytes, message(0, true).bytes),
+            Arrival::Repeated(again) => assert_eq!(again.datagrams, message(0, true).datagrams),
             other => unreachable!("{other:?}"),
         }
         assert!(matches!(window.classify_request(MessageId::new(0), other), Arrival::OutOfWindow));
@@ -256,10 +326,10 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_request_leaves_no_deadline_and_its_message_id() {
+    fn a_restarted_window_has_no_deadline_and_its_message_id_is_free() {
         let mut window = Window::default();
         window.send_request(Duration::ZERO, RetransmitPolicy::default(), message(0, false));
-        window.abandon();
+        window.restart();
         assert_eq!((window.deadline(), window.next_id()), (None, MessageId::new(0)));
         assert!(!window.expects_response(MessageId::new(0)));
     }
@@ -270,15 +340,62 @@ mod tests {
         assert!(!window.expects_response(MessageId::new(0)));
         window.send_request(Duration::ZERO, RetransmitPolicy::default(), message(0, false));
         assert!(window.expects_response(MessageId::new(0)) && !window.expects_response(MessageId::new(1)));
-        window.complete();
+        window.complete(MessageId::new(0));
         assert_eq!(window.next_id(), MessageId::new(1));
         assert!(!window.expects_response(MessageId::new(0)));
     }
 
     #[test]
     fn port_4500_carries_the_non_esp_marker() {
-        let marked = transmit(None, path(NAT_T_PORT), message(0, false));
+        let marked = transmits(None, path(NAT_T_PORT), message(0, false)).next().expect("one datagram");
         assert_eq!((&marked.payload[..4], marked.payload.len()), (&[0; 4][..], 32));
-        assert_eq!(transmit(None, path(500), message(0, false)).payload.len(), 28);
+        let plain = transmits(None, path(500), message(0, false)).map(|sent| sent.payload.len());
+        assert_eq!(plain.collect::<Vec<_>>(), [28]);
+    }
+
+    #[test]
+    fn a_message_in_fragments_is_sent_and_repeated_whole() {
+        let mut window = Window::default();
+        let fragments = Outgoing { datagrams: vec![vec![1; 28], vec![2; 28]], ..message(0, false) };
+        window.send_request(Duration::ZERO, RetransmitPolicy::default(), fragments);
+        let Overdue::Repeat(again) = window.on_timeout(Duration::from_secs(4), RetransmitPolicy::default())
+        else {
+            unreachable!("the request is due");
+        };
+        let sent: Vec<_> = transmits(None, path(500), again).map(|sent| sent.message.fragment).collect();
+        assert_eq!(sent, [Some((1, 2)), Some((2, 2))]);
+    }
+
+    #[test]
+    fn a_wider_window_takes_requests_in_any_order_and_repeats_each_answer() {
+        let mut window = Window::sized(3, 1);
+        let tail = |id: u8| Tail::of(&[id; 40]);
+        for id in [2, 0, 1] {
+            assert!(matches!(window.classify_request(MessageId::new(id.into()), tail(id)), Arrival::New));
+            window.send_response(tail(id), message(id.into(), true));
+        }
+        for id in 0..3 {
+            let again = window.classify_request(MessageId::new(id.into()), tail(id));
+            assert!(matches!(again, Arrival::Repeated(_)), "{id}: {again:?}");
+        }
+        assert!(matches!(window.classify_request(MessageId::new(6), tail(6)), Arrival::OutOfWindow));
+        assert!(matches!(window.classify_request(MessageId::new(5), tail(5)), Arrival::New));
+        window.send_response(tail(5), message(5, true));
+        assert!(matches!(window.classify_request(MessageId::new(0), tail(0)), Arrival::OutOfWindow));
+        assert_eq!(window.answered.len(), 1, "what is kept is bounded by the window");
+    }
+
+    #[test]
+    fn a_wider_window_of_the_peer_lets_requests_overlap() {
+        let mut window = Window::sized(1, 2);
+        let policy = RetransmitPolicy::default();
+        window.send_request(Duration::ZERO, policy, message(0, false));
+        assert!(window.has_room());
+        window.send_request(Duration::ZERO, policy, message(1, false));
+        assert!(!window.has_room());
+        window.complete(MessageId::new(1));
+        assert!(!window.has_room(), "the oldest unanswered request holds the window (RFC 7296 §2.3)");
+        window.complete(MessageId::new(0));
+        assert!(window.has_room() && window.is_idle());
     }
 }

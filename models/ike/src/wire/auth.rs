@@ -4,7 +4,7 @@ use super::buffer::{Reader, Writer};
 use super::error::DecodeError;
 
 code_points! {
-    /// How a peer proves its identity (RFC 7296 §3.8, RFC 4754, RFC 7427, RFC 7619).
+    /// How a peer proves its identity (RFC 7296 §3.8, RFC 4754, RFC 6467, RFC 7427, RFC 7619).
     AuthMethod: u8 {
         Rsa = 1 => "RSA_DIGITAL_SIGNATURE",
         SharedKeyMic = 2 => "SHARED_KEY_MIC",
@@ -12,6 +12,7 @@ code_points! {
         Ecdsa256 = 9 => "ECDSA_SHA2_256_P256",
         Ecdsa384 = 10 => "ECDSA_SHA2_384_P384",
         Ecdsa521 = 11 => "ECDSA_SHA2_512_P521",
+        SecurePassword = 12 => "GENERIC_SECURE_PASSWORD",
         Null = 13 => "NULL_AUTHENTICATION",
         DigitalSignature = 14 => "DIGITAL_SIGNATURE",
     }

@@ -1,4 +1,6 @@
 //! Notify payload (RFC 7296 §3.10, figure 16) and its message types.
+//!
+//! The data stays octets here, since unknown types must survive; the typed views of it are in [`notify_data`](super::notify_data).
 
 use super::buffer::{Reader, Writer};
 use super::error::DecodeError;
@@ -8,7 +10,9 @@ use super::sa::ProtocolId;
 const FIRST_STATUS: u16 = 16_384;
 
 code_points! {
-    /// Notify message types: all of RFC 7296 §3.10.1, and those of extensions that peers announce unasked.
+    /// Notify message types of RFC 7296 §3.10.1 and of IANA's registry behind it: RFC 4478, 4555, 5026, 5685, 5723,
+    /// 5739, 5840, 5857, 5998, 6023, 6290, 6311, 6467, 6631, 6867, 7383, 7427, 7791, 8019, 8784, 8983, 9242, 9347, 9370
+    /// and 9611.
     NotifyType: u16 {
         UnsupportedCriticalPayload = 1 => "UNSUPPORTED_CRITICAL_PAYLOAD",
         InvalidIkeSpi = 4 => "INVALID_IKE_SPI",
@@ -27,8 +31,13 @@ code_points! {
         InvalidSelectors = 39 => "INVALID_SELECTORS",
         UnacceptableAddresses = 40 => "UNACCEPTABLE_ADDRESSES",
         UnexpectedNatDetected = 41 => "UNEXPECTED_NAT_DETECTED",
+        UseAssignedHoa = 42 => "USE_ASSIGNED_HOA",
         TemporaryFailure = 43 => "TEMPORARY_FAILURE",
         ChildSaNotFound = 44 => "CHILD_SA_NOT_FOUND",
+        InvalidGroupId = 45 => "INVALID_GROUP_ID",
+        AuthorizationFailed = 46 => "AUTHORIZATION_FAILED",
+        StateNotFound = 47 => "STATE_NOT_FOUND",
+        TsMaxQueue = 48 => "TS_MAX_QUEUE",
         InitialContact = 16384 => "INITIAL_CONTACT",
         SetWindowSize = 16385 => "SET_WINDOW_SIZE",
         AdditionalTsPossible = 16386 => "ADDITIONAL_TS_POSSIBLE",
@@ -54,16 +63,40 @@ code_points! {
         RedirectSupported = 16406 => "REDIRECT_SUPPORTED",
         Redirect = 16407 => "REDIRECT",
         RedirectedFrom = 16408 => "REDIRECTED_FROM",
+        TicketLtOpaque = 16409 => "TICKET_LT_OPAQUE",
+        TicketRequest = 16410 => "TICKET_REQUEST",
+        TicketAck = 16411 => "TICKET_ACK",
+        TicketNack = 16412 => "TICKET_NACK",
+        TicketOpaque = 16413 => "TICKET_OPAQUE",
+        LinkId = 16414 => "LINK_ID",
+        UseWespMode = 16415 => "USE_WESP_MODE",
+        RohcSupported = 16416 => "ROHC_SUPPORTED",
         EapOnlyAuthentication = 16417 => "EAP_ONLY_AUTHENTICATION",
         ChildlessIkev2Supported = 16418 => "CHILDLESS_IKEV2_SUPPORTED",
+        QuickCrashDetection = 16419 => "QUICK_CRASH_DETECTION",
         Ikev2MessageIdSyncSupported = 16420 => "IKEV2_MESSAGE_ID_SYNC_SUPPORTED",
+        IpsecReplayCounterSyncSupported = 16421 => "IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED",
+        Ikev2MessageIdSync = 16422 => "IKEV2_MESSAGE_ID_SYNC",
+        IpsecReplayCounterSync = 16423 => "IPSEC_REPLAY_COUNTER_SYNC",
+        SecurePasswordMethods = 16424 => "SECURE_PASSWORD_METHODS",
+        PskPersist = 16425 => "PSK_PERSIST",
+        PskConfirm = 16426 => "PSK_CONFIRM",
+        ErxSupported = 16427 => "ERX_SUPPORTED",
+        IfomCapability = 16428 => "IFOM_CAPABILITY",
+        GroupSender = 16429 => "GROUP_SENDER",
         Ikev2FragmentationSupported = 16430 => "IKEV2_FRAGMENTATION_SUPPORTED",
         SignatureHashAlgorithms = 16431 => "SIGNATURE_HASH_ALGORITHMS",
+        CloneIkeSaSupported = 16432 => "CLONE_IKE_SA_SUPPORTED",
+        CloneIkeSa = 16433 => "CLONE_IKE_SA",
+        Puzzle = 16434 => "PUZZLE",
         UsePpk = 16435 => "USE_PPK",
         PpkIdentity = 16436 => "PPK_IDENTITY",
         NoPpkAuth = 16437 => "NO_PPK_AUTH",
         IntermediateExchangeSupported = 16438 => "INTERMEDIATE_EXCHANGE_SUPPORTED",
+        Ip4Allowed = 16439 => "IP4_ALLOWED",
+        Ip6Allowed = 16440 => "IP6_ALLOWED",
         AdditionalKeyExchange = 16441 => "ADDITIONAL_KEY_EXCHANGE",
+        UseAggfrag = 16442 => "USE_AGGFRAG",
     }
 }
 
@@ -115,10 +148,12 @@ impl NotifyPayload {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::testing::{check_bytes, check_error, check_round_trip, octets};
+    use crate::wire::testing::{check_bytes, check_error, check_hostile, check_round_trip, octets};
     use crate::wire::{Payload, PayloadType};
 
     #[test]
@@ -155,6 +190,28 @@ mod tests {
     }
 
     #[test]
+    fn each_number_has_one_name() {
+        let names: BTreeSet<_> = (0..=u16::MAX).map(|code| NotifyType::from_code(code).to_string()).collect();
+        assert_eq!(names.len(), 65_536);
+        for (code, name) in [
+            (40, "UNACCEPTABLE_ADDRESSES"),
+            (16_403, "AUTH_LIFETIME"),
+            (16_407, "REDIRECT"),
+            (16_409, "TICKET_LT_OPAQUE"),
+            (16_417, "EAP_ONLY_AUTHENTICATION"),
+            (16_418, "CHILDLESS_IKEV2_SUPPORTED"),
+            (16_422, "IKEV2_MESSAGE_ID_SYNC"),
+            (16_427, "ERX_SUPPORTED"),
+            (16_430, "IKEV2_FRAGMENTATION_SUPPORTED"),
+            (16_431, "SIGNATURE_HASH_ALGORITHMS"),
+            (16_432, "CLONE_IKE_SA_SUPPORTED"),
+            (16_435, "USE_PPK"),
+        ] {
+            assert_eq!(NotifyType::from_code(code).to_string(), name);
+        }
+    }
+
+    #[test]
     fn an_spi_cannot_be_longer_than_the_payload() {
         check_error(
             PayloadType::Notify,
@@ -167,13 +224,15 @@ mod tests {
         #[test]
         fn any_notification_survives(
             protocol in 0_u8..8,
-            spi in octets(0..256),
+            spi in octets(0..40),
             kind: u16,
             data in octets(0..100),
         ) {
             let protocol = (protocol > 0).then(|| ProtocolId::from_code(protocol));
             let kind = NotifyType::from_code(kind);
-            check_round_trip(&Payload::Notify(NotifyPayload { protocol, spi, kind, data }));
+            let payload = Payload::Notify(NotifyPayload { protocol, spi, kind, data });
+            check_round_trip(&payload);
+            check_hostile(&payload);
         }
     }
 }

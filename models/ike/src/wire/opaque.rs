@@ -1,7 +1,7 @@
-//! Payloads that are carried and not understood: certificates, configuration, EAP, fragments, and unknown types.
+//! Payloads of types that nobody here knows, carried as they came.
 //!
-//! RFC 7296 §3.2 lets a receiver skip what it does not know unless the critical bit is set; the bit is kept here, and
-//! unknown critical payloads do not decode at all.
+//! RFC 7296 §2.5 lets a receiver skip what it does not know unless the critical bit is set; critical ones do not decode
+//! at all, so what is kept here never was critical.
 
 use super::buffer::Writer;
 use super::payload::PayloadType;
@@ -10,54 +10,22 @@ use super::payload::PayloadType;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpaquePayload {
     kind: PayloadType,
-    critical: bool,
-    first_inner: PayloadType,
     data: Vec<u8>,
 }
 
 impl OpaquePayload {
-    /// A payload of a type that has no codec of its own.
+    /// A payload of an unknown type.
     ///
     /// # Panics
-    /// When the type has a codec, ends the chain (none), or is SKF, for which there is [`fragment`](Self::fragment);
-    /// and when the type is unknown and the payload critical, for no receiver could accept that.
-    pub fn new(kind: PayloadType, critical: bool, data: Vec<u8>) -> Self {
-        let unknown = matches!(kind, PayloadType::Unknown(_));
-        let without_codec = unknown
-            || matches!(
-                kind,
-                PayloadType::Certificate
-                    | PayloadType::CertificateRequest
-                    | PayloadType::Configuration
-                    | PayloadType::Eap
-            );
-        assert!(without_codec, "{kind} payloads are not opaque");
-        assert!(!(unknown && critical), "an unknown payload is not critical");
-        Self { kind, critical, first_inner: PayloadType::None, data }
-    }
-
-    /// An encrypted fragment (RFC 7383 §2.5): numbers, IV, ciphertext and ICV, with the type of the first payload
-    /// inside the whole message ([`PayloadType::None`] in all but the first fragment).
-    pub const fn fragment(first_inner: PayloadType, critical: bool, data: Vec<u8>) -> Self {
-        Self { kind: PayloadType::EncryptedFragment, critical, first_inner, data }
+    /// When the type is known: then it has a codec of its own.
+    pub fn new(kind: PayloadType, data: Vec<u8>) -> Self {
+        assert!(matches!(kind, PayloadType::Unknown(_)), "{kind} payloads are not opaque");
+        Self { kind, data }
     }
 
     /// The payload's type.
     pub const fn kind(&self) -> PayloadType {
         self.kind
-    }
-
-    /// Whether the sender set the critical bit.
-    pub const fn is_critical(&self) -> bool {
-        self.critical
-    }
-
-    /// For a fragment, the type of the first payload inside.
-    pub const fn first_inner(&self) -> Option<PayloadType> {
-        match self.kind {
-            PayloadType::EncryptedFragment => Some(self.first_inner),
-            _ => None,
-        }
     }
 
     /// What follows the generic header.
@@ -78,36 +46,25 @@ mod tests {
     use crate::wire::testing::{check_round_trip, decode_at_start, decode_body, octets};
     use crate::wire::{DecodeError, Payload};
 
-    const KINDS: [PayloadType; 5] = [
-        PayloadType::Certificate,
-        PayloadType::CertificateRequest,
-        PayloadType::Configuration,
-        PayloadType::Eap,
-        PayloadType::Unknown(200),
-    ];
-
     #[test]
     fn unknown_payloads_are_kept_unless_critical() {
         let unknown = PayloadType::Unknown(200);
-        let expected = OpaquePayload::new(unknown, false, vec![1, 2]);
+        let expected = OpaquePayload::new(unknown, vec![1, 2]);
         assert_eq!(decode_body(unknown, &[1, 2]), Ok(Payload::Opaque(expected)));
         let error = decode_at_start(unknown, &[0, 0x80, 0, 4]);
         assert_eq!(error, Err(DecodeError::UnsupportedCriticalPayload { kind: 200 }));
     }
 
     #[test]
-    fn a_fragment_remembers_what_is_first_inside() {
-        let fragment = OpaquePayload::fragment(PayloadType::IdI, false, vec![0, 1, 0, 2, 9]);
-        assert_eq!(fragment.first_inner(), Some(PayloadType::IdI));
-        check_round_trip(&Payload::Opaque(fragment));
+    #[should_panic(expected = "CERT payloads are not opaque")]
+    fn a_payload_with_a_codec_is_not_opaque() {
+        OpaquePayload::new(PayloadType::Certificate, Vec::new());
     }
 
     proptest! {
         #[test]
-        fn any_payload_survives(kind in 0..KINDS.len(), critical: bool, data in octets(0..100)) {
-            let kind = KINDS[kind];
-            let critical = critical && !matches!(kind, PayloadType::Unknown(_));
-            check_round_trip(&Payload::Opaque(OpaquePayload::new(kind, critical, data)));
+        fn any_payload_survives(kind in 54_u8..=255, data in octets(0..100)) {
+            check_round_trip(&Payload::Opaque(OpaquePayload::new(PayloadType::Unknown(kind), data)));
         }
     }
 }

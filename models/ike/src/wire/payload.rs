@@ -6,7 +6,11 @@ use core::fmt;
 
 use super::auth::AuthPayload;
 use super::buffer::{Reader, Writer};
+use super::cert::CertPayload;
+use super::certreq::CertReqPayload;
+use super::cp::CpPayload;
 use super::delete::DeletePayload;
+use super::eap::EapPayload;
 use super::error::{DecodeError, Fault, Item, Part};
 use super::id::IdPayload;
 use super::ke::KePayload;
@@ -15,6 +19,7 @@ use super::notify::NotifyPayload;
 use super::opaque::OpaquePayload;
 use super::sa::SaPayload;
 use super::sk::SkPayload;
+use super::skf::SkfPayload;
 use super::ts::TsPayload;
 use super::vendor_id::VendorIdPayload;
 
@@ -62,6 +67,10 @@ pub enum Payload {
     IdI(IdPayload),
     /// Identification of the responder.
     IdR(IdPayload),
+    /// Certificate.
+    Cert(CertPayload),
+    /// Certificate Request.
+    CertReq(CertReqPayload),
     /// Nonce.
     Nonce(NoncePayload),
     /// Notify.
@@ -76,9 +85,15 @@ pub enum Payload {
     TsR(TsPayload),
     /// Vendor ID.
     VendorId(VendorIdPayload),
+    /// Configuration.
+    Cp(CpPayload),
+    /// Extensible Authentication.
+    Eap(EapPayload),
     /// Encrypted and Authenticated; the last payload where it occurs.
     Sk(SkPayload),
-    /// Any other payload, as it came.
+    /// Encrypted and Authenticated Fragment; the last payload where it occurs.
+    Skf(SkfPayload),
+    /// A payload of a type that has no codec here, as it came.
     Opaque(OpaquePayload),
 }
 
@@ -90,6 +105,8 @@ impl Payload {
             Self::Ke(_) => PayloadType::KeyExchange,
             Self::IdI(_) => PayloadType::IdI,
             Self::IdR(_) => PayloadType::IdR,
+            Self::Cert(_) => PayloadType::Certificate,
+            Self::CertReq(_) => PayloadType::CertificateRequest,
             Self::Nonce(_) => PayloadType::Nonce,
             Self::Notify(_) => PayloadType::Notify,
             Self::Delete(_) => PayloadType::Delete,
@@ -97,7 +114,10 @@ impl Payload {
             Self::TsI(_) => PayloadType::TsI,
             Self::TsR(_) => PayloadType::TsR,
             Self::VendorId(_) => PayloadType::VendorId,
+            Self::Cp(_) => PayloadType::Configuration,
+            Self::Eap(_) => PayloadType::Eap,
             Self::Sk(_) => PayloadType::Encrypted,
+            Self::Skf(_) => PayloadType::EncryptedFragment,
             Self::Opaque(payload) => payload.kind(),
         }
     }
@@ -119,6 +139,8 @@ impl Payload {
             PayloadType::KeyExchange => Self::Ke(KePayload::decode(body)?),
             PayloadType::IdI => Self::IdI(IdPayload::decode(body)?),
             PayloadType::IdR => Self::IdR(IdPayload::decode(body)?),
+            PayloadType::Certificate => Self::Cert(CertPayload::decode(body)?),
+            PayloadType::CertificateRequest => Self::CertReq(CertReqPayload::decode(body)?),
             PayloadType::Nonce => Self::Nonce(NoncePayload::decode(body)?),
             PayloadType::Notify => Self::Notify(NotifyPayload::decode(body)?),
             PayloadType::Delete => Self::Delete(DeletePayload::decode(body)?),
@@ -127,19 +149,14 @@ impl Payload {
             PayloadType::TsR => Self::TsR(TsPayload::decode(body)?),
             PayloadType::VendorId => Self::VendorId(VendorIdPayload::decode(body)),
             PayloadType::Encrypted => Self::Sk(SkPayload::decode(head.next, body)),
-            PayloadType::EncryptedFragment => {
-                Self::Opaque(OpaquePayload::fragment(head.next, head.critical, body.rest().to_vec()))
-            }
+            PayloadType::EncryptedFragment => Self::Skf(SkfPayload::decode(head.next, body)?),
+            PayloadType::Configuration => Self::Cp(CpPayload::decode(body)?),
+            PayloadType::Eap => Self::Eap(EapPayload::decode(body)?),
             PayloadType::Unknown(kind) if head.critical => {
                 return Err(DecodeError::UnsupportedCriticalPayload { kind });
             }
-            PayloadType::None
-            | PayloadType::Certificate
-            | PayloadType::CertificateRequest
-            | PayloadType::Configuration
-            | PayloadType::Eap
-            | PayloadType::Unknown(_) => {
-                Self::Opaque(OpaquePayload::new(kind, head.critical, body.rest().to_vec()))
+            PayloadType::None | PayloadType::Unknown(_) => {
+                Self::Opaque(OpaquePayload::new(kind, body.rest().to_vec()))
             }
         })
     }
@@ -149,13 +166,18 @@ impl Payload {
             Self::Sa(payload) => payload.encode(writer),
             Self::Ke(payload) => payload.encode(writer),
             Self::IdI(payload) | Self::IdR(payload) => payload.encode(writer),
+            Self::Cert(payload) => payload.encode(writer),
+            Self::CertReq(payload) => payload.encode(writer),
             Self::Nonce(payload) => payload.encode(writer),
             Self::Notify(payload) => payload.encode(writer),
             Self::Delete(payload) => payload.encode(writer),
             Self::Auth(payload) => payload.encode(writer),
             Self::TsI(payload) | Self::TsR(payload) => payload.encode(writer),
             Self::VendorId(payload) => payload.encode(writer),
+            Self::Cp(payload) => payload.encode(writer),
+            Self::Eap(payload) => payload.encode(writer),
             Self::Sk(payload) => payload.encode(writer),
+            Self::Skf(payload) => payload.encode(writer),
             Self::Opaque(payload) => payload.encode(writer),
         }
     }
@@ -164,13 +186,9 @@ impl Payload {
     fn first_inner(&self) -> Option<PayloadType> {
         match self {
             Self::Sk(payload) => Some(payload.first_inner),
-            Self::Opaque(payload) => payload.first_inner(),
+            Self::Skf(payload) => Some(payload.first_inner),
             _ => None,
         }
-    }
-
-    fn is_critical(&self) -> bool {
-        matches!(self, Self::Opaque(payload) if payload.is_critical())
     }
 }
 
@@ -262,7 +280,7 @@ pub(crate) fn encode_chain(payloads: &[Payload], writer: &mut Writer) {
 fn encode_payload(payload: &Payload, next: PayloadType, writer: &mut Writer) {
     writer.measured(2, |writer| {
         writer.u8(next.code());
-        writer.u8(if payload.is_critical() { CRITICAL } else { 0 });
+        writer.u8(0);
         writer.u16(0);
         payload.encode_body(writer);
     });

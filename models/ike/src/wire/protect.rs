@@ -1,18 +1,20 @@
-//! Going through the SK payload with keys (RFC 7296 §3.14, RFC 5282 §3 and §5.1).
+//! Going through the SK payload with keys (RFC 7296 §3.14, RFC 5282 §3 and §5.1), and one SKF payload (RFC 7383 §2.5).
 //!
 //! IV and padding come in as octets from the caller's streams; this file draws nothing. Padding is the least that the
 //! block length asks for, so AEADs have none (RFC 5282 §3 allows it, and strongSwan sends it so). Payloads in front of
-//! SK are covered by the ICV as well and are kept; none is defined to stand there.
+//! SK are covered by the ICV as well and are kept; none is defined to stand there. Cutting messages into fragments and
+//! putting them together again is [`fragment`](crate::fragment)'s affair.
 
 use ipseclab_crypto::{Crypto, OpenError, PacketCipher};
 
 use super::buffer::{Reader, Writer};
 use super::error::{DecodeError, Part};
-use super::header::MessageHeader;
+use super::header::{HEADER_LEN, MessageHeader};
 use super::message::{Message, set_length};
 use super::payload::{
     Level, PAYLOAD_HEADER_LEN, Payload, PayloadType, decode_chain, encode_chain, first_type,
 };
+use super::skf::{FRAGMENT_HEADER_LEN, FragmentNumber};
 
 /// Why a protected message does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,27 +69,81 @@ pub fn seal(
     iv: &[u8],
     padding: &[u8],
 ) -> Vec<u8> {
+    let envelope = Envelope { first_inner: first_type(payloads), fragment: None };
+    let plaintext = padded(&encode_inner(payloads), cipher, padding);
+    seal_in(header, envelope, &plaintext, cipher, crypto, iv)
+}
+
+/// What stands on an SK payload, or on an SKF payload, in the clear.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Envelope {
+    /// The payload type that the generic header names.
+    pub(crate) first_inner: PayloadType,
+    /// Which fragment it is; none makes it SK.
+    pub(crate) fragment: Option<FragmentNumber>,
+}
+
+impl Envelope {
+    fn payload_type(self) -> PayloadType {
+        self.fragment.map_or(PayloadType::Encrypted, |_| PayloadType::EncryptedFragment)
+    }
+
+    /// Octets from the message's start to the IV.
+    pub(crate) fn covered_len(self) -> usize {
+        HEADER_LEN + PAYLOAD_HEADER_LEN + self.fragment.map_or(0, |_| FRAGMENT_HEADER_LEN)
+    }
+
+    /// Octets of the whole message around `inner_len` octets of payloads.
+    pub(crate) fn message_len(self, cipher: &PacketCipher, inner_len: usize) -> usize {
+        let plaintext = inner_len + pad_len(cipher, inner_len) + 1;
+        self.covered_len() + cipher.iv_len() + plaintext + cipher.icv_len()
+    }
+}
+
+/// Encodes a message whose only payload is an SK or SKF payload around a padded plaintext.
+///
+/// # Panics
+/// When `iv` has another length than the cipher's, or the message is too long.
+pub(crate) fn seal_in(
+    header: &MessageHeader,
+    envelope: Envelope,
+    plaintext: &[u8],
+    cipher: &PacketCipher,
+    crypto: &mut Crypto,
+    iv: &[u8],
+) -> Vec<u8> {
     assert_eq!(iv.len(), cipher.iv_len(), "the IV has the cipher's length");
-    let plaintext = padded_plaintext(payloads, cipher, padding);
-    let sk_len = PAYLOAD_HEADER_LEN + iv.len() + plaintext.len() + cipher.icv_len();
+    let len = envelope.covered_len() + iv.len() + plaintext.len() + cipher.icv_len();
     let mut writer = Writer::new();
-    header.with_payloads(PayloadType::Encrypted).encode(&mut writer);
-    set_length(&mut writer, sk_len);
-    writer.u8(first_type(payloads).code());
+    header.with_payloads(envelope.payload_type()).encode(&mut writer);
+    set_length(&mut writer, len - HEADER_LEN);
+    writer.u8(envelope.first_inner.code());
     writer.u8(0);
-    writer.count_u16(sk_len);
+    writer.count_u16(len - HEADER_LEN);
+    if let Some(fragment) = envelope.fragment {
+        writer.u16(fragment.number());
+        writer.u16(fragment.total());
+    }
     let covered = writer.len();
     writer.bytes(iv);
-    writer.bytes(&plaintext);
+    writer.bytes(plaintext);
     let mut buffer = writer.into_vec();
     cipher.seal(crypto, &mut buffer, covered);
     buffer
 }
 
-fn padded_plaintext(payloads: &[Payload], cipher: &PacketCipher, padding: &[u8]) -> Vec<u8> {
+/// A chain of payloads as it stands inside SK.
+pub(crate) fn encode_inner(payloads: &[Payload]) -> Vec<u8> {
     let mut writer = Writer::new();
     encode_chain(payloads, &mut writer);
-    assert_eq!(padding.len(), pad_len(cipher, writer.len()), "padding fills the last block");
+    writer.into_vec()
+}
+
+/// A plaintext with its padding and pad length.
+pub(crate) fn padded(plaintext: &[u8], cipher: &PacketCipher, padding: &[u8]) -> Vec<u8> {
+    assert_eq!(padding.len(), pad_len(cipher, plaintext.len()), "padding fills the last block");
+    let mut writer = Writer::new();
+    writer.bytes(plaintext);
     writer.bytes(padding);
     writer.count_u8(padding.len());
     writer.into_vec()
@@ -102,15 +158,32 @@ pub fn open(bytes: &[u8], cipher: &PacketCipher, crypto: &mut Crypto) -> Result<
     let Some(Payload::Sk(sk)) = message.payloads.pop_if(|payload| matches!(payload, Payload::Sk(_))) else {
         return Err(ProtectError::NoSk);
     };
-    let covered = bytes.len() - sk.body.len();
-    let mut buffer = bytes.to_vec();
-    let plaintext = cipher.open(crypto, &mut buffer, covered)?;
-    let inner = without_padding(plaintext)?;
-    let offset = covered + cipher.iv_len();
-    let mut reader = Reader::new(inner, Part::Payload(PayloadType::Encrypted), offset);
-    let inner = decode_chain(sk.first_inner, &mut reader, Level::Inner).map_err(ProtectError::Inner)?;
-    message.payloads.extend(inner);
+    let inner = open_body(bytes, sk.body.len(), cipher, crypto)?;
+    let offset = bytes.len() - sk.body.len() + cipher.iv_len();
+    message.payloads.extend(decode_inner(sk.first_inner, &inner, offset)?);
     Ok(message)
+}
+
+/// Decrypts the last `body_len` octets of a message, IV to ICV, and takes the padding off.
+pub(crate) fn open_body(
+    bytes: &[u8],
+    body_len: usize,
+    cipher: &PacketCipher,
+    crypto: &mut Crypto,
+) -> Result<Vec<u8>, ProtectError> {
+    let mut buffer = bytes.to_vec();
+    let plaintext = cipher.open(crypto, &mut buffer, bytes.len() - body_len)?;
+    without_padding(plaintext).map(<[u8]>::to_vec)
+}
+
+/// Decodes the chain inside SK, which starts `offset` octets into the message.
+pub(crate) fn decode_inner(
+    first_inner: PayloadType,
+    inner: &[u8],
+    offset: usize,
+) -> Result<Vec<Payload>, ProtectError> {
+    let mut reader = Reader::new(inner, Part::Payload(PayloadType::Encrypted), offset);
+    decode_chain(first_inner, &mut reader, Level::Inner).map_err(ProtectError::Inner)
 }
 
 fn without_padding(plaintext: &[u8]) -> Result<&[u8], ProtectError> {
@@ -132,8 +205,7 @@ mod tests {
 
     use super::*;
     use crate::wire::{
-        DeletePayload, ExchangeType, Flags, HEADER_LEN, IdPayload, IdType, IkeSpi, MessageId, NoncePayload,
-        Version,
+        DeletePayload, ExchangeType, Flags, IdPayload, IdType, IkeSpi, MessageId, NoncePayload, Version,
     };
 
     const CBC: Encryption = Encryption::AesCbc(AesKey::Bits128);

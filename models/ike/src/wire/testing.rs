@@ -53,6 +53,26 @@ pub(crate) fn check_round_trip(payload: &Payload) {
     }
 }
 
+/// Checks that each prefix and each flipped bit of a payload's body gives an error or a payload that survives encoding.
+pub(crate) fn check_hostile(payload: &Payload) {
+    let kind = payload.payload_type();
+    let body = encode_body(payload);
+    for len in 0..body.len() {
+        check_survivor(kind, &body[..len]);
+    }
+    for bit in 0..body.len() * 8 {
+        let mut bad = body.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        check_survivor(kind, &bad);
+    }
+}
+
+fn check_survivor(kind: PayloadType, body: &[u8]) {
+    if let Ok(value) = decode_body(kind, body) {
+        assert_eq!(decode_body(kind, &encode_body(&value)).as_ref(), Ok(&value));
+    }
+}
+
 /// Checks what the decoder says about a bad body.
 pub(crate) fn check_error(kind: PayloadType, body: &[u8], expected: &str) {
     assert_eq!(decode_body(kind, body).unwrap_err().to_string(), expected);

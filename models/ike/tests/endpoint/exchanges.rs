@@ -9,7 +9,7 @@ use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{Acquired, CloseReason, Event, FailureReason, Identity};
 
-use crate::support::{A, B, Nat, OFFICE, Pair, Side, Verdict, net};
+use crate::support::{A, B, Nat, LAN, OFFICE, Pair, Side, Verdict, net};
 
 const FOUR_MESSAGES: [&str; 4] =
     ["IKE_SA_INIT 0 request", "IKE_SA_INIT 0 response", "IKE_AUTH 1 request", "IKE_AUTH 1 response"];
@@ -120,7 +120,7 @@ fn the_lost_refusal_is_repeated() {
 
 #[test]
 fn foreign_traffic_is_refused_and_the_ike_sa_stays() {
-    let pair = Pair::with(|a, _| a.child.remote_ts = net("10.9.0")).establish();
+    let pair = Pair::with(|a, _| a.children[0].remote_ts = net("10.9.0")).establish();
     assert_eq!(pair.a.failures(), [FailureReason::TsUnacceptable]);
     assert_eq!(pair.log[3].1.message.payloads, ["SK", "IDr", "AUTH", "N(TS_UNACCEPTABLE)"]);
     assert_eq!((pair.a.endpoint.established().count(), pair.b.endpoint.established().count()), (1, 1));
@@ -129,7 +129,7 @@ fn foreign_traffic_is_refused_and_the_ike_sa_stays() {
 
 #[test]
 fn a_child_without_common_proposal_is_refused_and_the_ike_sa_stays() {
-    let pair = Pair::with(|a, _| a.child.esp_proposals = vec![parse_esp_proposal("aes256-sha512").unwrap()])
+    let pair = Pair::with(|a, _| a.children[0].esp_proposals = vec![parse_esp_proposal("aes256-sha512").unwrap()])
         .establish();
     assert_eq!(pair.a.failures(), [FailureReason::NoProposalChosen]);
     assert_eq!(pair.a.endpoint.established().count(), 1);
@@ -141,7 +141,7 @@ fn the_responder_narrows_to_its_policy() {
         Ipv4Addr::new(10, 0, 0, 0),
         Ipv4Addr::new(10, 255, 255, 255),
     );
-    let pair = Pair::with(|a, _| a.child.remote_ts = wide).establish();
+    let pair = Pair::with(|a, _| a.children[0].remote_ts = wide).establish();
     assert_eq!(pair.a.children()[0].remote_ts, net("10.2.0"));
     assert_eq!(pair.b.children()[0].local_ts, net("10.2.0"));
 }
@@ -156,8 +156,8 @@ fn an_acquire_names_the_packet_first_and_gets_the_network() {
         addresses: AddressRange::V4 { start: address.into(), end: address.into() },
     };
     let (local, remote) = (echo([10, 1, 0, 1], 2048), echo([10, 2, 0, 1], 2048));
-    let first = pair.a.endpoint.acquire(pair.now, OFFICE, local.clone(), remote.clone());
-    let second = pair.a.endpoint.acquire(pair.now, OFFICE, local, remote);
+    let first = pair.a.endpoint.acquire(pair.now, LAN, local.clone(), remote.clone());
+    let second = pair.a.endpoint.acquire(pair.now, LAN, local, remote);
     let Acquired::Started(id) = first else { unreachable!("{first:?}") };
     assert_eq!(second, Acquired::InProgress(id));
     pair.flush();
@@ -171,8 +171,8 @@ fn transport_mode_needs_both_sides() {
     use Mode::{Transport, Tunnel};
     let modes = |a: Mode, b: Mode| {
         let pair = Pair::with(|ca, cb| {
-            ca.child.mode = a;
-            cb.child.mode = b;
+            ca.children[0].mode = a;
+            cb.children[0].mode = b;
         })
         .establish();
         (pair.a.children()[0].mode, pair.b.children()[0].mode)
@@ -227,7 +227,7 @@ fn a_deleted_ike_sa_is_gone_on_both_sides() {
 fn a_deleted_last_child_takes_its_ike_sa_with_it() {
     let mut pair = Pair::new().establish();
     let (id, _, spis) = pair.a.endpoint.established().next().unwrap();
-    pair.a.endpoint.close_child(pair.now, id, spis[0]).unwrap();
+    pair.a.endpoint.close_idle_child(pair.now, id, spis[0]).unwrap();
     pair.flush();
     pair.run_for(Duration::from_mins(1));
     let payloads: Vec<_> =
@@ -243,7 +243,7 @@ fn deletes_that_cross_end_in_nothing_on_both_sides() {
         let now = pair.now;
         let endpoint = &mut pair.peer(side).endpoint;
         let (id, _, spis) = endpoint.established().next().unwrap();
-        endpoint.close_child(now, id, spis[0]).unwrap();
+        endpoint.close_idle_child(now, id, spis[0]).unwrap();
     }
     pair.flush();
     pair.run_for(Duration::from_secs(200));
@@ -322,7 +322,7 @@ fn check_survival(victim: usize, verdict: Verdict) {
     let context = format!("datagram {victim}: {verdict:?}: {:?}", pair.titles());
     assert_eq!(pair.live_children().len(), 1, "{context}");
     let (id, _, spis) = pair.a.endpoint.established().next().unwrap();
-    pair.a.endpoint.close_child(pair.now, id, spis[0]).unwrap();
+    pair.a.endpoint.close_idle_child(pair.now, id, spis[0]).unwrap();
     pair.flush();
     pair.run_for(Duration::from_secs(400));
     assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0), "{context}");

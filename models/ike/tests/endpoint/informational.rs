@@ -7,7 +7,7 @@ use ipseclab_ike::wire::{DeletePayload, ExchangeType, NotifyType, Payload, Proto
 use ipseclab_ike::{Acquired, CloseReason, DropReason, Event, Role};
 
 use crate::support::craft::{Crafter, notify};
-use crate::support::{A, B, OFFICE, Pair, Side, Verdict, net};
+use crate::support::{A, B, LAN, Pair, Side, Verdict, net};
 
 #[test]
 fn another_message_under_an_answered_id_is_dropped() {
@@ -196,7 +196,7 @@ fn our_inbound_spi_does_not_name_a_child_in_the_peers_delete() {
 }
 
 #[test]
-fn a_packet_after_the_peer_has_deleted_the_child_starts_anew() {
+fn a_packet_after_the_peer_has_deleted_the_child_asks_for_another_in_the_same_ike_sa() {
     let mut pair = Pair::new().establish();
     let (old, spis) = pair.a.established();
     let child = pair.a.children()[0];
@@ -206,23 +206,24 @@ fn a_packet_after_the_peer_has_deleted_the_child_starts_anew() {
     assert_eq!(pair.a.count(|e| matches!(e, Event::ChildSaClosed { spi_in, .. } if *spi_in == spis[0])), 1);
     let selector = |side: &ipseclab_ike::TrafficSelectors| side.as_slice()[0].clone();
     let acquired =
-        pair.a.endpoint.acquire(pair.now, OFFICE, selector(&net("10.1.0")), selector(&net("10.2.0")));
-    let Acquired::Started(new) = acquired else { unreachable!("{acquired:?}") };
-    assert_ne!(new, old);
-    // B never sent that Delete itself and still has the old IKE SA, which A now takes down.
+        pair.a.endpoint.acquire(pair.now, LAN, selector(&net("10.1.0")), selector(&net("10.2.0")));
+    assert_eq!(acquired, Acquired::InProgress(old));
     pair.flush();
     pair.run_for(Duration::from_mins(1));
-    assert_eq!(pair.a.established().0, new);
-    assert_eq!(pair.b.endpoint.established().count(), 1);
+    let (same, fresh) = pair.a.established();
+    assert_eq!((same, fresh.len()), (old, 1));
+    assert_ne!(fresh, spis);
+    // B never sent that Delete itself and still has the old Child SA too.
+    assert_eq!(pair.b.established().1.len(), 2);
 }
 
 #[test]
 fn a_refused_child_is_not_asked_for_again() {
-    let mut pair = Pair::with(|a, _| a.child.remote_ts = net("10.9.0")).establish();
+    let mut pair = Pair::with(|a, _| a.children[0].remote_ts = net("10.9.0")).establish();
     let (id, _) = pair.a.established();
     let selector = |side: &ipseclab_ike::TrafficSelectors| side.as_slice()[0].clone();
     let acquired =
-        pair.a.endpoint.acquire(pair.now, OFFICE, selector(&net("10.1.0")), selector(&net("10.9.0")));
+        pair.a.endpoint.acquire(pair.now, LAN, selector(&net("10.1.0")), selector(&net("10.9.0")));
     assert_eq!(acquired, Acquired::Refused(id));
 }
 
@@ -233,7 +234,7 @@ fn an_acquire_while_the_ike_sa_ends_starts_another() {
     pair.a.endpoint.terminate(pair.now, id).unwrap();
     let selector = |side: &ipseclab_ike::TrafficSelectors| side.as_slice()[0].clone();
     let acquired =
-        pair.a.endpoint.acquire(pair.now, OFFICE, selector(&net("10.1.0")), selector(&net("10.2.0")));
+        pair.a.endpoint.acquire(pair.now, LAN, selector(&net("10.1.0")), selector(&net("10.2.0")));
     assert!(matches!(acquired, Acquired::Started(new) if new != id), "{acquired:?}");
     pair.flush();
     pair.run_for(Duration::from_mins(1));

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
 
+mod algorithms;
 mod auth;
 mod exchanges;
 mod informational;

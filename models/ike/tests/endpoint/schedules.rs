@@ -92,7 +92,7 @@ impl Life {
             let peer = pair.peer(*side);
             let (id, spis) = peer.established();
             let outcome = match child {
-                true => peer.endpoint.close_child(now, id, spis[0]),
+                true => peer.endpoint.close_idle_child(now, id, spis[0]),
                 false => peer.endpoint.terminate(now, id),
             };
             outcome.unwrap();

@@ -5,7 +5,8 @@
 #
 # Needs root, iproute2, a built example (`cargo build -p ipseclab-ike --example peer`; the script builds it when it can)
 # and Debian's packages charon-systemd, strongswan-swanctl and libcharon-extra-plugins; it installs nothing. Each side
-# begins, and each side deletes, with each of two proposals: eight tunnels. For each of them charon and the endpoint
+# begins, and each side deletes, with each of two proposals: eight tunnels. Eight more proposals, which name every other
+# method, mode, MAC and PRF, are begun and deleted by each side: sixteen tunnels. For each of them charon and the endpoint
 # must name the same SPIs, and both must be without SAs in the end. Then each side begins with a wrong key, which must
 # be an authentication failure. Not part of the test suite: run it by hand.
 #
@@ -68,7 +69,7 @@ echo "charon's IPsec: $kernel"
 
 cat >"$WORK/strongswan.conf" <<EOF
 charon-systemd {
-    load = random nonce openssl curve25519 gmp aes gcm sha1 sha2 hmac kdf $kernel socket-default vici updown
+    load = random nonce openssl curve25519 gmp aes gcm sha1 sha2 md5 hmac xcbc cmac ccm ctr kdf $kernel socket-default vici updown
     plugins { vici { socket = unix://$WORK/charon.vici } }
     filelog {
         log {
@@ -181,6 +182,19 @@ for begins in peer charon; do
         check aes128-sha256-modp2048 aes128-sha256 "$begins" "$deletes"
     done
 done
+while read -r ike esp; do
+    check "$ike" "$esp" peer peer
+    check "$ike" "$esp" charon charon
+done <<'LIST'
+3des-md5-modp768 3des-md5
+aes128ctr-aesxcbc-x448 aes128ctr-aesxcbc
+aes256ccm16-prfaescmac-ecp521 aes256gcm8
+aes192ccm8-prfaesxcbc-modp1024s160 aes128gcm12
+aes128gcm8-prfmd5-modp2048s224 aes192-aesxcbc
+aes192ctr-aescmac-modp2048s256 null-sha1
+aes256gcm12-prfaescmac-modp6144 aes256ctr-sha256
+aes128ccm12-prfaesxcbc-modp8192 3des-sha1
+LIST
 check_refusal peer
 check_refusal charon
-echo "all eight tunnels came up and went down, and both wrong keys were refused"
+echo "all 24 tunnels came up and went down, and both wrong keys were refused"

@@ -170,7 +170,11 @@ fn encryption(name: &str) -> Option<Encryption> {
     if let Some(bits) = name.strip_prefix("AES_GCM_16_") {
         return aes(bits).map(Encryption::AesGcm16);
     }
-    (name == "CHACHA20_POLY1305").then_some(Encryption::ChaCha20Poly1305)
+    match name {
+        "3DES_CBC" => Some(Encryption::TripleDes),
+        "CHACHA20_POLY1305" => Some(Encryption::ChaCha20Poly1305),
+        _ => None,
+    }
 }
 
 fn integrity(name: &str) -> Option<Integrity> {

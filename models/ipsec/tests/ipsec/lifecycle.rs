@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use ipseclab_crypto::Operation;
 use ipseclab_ipsec::{
-    DiscardReason, EngineConfig, Event, InstallError, Mode, Outbound, SaPair, Selectors, Spi, TrafficSelector,
+    DiscardReason, EngineConfig, Event, InstallError, Mode, Outbound, OutboundUse, SaPair, Selectors, Spi,
+    TrafficSelector,
 };
 use proptest::prelude::*;
 
@@ -48,9 +49,9 @@ fn waiting_packets_leave_in_order_with_their_tokens() {
         assert_eq!(left.outbound(seconds(0), echo(token as usize), token), Outbound::Queued);
     }
     let pair = Suite::GCM_TUNNEL.pair(0x1000);
-    left.install(seconds(1), pair.clone()).unwrap();
+    left.install(seconds(1), pair.clone(), OutboundUse::Now).unwrap();
     let mut right = engine(RIGHT, protect_all(Mode::Tunnel));
-    right.install(seconds(1), mirrored(&pair)).unwrap();
+    right.install(seconds(1), mirrored(&pair), OutboundUse::Now).unwrap();
     for expected in 0..5 {
         let (wire, token) = left.poll_packet().unwrap();
         assert_eq!(left.take_work().len(), 1, "each poll does the work of one packet");
@@ -78,7 +79,7 @@ proptest! {
         prop_assert_eq!(left.packets_held(), kept as usize);
         prop_assert_eq!(refused, (kept..offered).collect::<Vec<_>>());
         prop_assert_eq!(events(&mut left).len(), usize::from(offered > 0));
-        left.install(seconds(1), Suite::GCM_TUNNEL.pair(0x1000)).unwrap();
+        left.install(seconds(1), Suite::GCM_TUNNEL.pair(0x1000), OutboundUse::Now).unwrap();
         let released: Vec<u32> = core::iter::from_fn(|| left.poll_packet()).map(|(_, token)| token).collect();
         prop_assert_eq!(released, (0..kept).collect::<Vec<_>>());
     }
@@ -107,7 +108,7 @@ fn a_narrowed_pair_releases_only_what_it_covers() {
     left.outbound(seconds(0), ping(LEFT_HOST, RIGHT, 8), 2);
     let mut pair = Suite::GCM_TUNNEL.pair(0x1000);
     pair.remote_ts = vec![TrafficSelector::host(RIGHT_HOST)];
-    left.install(seconds(1), pair).unwrap();
+    left.install(seconds(1), pair, OutboundUse::Now).unwrap();
     assert_eq!(left.poll_packet().map(|(_, token)| token), Some(1));
     assert_eq!(left.poll_packet(), None);
     let (_, token, reason) = left.poll_discard().unwrap();
@@ -119,7 +120,7 @@ fn released_packets_wait_again_when_their_pair_is_gone_before_they_are_polled() 
     let mut left = fresh();
     left.outbound(seconds(0), echo(8), 1);
     events(&mut left);
-    left.install(seconds(1), Suite::GCM_TUNNEL.pair(0x1000)).unwrap();
+    left.install(seconds(1), Suite::GCM_TUNNEL.pair(0x1000), OutboundUse::Now).unwrap();
     left.remove(Spi::new(0x1000).unwrap());
     assert_eq!(left.poll_packet(), None);
     assert_eq!((events(&mut left).len(), left.packets_held()), (1, 1));
@@ -129,20 +130,20 @@ fn released_packets_wait_again_when_their_pair_is_gone_before_they_are_polled() 
 fn an_spi_is_installed_once() {
     let mut left = fresh();
     let spi = Spi::new(0x1000).unwrap();
-    let handle = left.install(seconds(0), Suite::GCM_TUNNEL.pair(0x1000)).unwrap();
+    let handle = left.install(seconds(0), Suite::GCM_TUNNEL.pair(0x1000), OutboundUse::Now).unwrap();
     assert_eq!((handle.spi(), left.is_installed(spi)), (spi, true));
-    let again = left.install(seconds(0), Suite::GCM_TUNNEL.pair(0x1000));
+    let again = left.install(seconds(0), Suite::GCM_TUNNEL.pair(0x1000), OutboundUse::Now);
     assert_eq!(again, Err(InstallError::SpiInUse { spi }));
     assert_eq!(left.installed().collect::<Vec<_>>(), [spi]);
     left.remove(spi).unwrap();
     assert_eq!(left.remove(spi), None);
-    left.install(seconds(0), Suite::GCM_TUNNEL.pair(0x1000)).unwrap();
+    left.install(seconds(0), Suite::GCM_TUNNEL.pair(0x1000), OutboundUse::Now).unwrap();
 }
 
 #[test]
 fn an_idle_pair_is_reported_once_at_its_deadline() {
     let mut left = fresh();
-    left.install(seconds(10), idle_after(seconds(30))).unwrap();
+    left.install(seconds(10), idle_after(seconds(30)), OutboundUse::Now).unwrap();
     assert_eq!(left.poll_timeout(), Some(seconds(40)));
     left.handle_timeout(Duration::new(39, 999_999_999));
     assert_eq!(events(&mut left), []);
@@ -172,7 +173,7 @@ fn traffic_either_way_puts_the_idle_end_off() {
 #[test]
 fn a_removed_pair_leaves_no_timer() {
     let mut left = fresh();
-    left.install(seconds(0), idle_after(seconds(30))).unwrap();
+    left.install(seconds(0), idle_after(seconds(30)), OutboundUse::Now).unwrap();
     left.remove(Spi::new(0x1000).unwrap());
     assert_eq!(left.poll_timeout(), None);
     left.handle_timeout(seconds(100));

@@ -4,7 +4,11 @@
 mod captures;
 mod damage;
 mod lifecycle;
+mod lifetime;
+mod moving;
 mod pcap;
 mod policy;
+mod rekey;
+mod road_warriors;
 mod round_trip;
 mod support;

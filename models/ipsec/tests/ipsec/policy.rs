@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use ipseclab_ipsec::{
-    DefaultAction, DiscardReason, Inbound, Mode, Outbound, PolicyId, PortRange, Spd, SpdAction,
+    DefaultAction, DiscardReason, Inbound, Mode, Outbound, OutboundUse, PolicyId, PortRange, Spd, SpdAction,
     TrafficSelector,
 };
 
@@ -120,12 +120,12 @@ fn an_authentic_packet_outside_the_negotiated_selectors_is_discarded() {
     let mut pair = Suite::GCM_TUNNEL.pair(0x1000);
     pair.local_ts = vec![TrafficSelector::network(LEFT_HOST, 24)];
     let mut left = engine(LEFT, protect_all(Mode::Tunnel));
-    left.install(seconds(0), pair.clone()).unwrap();
+    left.install(seconds(0), pair.clone(), OutboundUse::Now).unwrap();
     let mut peer = mirrored(&pair);
     // The peer believes in wider selectors than were negotiated.
     peer.remote_ts = vec![TrafficSelector::ANY];
     let mut right = engine(RIGHT, protect_all(Mode::Tunnel));
-    right.install(seconds(0), peer).unwrap();
+    right.install(seconds(0), peer, OutboundUse::Now).unwrap();
 
     let stray = sent(right.outbound(seconds(0), ping(RIGHT_HOST, Ipv4Addr::new(10, 1, 9, 9), 8), 0));
     let outcome = left.inbound(seconds(0), stray, 3);
@@ -141,8 +141,8 @@ fn each_packet_goes_under_the_pair_that_covers_it() {
     narrow.remote_ts = vec![TrafficSelector::host(RIGHT_HOST)];
     let mut other = Suite::GCM_TUNNEL.pair(0x2000);
     other.remote_ts = vec![TrafficSelector::host(WEB_SERVER)];
-    left.install(seconds(0), narrow).unwrap();
-    left.install(seconds(0), other).unwrap();
+    left.install(seconds(0), narrow, OutboundUse::Now).unwrap();
+    left.install(seconds(0), other, OutboundUse::Now).unwrap();
     let spi = |engine: &mut TestEngine, to| {
         let wire = sent(engine.outbound(seconds(0), ping(LEFT_HOST, to, 8), 0));
         u32::from_be_bytes(wire[20..24].try_into().unwrap())
@@ -158,7 +158,7 @@ fn the_newest_pair_takes_over_and_the_older_still_receives() {
     let pair = Suite::GCM_TUNNEL.pair(0x1000);
     let (mut left, mut right) = ends(&pair);
     let late = sent(right.outbound(seconds(0), ping(RIGHT_HOST, LEFT_HOST, 8), 0));
-    left.install(seconds(1), Suite::GCM_TUNNEL.pair(0x2000)).unwrap();
+    left.install(seconds(1), Suite::GCM_TUNNEL.pair(0x2000), OutboundUse::Now).unwrap();
     let wire = sent(left.outbound(seconds(1), ping(LEFT_HOST, RIGHT_HOST, 8), 0));
     assert_eq!(wire[20..24], 0x2001_u32.to_be_bytes());
     delivered(left.inbound(seconds(1), late, 0));

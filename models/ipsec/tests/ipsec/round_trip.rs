@@ -1,6 +1,6 @@
 //! What one engine sends the other delivers unchanged: all algorithms, both modes, with and without UDP, all lengths.
 
-use ipseclab_ipsec::{DiscardReason, DontFragment, EngineConfig, Inbound, Mode, Spi};
+use ipseclab_ipsec::{DiscardReason, DontFragment, EngineConfig, Inbound, Mode, OutboundUse, Spi};
 use proptest::prelude::*;
 
 use crate::support::{
@@ -131,7 +131,7 @@ fn outer_headers_count_copy_dscp_and_set_df_as_configured() {
     for (dont_fragment, expected) in cases {
         let config = EngineConfig { dont_fragment, ..EngineConfig::new(protect_all(Mode::Tunnel), LEFT) };
         let mut left = engine_with(config, Scripted::default());
-        left.install(seconds(0), Suite::GCM_TUNNEL.pair(0x1000)).unwrap();
+        left.install(seconds(0), Suite::GCM_TUNNEL.pair(0x1000), OutboundUse::Now).unwrap();
         let mut packet = ping(LEFT_HOST, RIGHT_HOST, 4);
         packet[1] = 0xb8 | 0b01;
         packet[6] = 0;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use ipseclab_crypto::{Crypto, Encryption, Integrity, Purpose, RandomSource, RealProvider, Secret};
 use ipseclab_ipsec::{
-    DefaultAction, Engine, EngineConfig, Inbound, Mode, Outbound, PolicyId, SaPair, SaParameters, Spd,
-    SpdAction, SpdEntry, Spi, TrafficSelector, UdpEncap,
+    DefaultAction, Engine, EngineConfig, Inbound, Lifetime, Mode, Outbound, OutboundUse, PolicyId, SaPair,
+    SaParameters, Spd, SpdAction, SpdEntry, Spi, TrafficSelector, UdpEncap,
 };
 
 /// Outer address of the left gateway.
@@ -84,6 +84,7 @@ pub(crate) struct Suite {
     pub(crate) integrity: Option<Integrity>,
     pub(crate) mode: Mode,
     pub(crate) encapsulated: bool,
+    pub(crate) esn: bool,
 }
 
 impl Suite {
@@ -92,9 +93,10 @@ impl Suite {
         integrity: None,
         mode: Mode::Tunnel,
         encapsulated: false,
+        esn: false,
     };
 
-    /// Every pair of algorithms that ESP can use, in both modes, with and without UDP.
+    /// Every pair of algorithms that ESP can use, in both modes, with and without UDP and extended numbers.
     pub(crate) fn all() -> Vec<Self> {
         let mut suites = Vec::new();
         for &encryption in Encryption::ALL {
@@ -105,11 +107,13 @@ impl Suite {
             };
             for integrity in companions {
                 for mode in [Mode::Tunnel, Mode::Transport] {
-                    suites.extend([false, true].map(|encapsulated| Self {
+                    let ways = [(false, false), (false, true), (true, false), (true, true)];
+                    suites.extend(ways.map(|(encapsulated, esn)| Self {
                         encryption,
                         integrity,
                         mode,
                         encapsulated,
+                        esn,
                     }));
                 }
             }
@@ -129,6 +133,7 @@ impl Suite {
             integrity: self
                 .integrity
                 .map(|algorithm| (algorithm, Secret::new(vec![0x17; algorithm.key_len()]))),
+            esn: self.esn,
             mode: self.mode,
             source,
             destination,
@@ -145,6 +150,7 @@ impl Suite {
             local_ts: vec![TrafficSelector::ANY],
             remote_ts: vec![TrafficSelector::ANY],
             idle_timeout: None,
+            lifetime: Lifetime::UNLIMITED,
         }
     }
 }
@@ -153,12 +159,11 @@ impl Suite {
 pub(crate) fn mirrored(pair: &SaPair) -> SaPair {
     let pair = pair.clone();
     SaPair {
-        policy: pair.policy,
         inbound: pair.outbound,
         outbound: pair.inbound,
         local_ts: pair.remote_ts,
         remote_ts: pair.local_ts,
-        idle_timeout: pair.idle_timeout,
+        ..pair
     }
 }
 
@@ -167,8 +172,8 @@ pub(crate) fn ends(pair: &SaPair) -> (TestEngine, TestEngine) {
     let mode = pair.inbound.mode;
     let mut left = engine(LEFT, protect_all(mode));
     let mut right = engine(RIGHT, protect_all(mode));
-    left.install(Duration::ZERO, pair.clone()).unwrap();
-    right.install(Duration::ZERO, mirrored(pair)).unwrap();
+    left.install(Duration::ZERO, pair.clone(), OutboundUse::Now).unwrap();
+    right.install(Duration::ZERO, mirrored(pair), OutboundUse::Now).unwrap();
     (left, right)
 }
 

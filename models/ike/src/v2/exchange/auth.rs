@@ -8,23 +8,25 @@
 //!            or  ◄──  HDR, SK { N(AUTHENTICATION_FAILED) }
 //! ```
 
-use std::collections::VecDeque;
-
 use ipseclab_crypto::Secret;
 
-use crate::config::{Child, Connection, ConnectionId, Mode};
-use crate::event::{ChildSaEstablished, Event, FailureReason, IkeSaEstablished};
+use crate::config::{Child, ChildId, Connection, ConnectionId};
+use crate::event::{CloseReason, Event, FailureReason, IkeSaEstablished, IkeSaId};
 use crate::identity::Identity;
-use crate::proposal::{self, ChosenEsp, EspProposal};
-use crate::traffic_selector::TrafficSelectors;
+use crate::proposal::{self, EspProposal};
 use crate::v2::Role;
 use crate::v2::channel::Channel;
-use crate::v2::exchange::informational;
-use crate::v2::exchange::sa_init::{HalfOpen, Offer, SaInit};
-use crate::v2::ike_sa::{ChildSa, Env, Established, Head, State, error_notify, failure_of, has_notify};
+use crate::v2::child_sa::{
+    self, Agreed, ChildParts, ChildSa, KeySources, Start, Wish, answer_payloads, install, transport_notify,
+};
+use crate::v2::established::{Established, Schedule};
+use crate::v2::exchange::sa_init::{HalfOpen, SaInit};
+use crate::v2::ike_sa::{Env, Head, State, error_notify, failure_of};
 use crate::v2::keys::SignedOctets;
+use crate::v2::order::Order;
+use crate::v2::request::Request;
 use crate::wire::{
-    AuthMethod, AuthPayload, ExchangeType, IdPayload, Message, NotifyPayload, NotifyType, Payload, SaPayload,
+    AuthMethod, AuthPayload, ExchangeType, IdPayload, Message, MessageId, NotifyPayload, NotifyType, Payload,
 };
 
 /// The initiator after its request.
@@ -32,8 +34,10 @@ use crate::wire::{
 pub(crate) struct Sent {
     connection: ConnectionId,
     init: SaInit,
-    offer: Offer,
-    spi_in: u32,
+    /// The Child SA that the request asks for, and its inbound SPI; `None` without one (RFC 6023).
+    first: Option<(Wish, u32)>,
+    /// The IKE SA that goes when this one is up.
+    replaces: Option<IkeSaId>,
 }
 
 /// The payloads of an `IKE_AUTH` message, by kind.
@@ -42,18 +46,7 @@ struct Parts<'a> {
     id_i: Option<&'a IdPayload>,
     id_r: Option<&'a IdPayload>,
     auth: Option<&'a AuthPayload>,
-    sa: Option<&'a SaPayload>,
-    ts_i: Option<TrafficSelectors>,
-    ts_r: Option<TrafficSelectors>,
-}
-
-/// A Child SA as agreed, before its keys.
-struct Agreed {
-    chosen: ChosenEsp,
-    mode: Mode,
-    spi_in: u32,
-    ts_local: TrafficSelectors,
-    ts_remote: TrafficSelectors,
+    child: ChildParts<'a>,
 }
 
 /// Sends the request.
@@ -61,11 +54,12 @@ pub(crate) fn initiate(
     head: &mut Head,
     env: &mut Env<'_>,
     connection_id: ConnectionId,
-    offer: Offer,
+    (wish, replaces): (Option<Wish>, Option<IkeSaId>),
     init: SaInit,
 ) -> State {
-    let connection = &env.config.connections[connection_id.0 as usize];
-    let mut sent = Sent { connection: connection_id, init, offer, spi_in: env.draw_child_spi() };
+    let connection = env.config.connection(connection_id);
+    let first = wish.map(|wish| (wish, env.draw_child_spi()));
+    let mut sent = Sent { connection: connection_id, init, first, replaces };
     let id_i = connection.local_id.to_payload();
     let auth = sent.init.auth_data(env, Role::Initiator, &id_i, &connection.psk);
     let mut payloads = vec![
@@ -73,13 +67,13 @@ pub(crate) fn initiate(
         Payload::IdR(connection.remote_id.to_payload()),
         Payload::Auth(auth_payload(&auth)),
     ];
-    payloads.extend(transport_notify(connection.child.mode));
-    let spi = sent.spi_in.to_be_bytes();
-    let proposals = without_pfs(&connection.child).into_iter().zip(1_u8..);
-    let proposals = proposals.map(|(proposal, number)| proposal.to_wire(number, &spi)).collect();
-    payloads.push(Payload::Sa(SaPayload { proposals }));
-    payloads.push(Payload::TsI(sent.offer.ts_local.to_payload()));
-    payloads.push(Payload::TsR(sent.offer.ts_remote.to_payload()));
+    if let Some((wish, spi)) = &sent.first {
+        let child = env.config.child(wish.child);
+        payloads.extend(transport_notify(child.mode));
+        payloads.push(child_sa::offer(&without_pfs(child), *spi));
+        payloads.push(Payload::TsI(wish.ts_local.to_payload()));
+        payloads.push(Payload::TsR(wish.ts_remote.to_payload()));
+    }
     head.send_protected_request(env, &mut sent.init.channel, ExchangeType::IkeAuth, &payloads);
     State::AuthSent(Box::new(sent))
 }
@@ -91,8 +85,13 @@ impl Sent {
     }
 
     /// The inbound SPI that the Child SA will have.
-    pub(crate) fn spi_in(&self) -> u32 {
-        self.spi_in
+    pub(crate) fn spi_in(&self) -> Option<u32> {
+        self.first.as_ref().map(|(_, spi)| *spi)
+    }
+
+    /// Whether a Child SA of this child is asked for.
+    pub(crate) fn asks_for(&self, child: ChildId) -> bool {
+        self.first.as_ref().is_some_and(|(wish, _)| wish.child == child)
     }
 
     /// The channel that opens the answer.
@@ -102,11 +101,11 @@ impl Sent {
 
     /// Handles the decrypted answer.
     pub(crate) fn handle_response(self, head: &mut Head, env: &mut Env<'_>, message: &Message) -> State {
-        let connection = &env.config.connections[self.connection.0 as usize];
+        let connection = env.config.connection(self.connection);
         let Some(parts) = Parts::of(message) else {
-            return self.handle_broken_response(head, env);
+            return self.handle_broken_response(head, env, message.header.message_id);
         };
-        head.window.complete();
+        head.window.complete(message.header.message_id);
         let (id_r, auth) = match (parts.id_r, parts.auth, error_notify(&message.payloads)) {
             (Some(id_r), Some(auth), _) => (id_r, auth),
             (_, _, Some(refusal)) => return head.fail(env, Some(self.connection), failure_of(refusal)),
@@ -117,14 +116,14 @@ impl Sent {
         let (Some(peer_id), true) = (known, is_valid(auth, &expected)) else {
             return self.reject_peer(head, env, FailureReason::AuthenticationFailed);
         };
-        announce(head, env, self.connection, &self.init.channel, peer_id);
-        let agreed = self.agree(connection, message, &parts);
-        self.establish(head, env, agreed, parts.sa.is_some())
+        announce(head, env, self.connection, &self.init.channel, peer_id.clone());
+        let agreed = self.first.as_ref().map(|(wish, spi)| agree(env, wish, *spi, message, &parts.child));
+        self.establish(head, env, peer_id, agreed, parts.child.sa.is_some())
     }
 
     /// Handles an answer that is the peer's and does not parse.
-    pub(crate) fn handle_broken_response(self, head: &mut Head, env: &mut Env<'_>) -> State {
-        head.window.complete();
+    pub(crate) fn handle_broken_response(self, head: &mut Head, env: &mut Env<'_>, id: MessageId) -> State {
+        head.window.complete(id);
         self.reject_peer(head, env, FailureReason::InvalidSyntax)
     }
 
@@ -141,49 +140,56 @@ impl Sent {
         State::Closing(Box::new(channel))
     }
 
-    /// Checks the Child SA part of the answer.
-    fn agree(
-        &self,
-        connection: &Connection,
-        message: &Message,
-        parts: &Parts<'_>,
-    ) -> Result<Agreed, FailureReason> {
-        let (Some(sa), Some(ts_i), Some(ts_r)) = (parts.sa, &parts.ts_i, &parts.ts_r) else {
-            let refused = error_notify(&message.payloads).map(failure_of);
-            return Err(refused.unwrap_or(FailureReason::InvalidSyntax));
-        };
-        let chosen = proposal::verify_answer_esp(&without_pfs(&connection.child), sa)
-            .ok_or(FailureReason::NoProposalChosen)?;
-        let (ts_local, ts_remote) = (ts_i.clone(), ts_r.clone());
-        let within = ts_local.is_within(&self.offer.ts_local) && ts_remote.is_within(&self.offer.ts_remote);
-        if !within || ts_local.is_empty() || ts_remote.is_empty() {
-            return Err(FailureReason::TsUnacceptable);
-        }
-        let transport = has_notify(message, NotifyType::UseTransportMode);
-        if transport && connection.child.mode == Mode::Tunnel {
-            return Err(FailureReason::InvalidSyntax);
-        }
-        let mode = agreed_mode(connection.child.mode, transport);
-        Ok(Agreed { chosen, mode, spi_in: self.spi_in, ts_local, ts_remote })
-    }
-
-    /// Enters the established state. When the peer believes in a Child SA that we cannot accept, both end.
+    /// Enters the established state. A Child SA that the peer believes in and we cannot accept is deleted.
     fn establish(
         self,
         head: &mut Head,
         env: &mut Env<'_>,
-        agreed: Result<Agreed, FailureReason>,
+        peer_id: Identity,
+        agreed: Option<Result<Agreed, FailureReason>>,
         peer_has_child: bool,
     ) -> State {
-        let Self { connection, init, .. } = self;
-        let children = install(head, env, connection, &init, agreed);
-        let disagree = children.is_empty() && peer_has_child;
-        let mut established = Box::new(Established::new(env, connection, init.channel, children));
-        if disagree {
-            established.request(head, env, informational::Request::DeleteIke);
+        let Self { connection, init, first, replaces } = self;
+        let child = match agreed {
+            Some(Ok(agreed)) => Some(install_first(head, env, &init, agreed)),
+            Some(Err(reason)) => {
+                first.iter().for_each(|(wish, _)| head.child_failed(env, wish, reason));
+                None
+            }
+            None => None,
+        };
+        let schedule = Schedule::begin(env, connection, None);
+        let mut sa = Box::new(Established::new(env, (connection, peer_id), init.channel, schedule));
+        if let (None, Some((wish, spi))) = (&child, &first) {
+            sa.refused.insert(wish.child);
+            if peer_has_child {
+                sa.request(head, env, Request::DisownChild(*spi));
+            }
         }
-        State::Established(established)
+        sa.children.extend(child);
+        if let Some(old) = replaces {
+            env.orders.push_back(Order::Request(old, Request::DeleteIke(CloseReason::Replaced)));
+        }
+        sa.send_next(head, env);
+        State::Established(sa)
     }
+}
+
+/// Checks the Child SA part of the answer.
+fn agree(
+    env: &Env<'_>,
+    wish: &Wish,
+    spi_in: u32,
+    message: &Message,
+    parts: &ChildParts<'_>,
+) -> Result<Agreed, FailureReason> {
+    let Some(sa) = parts.sa else {
+        let refused = error_notify(&message.payloads).map(failure_of);
+        return Err(refused.unwrap_or(FailureReason::InvalidSyntax));
+    };
+    let proposals = without_pfs(env.config.child(wish.child));
+    let chosen = proposal::verify_answer_esp(&proposals, sa).ok_or(FailureReason::NoProposalChosen)?;
+    child_sa::verify_answer(env.config, wish, (spi_in, chosen), message, parts)
 }
 
 impl HalfOpen {
@@ -198,21 +204,32 @@ impl HalfOpen {
         let (Some((connection_id, peer_id)), Some(auth)) = (connection, parts.auth) else {
             return self.refuse_authentication(head, env, message);
         };
-        let connection = &env.config.connections[connection_id.0 as usize];
+        let connection = env.config.connection(connection_id);
         head.retransmit = connection.retransmit;
         let expected = self.init.auth_data(env, Role::Initiator, id_i, &connection.psk);
         if !is_valid(auth, &expected) {
             return self.refuse_authentication(head, env, message);
         }
-        announce(head, env, connection_id, &self.init.channel, peer_id);
-        let agreed = agree_as_responder(env, &connection.child, message, &parts);
+        announce(head, env, connection_id, &self.init.channel, peer_id.clone());
+        let agreed = agree_as_responder(env, connection_id, message, &parts);
         let id_r = connection.local_id.to_payload();
         let auth = self.init.auth_data(env, Role::Responder, &id_r, &connection.psk);
         let mut payloads = vec![Payload::IdR(id_r), Payload::Auth(auth_payload(&auth))];
-        payloads.extend(child_answer(&agreed));
+        payloads.extend(child_answer(agreed.as_ref()));
         head.send_protected_response(env, &mut self.init.channel, &message.header, &payloads);
-        let children = install(head, env, connection_id, &self.init, agreed);
-        State::Established(Box::new(Established::new(env, connection_id, self.init.channel, children)))
+        let schedule = Schedule::begin(env, connection_id, None);
+        let child = match agreed {
+            Some(Ok(agreed)) => Some(install_first(head, env, &self.init, agreed)),
+            Some(Err((child, reason))) => {
+                let (ike_sa, connection) = (head.id, connection_id);
+                env.events.push_back(Event::ChildSaFailed { ike_sa, connection, child, reason });
+                None
+            }
+            None => None,
+        };
+        let mut sa = Established::new(env, (connection_id, peer_id), self.init.channel, schedule);
+        sa.children.extend(child);
+        State::Established(Box::new(sa))
     }
 
     fn refuse_authentication(self, head: &mut Head, env: &mut Env<'_>, request: &Message) -> State {
@@ -279,9 +296,9 @@ impl<'a> Parts<'a> {
                 Payload::IdI(id) => parts.id_i.replace(id).is_some(),
                 Payload::IdR(id) => parts.id_r.replace(id).is_some(),
                 Payload::Auth(auth) => parts.auth.replace(auth).is_some(),
-                Payload::Sa(sa) => parts.sa.replace(sa).is_some(),
-                Payload::TsI(ts) => parts.ts_i.replace(ts.into()).is_some(),
-                Payload::TsR(ts) => parts.ts_r.replace(ts.into()).is_some(),
+                Payload::Sa(sa) => parts.child.sa.replace(sa).is_some(),
+                Payload::TsI(ts) => parts.child.ts_i.replace(ts.into()).is_some(),
+                Payload::TsR(ts) => parts.child.ts_r.replace(ts.into()).is_some(),
                 _ => false,
             };
             if twice {
@@ -292,100 +309,60 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// The Child SA that the initiator gets, or why not; `None` when it asks for none.
 fn agree_as_responder(
     env: &mut Env<'_>,
-    child: &Child,
+    connection: ConnectionId,
     message: &Message,
     parts: &Parts<'_>,
-) -> Result<Agreed, FailureReason> {
-    let (Some(sa), Some(ts_i), Some(ts_r)) = (parts.sa, &parts.ts_i, &parts.ts_r) else {
-        return Err(FailureReason::InvalidSyntax);
-    };
-    let chosen = proposal::select_esp(&without_pfs(child), sa).ok_or(FailureReason::NoProposalChosen)?;
-    let ts_remote = ts_i.narrow_to(&child.remote_ts);
-    let ts_local = ts_r.narrow_to(&child.local_ts);
-    if ts_local.is_empty() || ts_remote.is_empty() {
-        return Err(FailureReason::TsUnacceptable);
-    }
-    let mode = agreed_mode(child.mode, has_notify(message, NotifyType::UseTransportMode));
-    Ok(Agreed { chosen, mode, spi_in: env.draw_child_spi(), ts_local, ts_remote })
+) -> Option<Result<Agreed, (Option<ChildId>, FailureReason)>> {
+    let asked = parts.child.sa.is_some() || parts.child.ts_i.is_some() || parts.child.ts_r.is_some();
+    asked.then(|| {
+        let offer = parts.child.sa.ok_or((None, FailureReason::InvalidSyntax))?;
+        if parts.child.ts_i.is_none() || parts.child.ts_r.is_none() {
+            return Err((None, FailureReason::InvalidSyntax));
+        }
+        let id = child_sa::matching_child(env.config, connection, &parts.child);
+        let id = id.ok_or((None, FailureReason::TsUnacceptable))?;
+        let child = env.config.child(id);
+        let (ts_local, ts_remote) =
+            child_sa::narrow(child, &parts.child).ok_or((Some(id), FailureReason::TsUnacceptable))?;
+        let chosen = proposal::select_esp(&without_pfs(child), offer)
+            .ok_or((Some(id), FailureReason::NoProposalChosen))?;
+        let mode = child_sa::answer_mode(child, message);
+        Ok(Agreed { child: id, chosen, mode, spi_in: env.draw_child_spi(), ts_local, ts_remote })
+    })
 }
 
 /// The responder's payloads for the Child SA, or the error that refuses it.
-fn child_answer(agreed: &Result<Agreed, FailureReason>) -> Vec<Payload> {
+fn child_answer(agreed: Option<&Result<Agreed, (Option<ChildId>, FailureReason)>>) -> Vec<Payload> {
     match agreed {
-        Ok(agreed) => {
-            let answer = agreed.chosen.to_wire(agreed.chosen.number, &agreed.spi_in.to_be_bytes());
-            let mut payloads: Vec<_> = transport_notify(agreed.mode).into_iter().collect();
-            payloads.push(Payload::Sa(SaPayload { proposals: vec![answer] }));
-            payloads.push(Payload::TsI(agreed.ts_remote.to_payload()));
-            payloads.push(Payload::TsR(agreed.ts_local.to_payload()));
+        Some(Ok(agreed)) => {
+            let (mut payloads, selectors) = answer_payloads(agreed);
+            payloads.extend(selectors);
             payloads
         }
-        Err(reason) => vec![Payload::Notify(NotifyPayload::new(child_error(*reason), vec![]))],
+        Some(Err((_, reason))) => vec![Payload::Notify(child_sa::refusal(*reason))],
+        None => vec![],
     }
 }
 
-/// The error notification for a Child SA that we refuse.
-fn child_error(reason: FailureReason) -> NotifyType {
-    match reason {
-        FailureReason::TsUnacceptable => NotifyType::TsUnacceptable,
-        FailureReason::InvalidSyntax => NotifyType::InvalidSyntax,
-        FailureReason::NoProposalChosen
-        | FailureReason::InvalidKePayload
-        | FailureReason::Timeout
-        | FailureReason::AuthenticationFailed
-        | FailureReason::PeerError
-        | FailureReason::Terminated => NotifyType::NoProposalChosen,
-    }
-}
-
-/// Derives the Child SA's keys and tells the owner; returns the Child SAs that the IKE SA now has.
-fn install(
-    head: &Head,
-    env: &mut Env<'_>,
-    connection: ConnectionId,
-    init: &SaInit,
-    agreed: Result<Agreed, FailureReason>,
-) -> Vec<ChildSa> {
-    let agreed = match agreed {
-        Ok(agreed) => agreed,
-        Err(reason) => {
-            env.events.push_back(Event::ChildSaFailed { ike_sa: head.id, connection, reason });
-            return vec![];
-        }
+/// Installs the Child SA that came with the IKE SA.
+fn install_first(head: &Head, env: &mut Env<'_>, init: &SaInit, agreed: Agreed) -> ChildSa {
+    let sources = KeySources {
+        side: head.role,
+        nonce_i: &init.nonce_i,
+        nonce_r: &init.nonce_r,
+        shared_secret: None,
     };
-    let channel = &init.channel;
-    let keys =
-        channel.keys.child_keys(env.crypto, channel.chosen, &agreed.chosen, &init.nonce_i, &init.nonce_r);
-    let (keys_in, keys_out) = match head.role {
-        Role::Initiator => (keys.from_responder, keys.from_initiator),
-        Role::Responder => (keys.from_initiator, keys.from_responder),
-    };
-    let child = ChildSa { spi_in: agreed.spi_in, spi_out: u32::from_be_bytes(agreed.chosen.spi) };
-    env.events.push_back(Event::ChildSaEstablished(Box::new(ChildSaEstablished {
-        ike_sa: head.id,
-        connection,
-        role: head.role,
-        spi_in: child.spi_in,
-        spi_out: child.spi_out,
-        proposal: agreed.chosen,
-        keys_in,
-        keys_out,
-        mode: agreed.mode,
-        local_ts: agreed.ts_local,
-        remote_ts: agreed.ts_remote,
-        udp_encap: head.nat.detected(),
-        local: head.path.local,
-        remote: head.path.remote,
-    })));
-    vec![child]
+    install(head, env, &init.channel, agreed, sources, Start::FRESH)
 }
 
 fn announce(head: &Head, env: &mut Env<'_>, connection: ConnectionId, channel: &Channel, peer_id: Identity) {
     env.events.push_back(Event::IkeSaEstablished(Box::new(IkeSaEstablished {
         ike_sa: head.id,
         connection,
+        replaces: None,
         role: head.role,
         spi_i: head.spi_i,
         spi_r: head.spi_r,
@@ -397,27 +374,9 @@ fn announce(head: &Head, env: &mut Env<'_>, connection: ConnectionId, channel: &
     })));
 }
 
-impl Established {
-    fn new(env: &Env<'_>, connection: ConnectionId, channel: Channel, children: Vec<ChildSa>) -> Self {
-        let refused = children.is_empty();
-        let (current, waiting) = (None, VecDeque::<informational::Request>::new());
-        Self { connection, channel, children, refused, heard: env.now, current, waiting }
-    }
-}
-
 /// `IKE_AUTH` carries no key exchange for its Child SA (RFC 7296 §1.2).
 fn without_pfs(child: &Child) -> Vec<EspProposal> {
     child.esp_proposals.iter().map(EspProposal::without_key_exchange).collect()
-}
-
-fn transport_notify(mode: Mode) -> Option<Payload> {
-    let notify = NotifyPayload::new(NotifyType::UseTransportMode, vec![]);
-    (mode == Mode::Transport).then_some(Payload::Notify(notify))
-}
-
-/// Transport mode needs both sides' wish (RFC 7296 §1.3.1).
-fn agreed_mode(configured: Mode, peer_wants_transport: bool) -> Mode {
-    if peer_wants_transport { configured } else { Mode::Tunnel }
 }
 
 fn auth_payload(data: &Secret) -> AuthPayload {

@@ -15,13 +15,13 @@
 
 use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
 
-use crate::config::{Connection, ConnectionId, NAT_T_PORT};
-use crate::event::{DropReason, Event, FailureReason, IkeSaKeys};
+use crate::config::{ChildId, Connection, ConnectionId, NAT_T_PORT};
+use crate::event::{DropReason, Event, FailureReason, IkeSaId, IkeSaKeys};
 use crate::proposal::{self, ChosenIke, IkeProposal};
-use crate::traffic_selector::TrafficSelectors;
 use crate::v2::channel::Channel;
+use crate::v2::child_sa::Wish;
 use crate::v2::exchange::auth;
-use crate::v2::ike_sa::{Env, Head, State, describe, error_notify, failure_of};
+use crate::v2::ike_sa::{Env, Head, State, describe, error_notify, failure_of, notify_data};
 use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::nat::{self, NatStatus};
 use crate::v2::window::Outgoing;
@@ -31,23 +31,25 @@ use crate::wire::{
 };
 
 /// Octets of our nonces: at least half the key size of the PRF (RFC 7296 §2.10); strongSwan sends 32.
-const NONCE_LEN: usize = 32;
+pub(crate) const NONCE_LEN: usize = 32;
 
 /// Octets of a cookie (RFC 7296 §2.6).
 const COOKIE_LEN: core::ops::RangeInclusive<usize> = 1..=64;
 
-/// The traffic that an initiator will offer in `IKE_AUTH`.
+/// What an initiator wants.
 #[derive(Clone, Debug)]
-pub(crate) struct Offer {
-    pub(crate) ts_local: TrafficSelectors,
-    pub(crate) ts_remote: TrafficSelectors,
+pub(crate) struct Goal {
+    pub(crate) connection: ConnectionId,
+    /// The Child SA that `IKE_AUTH` asks for.
+    pub(crate) first: Option<Wish>,
+    /// The IKE SA that goes when this one is up.
+    pub(crate) replaces: Option<IkeSaId>,
 }
 
 /// The initiator after its request.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    connection: ConnectionId,
-    offer: Offer,
+    goal: Goal,
     /// In the order of the last request.
     proposals: Vec<IkeProposal>,
     method: KeyExchangeMethod,
@@ -81,7 +83,7 @@ pub(crate) struct HalfOpen {
 }
 
 /// What an answer that is no acceptance makes of the request.
-enum Wish {
+enum Demand {
     /// It is changed as the peer asks; when that came too often, the negotiation fails for this reason.
     Followed(FailureReason),
     /// The negotiation fails.
@@ -98,15 +100,15 @@ struct Essentials<'a> {
 }
 
 /// Sends the first request of a new IKE SA.
-pub(crate) fn initiate(head: &mut Head, env: &mut Env<'_>, connection: ConnectionId, offer: Offer) -> State {
-    let proposals = env.config.connections[connection.0 as usize].proposals.clone();
+pub(crate) fn initiate(head: &mut Head, env: &mut Env<'_>, goal: Goal) -> State {
+    let connection = goal.connection;
+    let proposals = env.config.connection(connection).proposals.clone();
     let Some(method) = proposals.first().and_then(|proposal| proposal.key_exchange.first().copied()) else {
         return head.fail(env, Some(connection), FailureReason::NoProposalChosen);
     };
-    let (private, public_value) = draw_key_pair(env, method);
+    let (private, public_value) = env.draw_key_pair(method);
     let sent = Sent {
-        connection,
-        offer,
+        goal,
         proposals,
         method,
         private,
@@ -119,20 +121,19 @@ pub(crate) fn initiate(head: &mut Head, env: &mut Env<'_>, connection: Connectio
     sent.send(head, env)
 }
 
-fn draw_key_pair(env: &mut Env<'_>, method: KeyExchangeMethod) -> (Secret, Vec<u8>) {
-    let private = Secret::new(env.draw(Purpose::KeyExchange, method.private_len()));
-    let public_value = env.crypto.public_value(method, &private);
-    (private, public_value)
-}
-
 impl Sent {
     /// The connection that is being set up.
     pub(crate) fn connection(&self) -> ConnectionId {
-        self.connection
+        self.goal.connection
+    }
+
+    /// Whether a Child SA of this child is asked for.
+    pub(crate) fn asks_for(&self, child: ChildId) -> bool {
+        self.goal.first.as_ref().is_some_and(|wish| wish.child == child)
     }
 
     fn send(mut self, head: &mut Head, env: &mut Env<'_>) -> State {
-        let connection = &env.config.connections[self.connection.0 as usize];
+        let connection = env.config.connection(self.goal.connection);
         let mut payloads = Vec::new();
         if let Some(cookie) = &self.cookie {
             payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::Cookie, cookie.clone())));
@@ -146,7 +147,7 @@ impl Sent {
         let message = Message { header: head.request_header(ExchangeType::IkeSaInit), payloads };
         self.request = message.encode();
         let info = describe(env.config, &message.header, &message.payloads, false);
-        head.send_request(env, Outgoing { bytes: self.request.clone(), info });
+        head.send_request(env, Outgoing::whole(self.request.clone(), info));
         State::SaInitSent(Box::new(self))
     }
 
@@ -158,43 +159,43 @@ impl Sent {
         message: &Message,
         bytes: &[u8],
     ) -> (State, Result<(), DropReason>) {
-        let wish = if let Some(cookie) = notify_data(message, NotifyType::Cookie) {
+        let demand = if let Some(cookie) = notify_data(message, NotifyType::Cookie) {
             self.follow_cookie(cookie)
         } else if let Some(group) = notify_data(message, NotifyType::InvalidKePayload) {
             self.follow_group(env, group)
         } else if let Some(notify) = error_notify(&message.payloads) {
-            Wish::Refused(failure_of(notify))
+            Demand::Refused(failure_of(notify))
         } else {
-            head.window.complete();
+            head.window.complete(message.header.message_id);
             return (self.accept(head, env, message, bytes), Ok(()));
         };
-        match wish {
-            Wish::Dropped(reason) => (State::SaInitSent(self), Err(reason)),
-            Wish::Refused(reason) => (head.fail(env, Some(self.connection), reason), Ok(())),
-            Wish::Followed(kind) => (self.retry(head, env, kind), Ok(())),
+        match demand {
+            Demand::Dropped(reason) => (State::SaInitSent(self), Err(reason)),
+            Demand::Refused(reason) => (head.fail(env, Some(self.goal.connection), reason), Ok(())),
+            Demand::Followed(kind) => (self.retry(head, env, kind), Ok(())),
         }
     }
 
     /// Takes the cookie into the next request. The network may have doubled the answer that brought it.
-    fn follow_cookie(&mut self, cookie: &[u8]) -> Wish {
+    fn follow_cookie(&mut self, cookie: &[u8]) -> Demand {
         if !COOKIE_LEN.contains(&cookie.len()) {
-            return Wish::Dropped(DropReason::Malformed);
+            return Demand::Dropped(DropReason::Malformed);
         }
         if self.cookie.as_deref() == Some(cookie) {
-            return Wish::Dropped(DropReason::Unexpected);
+            return Demand::Dropped(DropReason::Unexpected);
         }
         self.cookie = Some(cookie.to_vec());
-        Wish::Followed(FailureReason::PeerError)
+        Demand::Followed(FailureReason::PeerError)
     }
 
     /// Changes to the wanted group. A wish for the group that was just sent is an answer to an earlier request: another
     /// key pair now would not fit the answer that is on its way.
-    fn follow_group(&mut self, env: &mut Env<'_>, group: &[u8]) -> Wish {
+    fn follow_group(&mut self, env: &mut Env<'_>, group: &[u8]) -> Demand {
         let method = <[u8; 2]>::try_from(group).ok().map(u16::from_be_bytes);
         match method.and_then(KeyExchangeMethod::from_transform) {
-            Some(method) if method == self.method => Wish::Dropped(DropReason::Unexpected),
-            Some(method) if self.change_group(env, method) => Wish::Followed(FailureReason::InvalidKePayload),
-            Some(_) | None => Wish::Refused(FailureReason::InvalidKePayload),
+            Some(method) if method == self.method => Demand::Dropped(DropReason::Unexpected),
+            Some(method) if self.change_group(env, method) => Demand::Followed(FailureReason::InvalidKePayload),
+            Some(_) | None => Demand::Refused(FailureReason::InvalidKePayload),
         }
     }
 
@@ -202,9 +203,9 @@ impl Sent {
     fn retry(mut self, head: &mut Head, env: &mut Env<'_>, kind: FailureReason) -> State {
         self.retries += 1;
         if self.retries > env.config.limits.sa_init_retries {
-            return head.fail(env, Some(self.connection), kind);
+            return head.fail(env, Some(self.goal.connection), kind);
         }
-        head.window.abandon();
+        head.window.restart();
         self.send(head, env)
     }
 
@@ -220,12 +221,12 @@ impl Sent {
         proposal.key_exchange.insert(0, method);
         self.proposals.insert(0, proposal);
         self.method = method;
-        (self.private, self.public_value) = draw_key_pair(env, method);
+        (self.private, self.public_value) = env.draw_key_pair(method);
         true
     }
 
     fn accept(self, head: &mut Head, env: &mut Env<'_>, message: &Message, bytes: &[u8]) -> State {
-        let connection = Some(self.connection);
+        let connection = Some(self.goal.connection);
         let Some(essentials) = essentials(message).filter(|_| !message.header.spi_r.is_zero()) else {
             return head.fail(env, connection, FailureReason::InvalidSyntax);
         };
@@ -245,13 +246,14 @@ impl Sent {
         self.detect_nat(head, env, message);
         let init =
             SaInit { channel, nonce_i: self.nonce, nonce_r, request: self.request, response: bytes.to_vec() };
-        auth::initiate(head, env, self.connection, self.offer, init)
+        let Goal { connection, first, replaces } = self.goal;
+        auth::initiate(head, env, connection, (first, replaces), init)
     }
 
     /// A NAT anywhere moves the IKE SA to port 4500 (RFC 7296 §2.23).
     fn detect_nat(&self, head: &mut Head, env: &mut Env<'_>, message: &Message) {
         let (spis, path) = ((head.spi_i, head.spi_r), head.received.path);
-        let faked = env.config.connections[self.connection.0 as usize].encap;
+        let faked = env.config.connection(self.goal.connection).encap;
         let nat = nat::detect(env.crypto, message, spis, path.remote, path.local, faked);
         head.nat = nat.unwrap_or_default();
         if head.nat.detected() {
@@ -285,7 +287,7 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     if essentials.ke.method != method.transform_id() {
         return refuse(NotifyType::InvalidKePayload, method.transform_id().to_be_bytes().to_vec());
     }
-    let (private, public_value) = draw_key_pair(env, method);
+    let (private, public_value) = env.draw_key_pair(method);
     let Ok(secret) = env.crypto.shared_secret(method, &private, &essentials.ke.public_value) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
@@ -320,7 +322,7 @@ fn respond(
     let message = Message { header, payloads };
     let bytes = message.encode();
     let info = describe(env.config, &message.header, &message.payloads, false);
-    head.send_response(env, Outgoing { bytes: bytes.clone(), info });
+    head.send_response(env, Outgoing::whole(bytes.clone(), info));
     bytes
 }
 
@@ -338,7 +340,7 @@ pub(crate) fn refusal(env: &Env<'_>, request: &Header, notify: NotifyPayload) ->
     };
     let message = Message { header, payloads: vec![Payload::Notify(notify)] };
     let info = describe(env.config, &message.header, &message.payloads, false);
-    Outgoing { bytes: message.encode(), info }
+    Outgoing::whole(message.encode(), info)
 }
 
 fn refuse(kind: NotifyType, data: Vec<u8>) -> Answer {
@@ -385,11 +387,4 @@ fn essentials(message: &Message) -> Option<Essentials<'_>> {
         }
     }
     Some(Essentials { sa: sa?, ke: ke?, nonce: nonce? })
-}
-
-fn notify_data(message: &Message, kind: NotifyType) -> Option<&[u8]> {
-    message.payloads.iter().find_map(|payload| match payload {
-        Payload::Notify(notify) if notify.kind == kind => Some(notify.data.as_slice()),
-        _ => None,
-    })
 }

@@ -8,12 +8,12 @@ pub(crate) mod craft;
 pub(crate) mod stage;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
-use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig, Limits, Mode, RetransmitPolicy};
+use ipseclab_ike::config::{Child, ChildId, Connection, ConnectionId, EndpointConfig, Lifetime, Renewal};
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::{
     ChildSaEstablished, DropReason, Endpoint, Event, FailureReason, Identity, IkeSaId, TrafficSelectors,
@@ -23,6 +23,7 @@ use ipseclab_ike::{
 pub(crate) const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub(crate) const B: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 pub(crate) const OFFICE: ConnectionId = ConnectionId(0);
+pub(crate) const LAN: ChildId = ChildId { connection: OFFICE, place: 0 };
 const LATENCY: Duration = Duration::from_millis(10);
 
 /// A counter with a different start for each stream: deterministic, and never the same octets twice.
@@ -94,13 +95,10 @@ pub(crate) struct Nat {
 }
 
 pub(crate) fn tunnel(local: &str, remote: &str) -> Child {
-    Child {
-        name: "lan".into(),
-        local_ts: net(local),
-        remote_ts: net(remote),
-        esp_proposals: vec![parse_esp_proposal("aes128gcm16").unwrap()],
-        mode: Mode::Tunnel,
-    }
+    let mut child = Child::new("lan", net(local), net(remote));
+    child.esp_proposals = vec![parse_esp_proposal("aes128gcm16").unwrap()];
+    child.lifetime = Lifetime::NEVER;
+    child
 }
 
 /// The traffic selectors of `a.b.c` = a.b.c.0/24.
@@ -114,18 +112,13 @@ pub(crate) fn connection(side: Side) -> Connection {
         Side::A => ("a.example", "b.example", B, tunnel("10.1.0", "10.2.0")),
         Side::B => ("b.example", "a.example", A, tunnel("10.2.0", "10.1.0")),
     };
-    Connection {
-        name: "office".into(),
-        remote_address: Some(remote.into()),
-        proposals: vec![parse_ike_proposal("aes256gcm16-prfsha256-x25519").unwrap()],
-        local_id: Identity::parse(own),
-        remote_id: Identity::parse(peer),
-        psk: Secret::new(*b"correct horse battery staple"),
-        encap: false,
-        retransmit: RetransmitPolicy::default(),
-        dpd_delay: None,
-        child,
-    }
+    let psk = Secret::new(*b"correct horse battery staple");
+    let mut connection = Connection::new("office", Identity::parse(own), Identity::parse(peer), psk);
+    connection.remote_address = Some(remote.into());
+    connection.proposals = vec![parse_ike_proposal("aes256gcm16-prfsha256-x25519").unwrap()];
+    connection.renewal = Renewal::NEVER;
+    connection.children.push(child);
+    connection
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,12 +131,12 @@ pub(crate) enum Side {
 pub(crate) fn config(side: Side) -> EndpointConfig {
     let local_address = if side == Side::A { A } else { B };
     let connections = vec![connection(side)];
-    EndpointConfig { local_address, connections, limits: Limits::default(), trace: true }
+    EndpointConfig { trace: true, ..EndpointConfig::new(local_address.into(), connections) }
 }
 
 impl Peer {
     pub(crate) fn new(config: EndpointConfig, random: impl RandomSource + 'static) -> Self {
-        let address = config.local_address;
+        let IpAddr::V4(address) = config.local_address else { unreachable!("the tests speak IPv4") };
         let crypto = Crypto::new(Arc::new(RealProvider::new()));
         Self { address, endpoint: Endpoint::new(config, crypto, Box::new(random)), events: vec![] }
     }

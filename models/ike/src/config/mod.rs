@@ -1,0 +1,78 @@
+//! What an endpoint is configured with, in the vocabulary of strongSwan's `swanctl.conf`.
+//!
+//! Everything here is checked by its owner's file format before it arrives; the endpoint only reads it. Durations
+//! count from the owner's epoch or are spans. What swanctl leaves to the daemon (`charon.*` in `strongswan.conf`) is
+//! in [`EndpointConfig`]; its retransmission settings belong to a connection here.
+
+mod child;
+mod connection;
+mod limits;
+mod retransmit;
+
+use core::net::IpAddr;
+
+pub use child::{Child, CloseAction, DpdAction, Lifetime, Mode, Volume};
+pub use connection::{Childless, Connection, Fragmentation, Reauthentication, Renewal, Unique};
+pub use limits::Limits;
+pub use retransmit::RetransmitPolicy;
+
+/// The UDP port of IKE (RFC 7296 §2).
+pub const IKE_PORT: u16 = 500;
+/// The UDP port of IKE and ESP behind a NAT (RFC 7296 §2.23, RFC 3948).
+pub const NAT_T_PORT: u16 = 4500;
+
+/// Everything that an [`Endpoint`](crate::v2::Endpoint) needs to know.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// The address that this endpoint sends from.
+    pub local_address: IpAddr,
+    /// Connections, in order of preference.
+    pub connections: Vec<Connection>,
+    /// Bounds on what peers can make this endpoint keep.
+    pub limits: Limits,
+    /// Whether transmitted messages carry their payload list, for ladders and logs.
+    pub trace: bool,
+}
+
+/// The number of a connection: its place in [`EndpointConfig::connections`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId(pub u32);
+
+/// The number of a child: its connection, and its place in [`Connection::children`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChildId {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The place among its children.
+    pub place: u32,
+}
+
+impl EndpointConfig {
+    /// A configuration with default limits.
+    pub fn new(local_address: IpAddr, connections: Vec<Connection>) -> Self {
+        Self { local_address, connections, limits: Limits::default(), trace: false }
+    }
+
+    /// The connection with this number.
+    ///
+    /// # Panics
+    /// When the number is no place in the configuration.
+    pub fn connection(&self, id: ConnectionId) -> &Connection {
+        &self.connections[id.0 as usize]
+    }
+
+    /// The child with this number.
+    ///
+    /// # Panics
+    /// When the number is no place in the configuration.
+    pub fn child(&self, id: ChildId) -> &Child {
+        &self.connection(id.connection).children[id.place as usize]
+    }
+
+    /// The children of a connection with their numbers, in order.
+    pub fn children(&self, connection: ConnectionId) -> impl Iterator<Item = (ChildId, &Child)> {
+        let children = self.connection(connection).children.iter();
+        (0..).zip(children).map(move |(place, child)| (ChildId { connection, place }, child))
+    }
+}
+

@@ -1,0 +1,303 @@
+//! Child SAs: what an IKE SA remembers of each, and what the exchanges that make them share.
+//!
+//! `IKE_AUTH` and `CREATE_CHILD_SA` agree on proposals and traffic selectors in the same way; here stands that way, once
+//! for the side that asks and once for the side that answers (RFC 7296 §2.9, §2.17, §1.3.1).
+
+use core::time::Duration;
+
+use ipseclab_crypto::Secret;
+
+use crate::config::{Child, ChildId, ConnectionId, EndpointConfig, Lifetime, Mode};
+use crate::event::{ChildSaEstablished, CloseReason, Event, FailureReason, Outbound};
+use crate::proposal::{ChosenEsp, EspProposal};
+use crate::traffic_selector::TrafficSelectors;
+use crate::v2::Role;
+use crate::v2::channel::Channel;
+use crate::v2::ike_sa::{Env, Head, has_notify};
+use crate::wire::{Message, NotifyPayload, NotifyType, Payload, ProposalPayload, SaPayload, TrafficSelector};
+
+/// A Child SA of an IKE SA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ChildSa {
+    /// The SPI on packets that we receive.
+    pub(crate) spi_in: u32,
+    /// The SPI on packets that we send.
+    pub(crate) spi_out: u32,
+    /// The child that it was made from.
+    pub(crate) child: ChildId,
+    pub(crate) phase: Phase,
+    /// When to renew it.
+    pub(crate) rekey_at: Option<Duration>,
+    /// When it ends, renewed or not.
+    pub(crate) expires_at: Option<Duration>,
+    /// Whether packets go out on it only when the one that it replaces is gone.
+    pub(crate) waits_for_use: bool,
+}
+
+/// Where a Child SA is in its life.
+///
+/// ```text
+/// Installed ──our renewal──► Rekeying ──answered──► Deleting ──answered──► gone
+///     │                          └─────refused────► Installed
+///     ├──the peer's renewal──► Rekeyed ──the peer's Delete──► gone
+///     └──Delete of either side──► Deleting / gone
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// In use.
+    Installed,
+    /// Our request to renew it waits or is under way.
+    Rekeying,
+    /// The peer has renewed it and will delete it; the Child SA with this inbound SPI has taken its place.
+    Rekeyed(u32),
+    /// Our Delete waits or is under way.
+    Deleting(CloseReason),
+}
+
+/// What a Child SA is asked for with: its child and the traffic of both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) child: ChildId,
+    pub(crate) ts_local: TrafficSelectors,
+    pub(crate) ts_remote: TrafficSelectors,
+}
+
+impl Wish {
+    /// All the traffic that the child is configured with.
+    pub(crate) fn whole(config: &EndpointConfig, child: ChildId) -> Self {
+        let configured = config.child(child);
+        Self { child, ts_local: configured.local_ts.clone(), ts_remote: configured.remote_ts.clone() }
+    }
+
+    /// The same for a packet, whose own selectors go first (RFC 7296 §2.9).
+    pub(crate) fn for_packet(
+        config: &EndpointConfig,
+        child: ChildId,
+        local: TrafficSelector,
+        remote: TrafficSelector,
+    ) -> Self {
+        let configured = config.child(child);
+        Self {
+            child,
+            ts_local: configured.local_ts.preceded_by(local),
+            ts_remote: configured.remote_ts.preceded_by(remote),
+        }
+    }
+}
+
+/// A Child SA as agreed, before its keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Agreed {
+    pub(crate) child: ChildId,
+    pub(crate) chosen: ChosenEsp,
+    pub(crate) mode: Mode,
+    pub(crate) spi_in: u32,
+    pub(crate) ts_local: TrafficSelectors,
+    pub(crate) ts_remote: TrafficSelectors,
+}
+
+/// What the keys of a Child SA come from, besides the IKE SA's `SK_d` (RFC 7296 §2.17).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeySources<'a> {
+    /// Our part in the exchange, not in the IKE SA.
+    pub(crate) side: Role,
+    pub(crate) nonce_i: &'a [u8],
+    pub(crate) nonce_r: &'a [u8],
+    /// The exchange's own key exchange (PFS).
+    pub(crate) shared_secret: Option<&'a Secret>,
+}
+
+/// How a Child SA begins its life.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    pub(crate) replaces: Option<u32>,
+    pub(crate) outbound: Outbound,
+}
+
+impl Start {
+    /// A Child SA that replaces none.
+    pub(crate) const FRESH: Self = Self { replaces: None, outbound: Outbound::Now };
+}
+
+/// The payloads of a message that concern a Child SA.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ChildParts<'a> {
+    pub(crate) sa: Option<&'a SaPayload>,
+    pub(crate) ts_i: Option<TrafficSelectors>,
+    pub(crate) ts_r: Option<TrafficSelectors>,
+}
+
+/// The SA payload that offers `proposals` for the inbound SPI `spi`.
+pub(crate) fn offer(proposals: &[EspProposal], spi: u32) -> Payload {
+    let spi = spi.to_be_bytes();
+    let proposals: Vec<ProposalPayload> =
+        proposals.iter().zip(1_u8..).map(|(proposal, number)| proposal.to_wire(number, &spi)).collect();
+    Payload::Sa(SaPayload { proposals })
+}
+
+/// The wish for transport mode, where it is ours.
+pub(crate) fn transport_notify(mode: Mode) -> Option<Payload> {
+    let notify = NotifyPayload::new(NotifyType::UseTransportMode, vec![]);
+    (mode == Mode::Transport).then_some(Payload::Notify(notify))
+}
+
+/// Transport mode needs both sides' wish (RFC 7296 §1.3.1).
+fn agreed_mode(configured: Mode, peer_wants_transport: bool) -> Mode {
+    if peer_wants_transport { configured } else { Mode::Tunnel }
+}
+
+/// Checks the answer to our offer: `chosen` is what it chose of our proposals.
+pub(crate) fn verify_answer(
+    config: &EndpointConfig,
+    wish: &Wish,
+    (spi_in, chosen): (u32, ChosenEsp),
+    message: &Message,
+    parts: &ChildParts<'_>,
+) -> Result<Agreed, FailureReason> {
+    let (Some(ts_i), Some(ts_r)) = (&parts.ts_i, &parts.ts_r) else {
+        return Err(FailureReason::InvalidSyntax);
+    };
+    let (ts_local, ts_remote) = (ts_i.clone(), ts_r.clone());
+    let within = ts_local.is_within(&wish.ts_local) && ts_remote.is_within(&wish.ts_remote);
+    if !within || ts_local.is_empty() || ts_remote.is_empty() {
+        return Err(FailureReason::TsUnacceptable);
+    }
+    let configured = config.child(wish.child).mode;
+    let transport = has_notify(message, NotifyType::UseTransportMode);
+    if transport && configured == Mode::Tunnel {
+        return Err(FailureReason::InvalidSyntax);
+    }
+    let mode = agreed_mode(configured, transport);
+    Ok(Agreed { child: wish.child, chosen, mode, spi_in, ts_local, ts_remote })
+}
+
+/// The selectors that a responder agrees on for `child`, ours first; `None` when nothing is left.
+pub(crate) fn narrow(child: &Child, parts: &ChildParts<'_>) -> Option<(TrafficSelectors, TrafficSelectors)> {
+    let ts_remote = parts.ts_i.as_ref()?.narrow_to(&child.remote_ts);
+    let ts_local = parts.ts_r.as_ref()?.narrow_to(&child.local_ts);
+    (!ts_local.is_empty() && !ts_remote.is_empty()).then_some((ts_local, ts_remote))
+}
+
+/// The first child of the connection whose traffic has something in common with the request's; one that allows all of
+/// it goes before one that allows a part.
+pub(crate) fn matching_child(
+    config: &EndpointConfig,
+    connection: ConnectionId,
+    parts: &ChildParts<'_>,
+) -> Option<ChildId> {
+    let whole = |(local, remote): (TrafficSelectors, TrafficSelectors)| {
+        parts.ts_r.as_ref() == Some(&local) && parts.ts_i.as_ref() == Some(&remote)
+    };
+    let exact = config.children(connection).find(|(_, child)| narrow(child, parts).is_some_and(whole));
+    let any = || config.children(connection).find(|(_, child)| narrow(child, parts).is_some());
+    exact.or_else(any).map(|(id, _)| id)
+}
+
+/// The mode that a responder agrees on.
+pub(crate) fn answer_mode(child: &Child, request: &Message) -> Mode {
+    agreed_mode(child.mode, has_notify(request, NotifyType::UseTransportMode))
+}
+
+/// The responder's payloads for an agreed Child SA: what goes before and what goes after its nonce and key exchange.
+pub(crate) fn answer_payloads(agreed: &Agreed) -> (Vec<Payload>, Vec<Payload>) {
+    let answer = agreed.chosen.to_wire(agreed.chosen.number, &agreed.spi_in.to_be_bytes());
+    let mut before: Vec<_> = transport_notify(agreed.mode).into_iter().collect();
+    before.push(Payload::Sa(SaPayload { proposals: vec![answer] }));
+    let after =
+        vec![Payload::TsI(agreed.ts_remote.to_payload()), Payload::TsR(agreed.ts_local.to_payload())];
+    (before, after)
+}
+
+/// The error notification for a Child SA that we refuse.
+pub(crate) fn refusal(reason: FailureReason) -> NotifyPayload {
+    let kind = match reason {
+        FailureReason::TsUnacceptable => NotifyType::TsUnacceptable,
+        FailureReason::InvalidSyntax => NotifyType::InvalidSyntax,
+        FailureReason::TemporaryFailure => NotifyType::TemporaryFailure,
+        FailureReason::NoAdditionalSas => NotifyType::NoAdditionalSas,
+        _ => NotifyType::NoProposalChosen,
+    };
+    NotifyPayload::new(kind, vec![])
+}
+
+/// Derives the keys of an agreed Child SA, tells the owner, and returns what the IKE SA remembers.
+pub(crate) fn install(
+    head: &Head,
+    env: &mut Env<'_>,
+    channel: &Channel,
+    agreed: Agreed,
+    sources: KeySources<'_>,
+    start: Start,
+) -> ChildSa {
+    let keys = channel.keys.child_keys(env.crypto, channel.chosen, &agreed.chosen, sources);
+    let (keys_in, keys_out) = match sources.side {
+        Role::Initiator => (keys.from_responder, keys.from_initiator),
+        Role::Responder => (keys.from_initiator, keys.from_responder),
+    };
+    let child = ChildSa::new(env, &agreed, start);
+    env.events.push_back(Event::ChildSaEstablished(Box::new(ChildSaEstablished {
+        ike_sa: head.id,
+        connection: agreed.child.connection,
+        child: agreed.child,
+        replaces: start.replaces,
+        outbound: start.outbound,
+        role: sources.side,
+        spi_in: child.spi_in,
+        spi_out: child.spi_out,
+        proposal: agreed.chosen,
+        keys_in,
+        keys_out,
+        mode: agreed.mode,
+        local_ts: agreed.ts_local,
+        remote_ts: agreed.ts_remote,
+        udp_encap: head.nat.detected(),
+        local: head.path.local,
+        remote: head.path.remote,
+    })));
+    child
+}
+
+impl ChildSa {
+    fn new(env: &mut Env<'_>, agreed: &Agreed, start: Start) -> Self {
+        let Lifetime { rekey_time, life_time, rand_time } = env.config.child(agreed.child).lifetime;
+        Self {
+            spi_in: agreed.spi_in,
+            spi_out: u32::from_be_bytes(agreed.chosen.spi),
+            child: agreed.child,
+            phase: Phase::Installed,
+            rekey_at: env.renewal_at(rekey_time, rand_time),
+            expires_at: life_time.map(|life| env.now.saturating_add(life)),
+            waits_for_use: start.outbound == Outbound::Later,
+        }
+    }
+
+    /// When something is due.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let rekey = self.rekey_at.filter(|_| self.phase == Phase::Installed);
+        let expiry = self.expires_at.filter(|_| !self.is_ending());
+        [rekey, expiry].into_iter().flatten().min()
+    }
+
+    /// Whether our Delete waits or is under way.
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Deleting(_))
+    }
+
+    /// Why it will have ended when its end comes from us.
+    pub(crate) fn local_reason(&self) -> CloseReason {
+        match self.phase {
+            Phase::Deleting(reason) => reason,
+            Phase::Rekeyed(_) => CloseReason::Rekeyed,
+            Phase::Installed | Phase::Rekeying => CloseReason::Local,
+        }
+    }
+
+    /// Why it has ended when the peer deletes it.
+    pub(crate) fn remote_reason(&self) -> CloseReason {
+        match self.phase {
+            Phase::Rekeyed(_) => CloseReason::Rekeyed,
+            Phase::Deleting(reason) if reason != CloseReason::Local => reason,
+            Phase::Installed | Phase::Rekeying | Phase::Deleting(_) => CloseReason::Remote,
+        }
+    }
+}

@@ -1,0 +1,510 @@
+//! `CREATE_CHILD_SA` for Child SAs (RFC 7296 §1.3.1, §1.3.3): further ones, and the renewal of one.
+//!
+//! ```text
+//! requester                                                               answerer
+//! HDR, SK { [N(REKEY_SA)], [N(USE_TRANSPORT_MODE)], SA, Ni, [KEi], TSi, TSr }  ──►
+//!                  ◄──  HDR, SK { [N(USE_TRANSPORT_MODE)], SA, Nr, [KEr], TSi, TSr }
+//!              or  ◄──  HDR, SK { N(INVALID_KE_PAYLOAD | NO_PROPOSAL_CHOSEN | TS_UNACCEPTABLE |
+//!                                   TEMPORARY_FAILURE | CHILD_SA_NOT_FOUND | NO_ADDITIONAL_SAS) }
+//! ```
+//!
+//! Renewals may cross (§2.8.1). Each side answers the other's request, so for a moment there are two new Child SAs. Of
+//! the four nonces the lowest decides: whoever made the Child SA that it belongs to deletes that one, and the other
+//! side deletes the old one. The answerer remembers its part as the [`Rival`] of the request that it has under way.
+//!
+//! The answerer of a renewal sends on the old Child SA until the requester deletes it: it cannot know before whether
+//! its answer has arrived (§2.8).
+
+use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
+
+use crate::config::ChildId;
+use crate::event::{CloseReason, Event, FailureReason, Outbound};
+use crate::proposal::{self, EspProposal};
+use crate::v2::Role;
+use crate::v2::child_sa::{
+    self, Agreed, ChildParts, KeySources, Phase, Start, Wish, answer_payloads, install, transport_notify,
+};
+use crate::v2::established::Established;
+use crate::v2::exchange::sa_init::NONCE_LEN;
+use crate::v2::ike_sa::{Env, Head, error_notify, failure_of, notify_data};
+use crate::v2::request::{Pending, Request};
+use crate::wire::{
+    ExchangeType, KePayload, Message, NoncePayload, NotifyPayload, NotifyType, Payload, ProtocolId, SaPayload,
+};
+
+/// A request for a Child SA under way.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    wish: Wish,
+    /// The inbound SPI of the Child SA that is renewed.
+    replaces: Option<u32>,
+    spi_in: u32,
+    nonce: Vec<u8>,
+    /// In the order of this request.
+    proposals: Vec<EspProposal>,
+    key: Option<KeyPair>,
+    rival: Option<Rival>,
+    retries: u32,
+}
+
+/// Our half of a key exchange.
+#[derive(Debug)]
+pub(crate) struct KeyPair {
+    pub(crate) method: KeyExchangeMethod,
+    pub(crate) private: Secret,
+    pub(crate) public_value: Vec<u8>,
+}
+
+/// The Child SA that the peer's crossing renewal has made.
+#[derive(Debug)]
+struct Rival {
+    spi_in: u32,
+    lowest_nonce: Vec<u8>,
+}
+
+/// The payloads of a message of this exchange.
+#[derive(Default)]
+struct Parts<'a> {
+    child: ChildParts<'a>,
+    nonce: Option<&'a NoncePayload>,
+    ke: Option<&'a KePayload>,
+}
+
+impl KeyPair {
+    pub(crate) fn draw(env: &mut Env<'_>, method: KeyExchangeMethod) -> Self {
+        let (private, public_value) = env.draw_key_pair(method);
+        Self { method, private, public_value }
+    }
+
+    pub(crate) fn payload(&self) -> Payload {
+        let public_value = self.public_value.clone();
+        Payload::Ke(KePayload { method: self.method.transform_id(), public_value })
+    }
+
+    /// The shared secret with the peer's half; `None` when that is of another group or invalid.
+    pub(crate) fn agree(&self, env: &mut Env<'_>, peer: &KePayload) -> Option<Secret> {
+        let fits = peer.method == self.method.transform_id();
+        let secret = env.crypto.shared_secret(self.method, &self.private, &peer.public_value);
+        secret.ok().filter(|_| fits)
+    }
+}
+
+/// Sends the request for `wish`, in place of the Child SA `replaces`.
+pub(crate) fn initiate(
+    sa: &mut Established,
+    head: &mut Head,
+    env: &mut Env<'_>,
+    wish: Wish,
+    replaces: Option<u32>,
+) -> Option<Pending> {
+    let proposals = env.config.child(wish.child).esp_proposals.clone();
+    let method = proposals.first().and_then(|proposal| proposal.key_exchange.first().copied());
+    let sent = Sent {
+        wish,
+        replaces,
+        spi_in: env.draw_child_spi(),
+        nonce: env.draw(Purpose::Nonce, NONCE_LEN),
+        proposals,
+        key: method.map(|method| KeyPair::draw(env, method)),
+        rival: None,
+        retries: 0,
+    };
+    Some(sent.send(sa, head, env))
+}
+
+/// Sends the request to renew the Child SA `spi_in`, if it is still one to be renewed.
+pub(crate) fn rekey(sa: &mut Established, head: &mut Head, env: &mut Env<'_>, spi_in: u32) -> Option<Pending> {
+    let old = sa.child(spi_in).filter(|old| old.phase == Phase::Rekeying)?;
+    let wish = Wish::whole(env.config, old.child);
+    initiate(sa, head, env, wish, Some(spi_in))
+}
+
+impl Sent {
+    /// The child that the Child SA is made from.
+    pub(crate) fn child(&self) -> ChildId {
+        self.wish.child
+    }
+
+    /// The inbound SPI that the new Child SA will have.
+    pub(crate) fn spi_in(&self) -> u32 {
+        self.spi_in
+    }
+
+    /// The inbound SPI of the Child SA that is renewed.
+    pub(crate) fn replaces(&self) -> Option<u32> {
+        self.replaces
+    }
+
+    /// Whether this is what `request` wants.
+    pub(crate) fn serves(&self, request: &Request) -> bool {
+        match request {
+            Request::CreateChild(wish) => self.replaces.is_none() && self.wish == *wish,
+            Request::RekeyChild(spi) => self.replaces == Some(*spi),
+            _ => false,
+        }
+    }
+
+    fn send(self, sa: &mut Established, head: &mut Head, env: &mut Env<'_>) -> Pending {
+        let mut payloads = Vec::new();
+        if let Some(spi) = self.replaces {
+            payloads.push(Payload::Notify(rekey_notify(spi)));
+        }
+        payloads.extend(transport_notify(env.config.child(self.wish.child).mode));
+        payloads.push(child_sa::offer(&self.proposals, self.spi_in));
+        payloads.push(nonce_payload(&self.nonce));
+        payloads.extend(self.key.as_ref().map(KeyPair::payload));
+        payloads.push(Payload::TsI(self.wish.ts_local.to_payload()));
+        payloads.push(Payload::TsR(self.wish.ts_remote.to_payload()));
+        head.send_protected_request(env, &mut sa.channel, ExchangeType::CreateChildSa, &payloads);
+        Pending::Child(Box::new(self))
+    }
+
+    /// Nothing comes of it.
+    pub(crate) fn abandon(&self, head: &Head, env: &mut Env<'_>, reason: FailureReason) {
+        match self.replaces {
+            Some(_) => self.rekey_failed(head, env, reason),
+            None => head.child_failed(env, &self.wish, reason),
+        }
+    }
+
+    fn rekey_failed(&self, head: &Head, env: &mut Env<'_>, reason: FailureReason) {
+        let (ike_sa, spi_in) = (head.id, self.replaces);
+        env.events.push_back(Event::RekeyFailed { ike_sa, spi_in, reason });
+    }
+
+    /// The lower of the nonces that made the Child SA.
+    fn lowest_nonce<'a>(&'a self, peer: &'a [u8]) -> &'a [u8] {
+        self.nonce.as_slice().min(peer)
+    }
+
+    /// Checks the answer, and derives what the keys need.
+    fn agree(
+        &self,
+        env: &mut Env<'_>,
+        message: &Message,
+        parts: &Parts<'_>,
+    ) -> Result<(Agreed, Option<Secret>), FailureReason> {
+        let Some(sa) = parts.child.sa else {
+            let refused = error_notify(&message.payloads).map(failure_of);
+            return Err(refused.unwrap_or(FailureReason::InvalidSyntax));
+        };
+        let chosen = proposal::verify_answer_esp(&self.proposals, sa).ok_or(FailureReason::NoProposalChosen)?;
+        let secret = match (chosen.key_exchange, &self.key, parts.ke) {
+            (None, ..) => None,
+            (Some(method), Some(key), Some(ke)) if method == key.method => {
+                Some(key.agree(env, ke).ok_or(FailureReason::InvalidSyntax)?)
+            }
+            (Some(_), ..) => return Err(FailureReason::InvalidSyntax),
+        };
+        let answer = (self.spi_in, chosen);
+        child_sa::verify_answer(env.config, &self.wish, answer, message, &parts.child)
+            .map(|agreed| (agreed, secret))
+    }
+
+    /// The request with another group in front; `None` when that was not offered, or asked for too often.
+    fn with_group(mut self, env: &mut Env<'_>, data: &[u8]) -> Result<Self, Self> {
+        let wanted = <[u8; 2]>::try_from(data).ok().map(u16::from_be_bytes);
+        let wanted = wanted.and_then(KeyExchangeMethod::from_transform);
+        let offered = |proposal: &EspProposal| wanted.is_some_and(|group| proposal.key_exchange.contains(&group));
+        let place = self.proposals.iter().position(offered);
+        let (Some(method), Some(place)) = (wanted, place) else { return Err(self) };
+        self.retries += 1;
+        if self.retries > env.config.limits.sa_init_retries {
+            return Err(self);
+        }
+        let mut proposal = self.proposals.remove(place);
+        proposal.key_exchange.retain(|other| *other != method);
+        proposal.key_exchange.insert(0, method);
+        self.proposals.insert(0, proposal);
+        self.key = Some(KeyPair::draw(env, method));
+        Ok(self)
+    }
+}
+
+/// Handles the answer to our request.
+pub(crate) fn handle_response(
+    sa: &mut Established,
+    head: &mut Head,
+    env: &mut Env<'_>,
+    sent: Sent,
+    message: &Message,
+) {
+    if let Some(group) = notify_data(message, NotifyType::InvalidKePayload) {
+        match sent.with_group(env, group) {
+            // The answer has used its Message ID up, unlike in IKE_SA_INIT.
+            Ok(sent) => {
+                let id = head.window.next_id().as_u32();
+                let pending = sent.send(sa, head, env);
+                sa.under_way.insert(id, pending);
+            }
+            Err(sent) => refused(sa, head, env, &sent, FailureReason::InvalidKePayload),
+        }
+        return;
+    }
+    let Some((parts, nonce)) = Parts::of(message).and_then(|parts| parts.nonce.map(|nonce| (parts, nonce))) else {
+        let reason = error_notify(&message.payloads).map_or(FailureReason::InvalidSyntax, failure_of);
+        refused(sa, head, env, &sent, reason);
+        return;
+    };
+    match sent.agree(env, message, &parts) {
+        Ok((agreed, secret)) => accept(sa, head, env, &sent, (agreed, secret), nonce.as_bytes()),
+        Err(reason) => {
+            refused(sa, head, env, &sent, reason);
+            // The peer has it and we have not.
+            if parts.child.sa.is_some() {
+                sa.request(head, env, Request::DisownChild(sent.spi_in));
+            }
+        }
+    }
+}
+
+/// The peer has agreed: the new Child SA is there, and after a renewal one of the others is to go.
+fn accept(
+    sa: &mut Established,
+    head: &mut Head,
+    env: &mut Env<'_>,
+    sent: &Sent,
+    (agreed, secret): (Agreed, Option<Secret>),
+    nonce_r: &[u8],
+) {
+    let lost = sent.rival.as_ref().is_some_and(|rival| *sent.lowest_nonce(nonce_r) < *rival.lowest_nonce);
+    let outbound = if lost { Outbound::Later } else { Outbound::Now };
+    let sources = KeySources {
+        side: Role::Initiator,
+        nonce_i: &sent.nonce,
+        nonce_r,
+        shared_secret: secret.as_ref(),
+    };
+    let start = Start { replaces: sent.replaces, outbound };
+    let child = install(head, env, &sa.channel, agreed, sources, start);
+    sa.children.push(child);
+    let Some(old) = sent.replaces else { return };
+    if lost {
+        sa.end_child(head, env, sent.spi_in, CloseReason::Redundant);
+        if let (Some(rival), Some(old)) = (&sent.rival, sa.child_mut(old)) {
+            old.phase = Phase::Rekeyed(rival.spi_in);
+        }
+    } else {
+        sa.end_child(head, env, old, CloseReason::Rekeyed);
+    }
+}
+
+impl Established {
+    /// Deletes a Child SA for `reason`.
+    fn end_child(&mut self, head: &mut Head, env: &mut Env<'_>, spi_in: u32, reason: CloseReason) {
+        if let Some(child) = self.child_mut(spi_in) {
+            child.phase = Phase::Deleting(reason);
+            self.request(head, env, Request::DeleteChild(spi_in));
+        }
+    }
+}
+
+/// Our request has come to nothing.
+fn refused(sa: &mut Established, head: &mut Head, env: &mut Env<'_>, sent: &Sent, reason: FailureReason) {
+    let Some(old) = sent.replaces else {
+        if reason == FailureReason::TemporaryFailure {
+            sa.postpone(env, sent.wish.clone());
+        } else {
+            sa.refused.insert(sent.wish.child);
+            head.child_failed(env, &sent.wish, reason);
+        }
+        return;
+    };
+    if let Some(rival) = &sent.rival {
+        // The peer has finished its own renewal before it saw ours.
+        if let Some(old) = sa.child_mut(old) {
+            old.phase = Phase::Rekeyed(rival.spi_in);
+        }
+        return;
+    }
+    sent.rekey_failed(head, env, reason);
+    if reason == FailureReason::ChildSaNotFound {
+        return replace_forgotten(sa, head, env, sent, old);
+    }
+    let retry_at = env.retry_at();
+    if let Some(old) = sa.child_mut(old).filter(|old| old.phase == Phase::Rekeying) {
+        old.phase = Phase::Installed;
+        old.rekey_at = Some(retry_at);
+    }
+}
+
+/// The peer does not know the Child SA that we wanted to renew: ours goes too, and a new one is made (RFC 7296 §2.25.1).
+fn replace_forgotten(sa: &mut Established, head: &mut Head, env: &mut Env<'_>, sent: &Sent, old: u32) {
+    if sa.child(old).is_some() {
+        sa.remove_child(head, env, old, CloseReason::Remote);
+        sa.request(head, env, Request::CreateChild(sent.wish.clone()));
+    }
+}
+
+/// Handles a request of the peer.
+pub(crate) fn handle_request(sa: &mut Established, head: &mut Head, env: &mut Env<'_>, message: &Message) {
+    match answer(sa, head, env, message) {
+        Ok(Answer { payloads, agreed, nonce_i, nonce_r, secret, replaces }) => {
+            head.send_protected_response(env, &mut sa.channel, &message.header, &payloads);
+            let sources = KeySources {
+                side: Role::Responder,
+                nonce_i: &nonce_i,
+                nonce_r: &nonce_r,
+                shared_secret: secret.as_ref(),
+            };
+            let outbound = if replaces.is_some() { Outbound::Later } else { Outbound::Now };
+            let child = install(head, env, &sa.channel, agreed, sources, Start { replaces, outbound });
+            let (spi_in, lowest_nonce) = (child.spi_in, nonce_i.min(nonce_r));
+            sa.children.push(child);
+            if let Some(old) = replaces {
+                sa.renewed_by_peer(old, Rival { spi_in, lowest_nonce });
+            }
+        }
+        Err(refusal) => {
+            let payloads = [Payload::Notify(refusal)];
+            head.send_protected_response(env, &mut sa.channel, &message.header, &payloads);
+        }
+    }
+}
+
+impl Established {
+    /// The peer has renewed the Child SA `old`. If our own renewal of it is under way, its answer will decide.
+    fn renewed_by_peer(&mut self, old: u32, rival: Rival) {
+        let successor = rival.spi_in;
+        if let Some(sent) = self.rekeying_child(old) {
+            sent.rival = Some(rival);
+        } else if let Some(old) = self.child_mut(old) {
+            old.phase = Phase::Rekeyed(successor);
+        }
+    }
+}
+
+/// Our answer, and what the Child SA is made from.
+struct Answer {
+    payloads: Vec<Payload>,
+    agreed: Agreed,
+    nonce_i: Vec<u8>,
+    nonce_r: Vec<u8>,
+    secret: Option<Secret>,
+    replaces: Option<u32>,
+}
+
+fn answer(
+    sa: &mut Established,
+    head: &Head,
+    env: &mut Env<'_>,
+    message: &Message,
+) -> Result<Answer, NotifyPayload> {
+    if sa.is_ending(head) || sa.is_replaced() || sa.rekeying().is_some() {
+        return Err(refuse(NotifyType::TemporaryFailure));
+    }
+    let old = renewed_child(sa, message)?;
+    if sa.children.len() >= env.config.limits.children {
+        return Err(refuse(NotifyType::NoAdditionalSas));
+    }
+    let parts = Parts::of(message).ok_or_else(|| refuse(NotifyType::InvalidSyntax))?;
+    let (Some(offer), Some(nonce)) = (parts.child.sa, parts.nonce) else {
+        return Err(refuse(NotifyType::InvalidSyntax));
+    };
+    let id = match old {
+        Some((_, child)) => child,
+        None => child_sa::matching_child(env.config, sa.connection, &parts.child).ok_or_else(|| refuse(NotifyType::TsUnacceptable))?,
+    };
+    let config = env.config;
+    let child = config.child(id);
+    let (ts_local, ts_remote) =
+        child_sa::narrow(child, &parts.child).ok_or_else(|| refuse(NotifyType::TsUnacceptable))?;
+    let chosen = proposal::select_esp(&child.esp_proposals, offer)
+        .ok_or_else(|| refuse(NotifyType::NoProposalChosen))?;
+    let (key, secret) = exchange_keys(env, chosen.key_exchange, parts.ke)?;
+    let mode = child_sa::answer_mode(child, message);
+    let spi_in = env.draw_child_spi();
+    let agreed = Agreed { child: id, chosen, mode, spi_in, ts_local, ts_remote };
+    let nonce_r = env.draw(Purpose::Nonce, NONCE_LEN);
+    let (mut payloads, selectors) = answer_payloads(&agreed);
+    payloads.push(nonce_payload(&nonce_r));
+    payloads.extend(key.as_ref().map(KeyPair::payload));
+    payloads.extend(selectors);
+    let nonce_i = nonce.as_bytes().to_vec();
+    Ok(Answer { payloads, agreed, nonce_i, nonce_r, secret, replaces: old.map(|(spi_in, _)| spi_in) })
+}
+
+/// The Child SA that the request is to renew, with its child; `None` when it wants a further one.
+fn renewed_child(sa: &Established, message: &Message) -> Result<Option<(u32, ChildId)>, NotifyPayload> {
+    let Some(rekey) = rekey_of(message) else { return Ok(None) };
+    let old = sa.children.iter().find(|child| child.spi_out.to_be_bytes() == *rekey.spi);
+    let Some(old) = old else {
+        // The notification names the SPI that was asked for (RFC 7296 §3.10.1).
+        let data = NotifyPayload { kind: NotifyType::ChildSaNotFound, data: vec![], ..rekey.clone() };
+        return Err(data);
+    };
+    match old.phase {
+        Phase::Installed | Phase::Rekeying => Ok(Some((old.spi_in, old.child))),
+        Phase::Deleting(_) | Phase::Rekeyed(_) => Err(refuse(NotifyType::TemporaryFailure)),
+    }
+}
+
+fn rekey_of(message: &Message) -> Option<&NotifyPayload> {
+    message.payloads.iter().find_map(|payload| match payload {
+        Payload::Notify(notify) if notify.kind == NotifyType::RekeySa => Some(notify),
+        _ => None,
+    })
+}
+
+/// Our half of the key exchange that was chosen, and the shared secret.
+fn exchange_keys(
+    env: &mut Env<'_>,
+    method: Option<KeyExchangeMethod>,
+    peer: Option<&KePayload>,
+) -> Result<(Option<KeyPair>, Option<Secret>), NotifyPayload> {
+    let Some(method) = method else { return Ok((None, None)) };
+    let Some(peer) = peer.filter(|peer| peer.method == method.transform_id()) else {
+        return Err(invalid_ke(method));
+    };
+    let key = KeyPair::draw(env, method);
+    let secret = key.agree(env, peer).ok_or_else(|| refuse(NotifyType::InvalidSyntax))?;
+    Ok((Some(key), Some(secret)))
+}
+
+impl<'a> Parts<'a> {
+    /// Sorts the payloads; `None` when one comes twice.
+    fn of(message: &'a Message) -> Option<Self> {
+        let mut parts = Self::default();
+        for payload in &message.payloads {
+            let twice = match payload {
+                Payload::Sa(sa) => parts.child.sa.replace(sa).is_some(),
+                Payload::Nonce(nonce) => parts.nonce.replace(nonce).is_some(),
+                Payload::Ke(ke) => parts.ke.replace(ke).is_some(),
+                Payload::TsI(ts) => parts.child.ts_i.replace(ts.into()).is_some(),
+                Payload::TsR(ts) => parts.child.ts_r.replace(ts.into()).is_some(),
+                _ => false,
+            };
+            if twice {
+                return None;
+            }
+        }
+        Some(parts)
+    }
+}
+
+/// The refusal that names the wanted group (RFC 7296 §1.3).
+pub(crate) fn invalid_ke(method: KeyExchangeMethod) -> NotifyPayload {
+    NotifyPayload::new(NotifyType::InvalidKePayload, method.transform_id().to_be_bytes().to_vec())
+}
+
+pub(crate) fn refuse(kind: NotifyType) -> NotifyPayload {
+    NotifyPayload::new(kind, vec![])
+}
+
+/// The payload of a nonce of ours.
+pub(crate) fn nonce_payload(nonce: &[u8]) -> Payload {
+    Payload::Nonce(NoncePayload::new(nonce.to_vec()).expect("our nonces have an allowed length"))
+}
+
+fn rekey_notify(spi_in: u32) -> NotifyPayload {
+    NotifyPayload {
+        protocol: Some(ProtocolId::Esp),
+        spi: spi_in.to_be_bytes().to_vec(),
+        ..NotifyPayload::new(NotifyType::RekeySa, vec![])
+    }
+}
+
+/// Whether an SA payload offers an IKE SA.
+pub(crate) fn offers_ike(sa: &SaPayload) -> bool {
+    sa.proposals.first().is_some_and(|proposal| proposal.protocol == ProtocolId::Ike)
+}
