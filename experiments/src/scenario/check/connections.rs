@@ -41,7 +41,10 @@ impl Checker<'_> {
                     self.pair_taken(ground, (local, remote), &first, &path);
                 } else if let Some(auth) = &auth {
                     let pair = (&nodes[local.index()], &nodes[remote.index()]);
-                    all.extend(self.two_sides(name, connection, auth, pair));
+                    let sides = self.two_sides(name, connection, auth, pair);
+                    let place = self.document.locate(&path.key("children"));
+                    self.refuse_starts(&sides[0], &place);
+                    all.extend(sides);
                 }
             }
         }

@@ -179,6 +179,7 @@ impl Checker<'_> {
             pools,
             children,
         };
+        self.refuse_starts(&connection, place);
         (self.report.findings().len() == before).then_some(connection)
     }
 
@@ -316,6 +317,7 @@ impl Checker<'_> {
             rand_time: self.get(section, "rand_time", swanctl::span).map(Spread::Span),
         };
         let lifetime = lifetime.settled();
+        self.refuse_in_conf_child(section);
         let bytes = self.volume(section, ["rekey_bytes", "life_bytes", "rand_bytes"]);
         let packets = self.volume(section, ["rekey_packets", "life_packets", "rand_packets"]);
         self.conf_contradiction(lifetime_contradiction(&lifetime), section, place);

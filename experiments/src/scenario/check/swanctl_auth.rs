@@ -50,6 +50,10 @@ impl Checker<'_> {
             Some(entry) => self.read_identity(entry, PeerIdentity::parse)?,
             None => PeerIdentity::Any,
         };
+        if !matches!(remote_id, PeerIdentity::Exactly(_)) {
+            let place = remote.entry("id").map_or(place, |entry| &entry.place);
+            self.refuse(place.clone(), "a peer whose identity may be one of many");
+        }
         let shown = match ours {
             AuthMethod::Psk => LocalAuth::Psk(self.shared_key(conf, &local_id, &remote_id, place)?),
             AuthMethod::PublicKey(choice) => {

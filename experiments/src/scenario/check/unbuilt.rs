@@ -4,7 +4,10 @@
 
 use super::Checker;
 use crate::document::{Finding, KeyPath, Location};
-use crate::scenario::file::{ActionFile, ActionKind, ConnectionFile, FaultKind};
+use crate::scenario::checked::{Child, Connection};
+use crate::scenario::defaults;
+use crate::scenario::file::{ActionFile, ActionKind, ConnectionFile, FaultKind, StartAction};
+use crate::scenario::swanctl::Section;
 use crate::scenario::value::AuthMethod;
 
 impl Checker<'_> {
@@ -29,11 +32,44 @@ impl Checker<'_> {
                 self.refuse(place, format!("`{key}`: virtual addresses"));
             }
         }
-        if file.children.len() > 1 {
-            let children = path.key("children");
-            let second = self.document.keys_as_written(&children).into_iter().nth(1).unwrap_or_default();
-            let place = self.document.locate_key(&children.key(second));
-            self.refuse(place, "a second child of a connection");
+        for (name, child) in &file.children {
+            let path = path.key("children").key(name);
+            let volumes = [
+                ("rekey_bytes", child.rekey_bytes.is_some()),
+                ("life_bytes", child.life_bytes.is_some()),
+                ("rekey_packets", child.rekey_packets.is_some()),
+                ("life_packets", child.life_packets.is_some()),
+                (
+                    "replay_window",
+                    child.replay_window.is_some_and(|window| window != defaults::REPLAY_WINDOW),
+                ),
+            ];
+            for (key, _) in volumes.into_iter().filter(|(_, is_given)| *is_given) {
+                let place = self.document.locate(&path.key(key));
+                self.refuse(place, format!("`{key}`"));
+            }
+        }
+    }
+
+    /// The same keys in a swanctl.conf.
+    pub(super) fn refuse_in_conf_child(&mut self, section: &Section) {
+        for key in ["rekey_bytes", "life_bytes", "rekey_packets", "life_packets"] {
+            if let Some(entry) = section.entry(key) {
+                self.refuse(entry.place.clone(), format!("`{key}`"));
+            }
+        }
+        let window = section.entry("replay_window");
+        if let Some(entry) = window.filter(|entry| entry.value != defaults::REPLAY_WINDOW.to_string()) {
+            self.refuse(entry.place.clone(), "`replay_window`");
+        }
+    }
+
+    /// A node can be told to bring up a connection with its first child, not one of several.
+    pub(super) fn refuse_starts(&mut self, connection: &Connection, place: &Location) {
+        let starts =
+            |child: &Child| matches!(child.start_action, StartAction::Start | StartAction::TrapStart);
+        if let Some(child) = connection.children.iter().skip(1).find(|child| starts(child)) {
+            self.refuse(place.clone(), format!("starting `{}`, which is not the first child,", child.name));
         }
     }
 
@@ -53,12 +89,22 @@ impl Checker<'_> {
         }
     }
 
-    /// Kinds of commands.
-    pub(super) fn refuse_action(&mut self, action: &ActionFile, path: &KeyPath) {
+    /// Kinds of commands, and commands about one of several children.
+    pub(super) fn refuse_action(&mut self, action: &ActionFile, connections: &[Connection], path: &KeyPath) {
+        let several =
+            |connection: &Connection| connection.name == action.connection && connection.children.len() > 1;
+        let of_one = connections.iter().any(several);
         let what = match action.action {
-            ActionKind::Initiate | ActionKind::Terminate => return,
             ActionKind::Rekey => "the command \"rekey\"",
             ActionKind::Reauthenticate => "the command \"reauthenticate\"",
+            ActionKind::Initiate if action.ike == Some(true) => {
+                "the command \"initiate\" for an IKE SA alone"
+            }
+            ActionKind::Initiate if of_one => "the command \"initiate\" for several children",
+            ActionKind::Terminate if of_one && action.child.is_some() => {
+                "the command \"terminate\" for one of several children"
+            }
+            ActionKind::Initiate | ActionKind::Terminate => return,
         };
         let place = self.document.locate(&path.key("action"));
         self.refuse(place, what);

@@ -78,11 +78,6 @@ impl TextValue for EspProposal {
 
     fn parse(text: &str) -> Result<Self, Mistake> {
         let parsed = proposal::parse_esp_proposal(text).map_err(|error| proposal_mistake(&error))?;
-        if parsed.esn.contains(&proposal::Esn::Yes) {
-            let span = text.find("-esn").map(|at| at + 1..at + "-esn".len());
-            let message = "extended sequence numbers are not built yet".to_owned();
-            return Err(Mistake { span, help: vec!["leave `esn` out".to_owned()], message });
-        }
         Ok(Self { text: text.to_owned(), parsed })
     }
 }
