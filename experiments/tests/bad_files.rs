@@ -191,7 +191,8 @@ const CASES: &[Case] = &[
         "",
         "[certificates.\"a.pem\"]\nauthority = \"lab\"\nsubject = \"CN=a\"\nkey = \"ed25519\"\n",
     ),
-    ("subject-malformed", "", "[authorities.a]\nsubject = \"C=CH, lab\"\nkey = \"rsa-1024\"\n"),
+    ("subject-malformed", "", "[authorities.a]\nsubject = \"C=CH, lab\"\nkey = \"rsa-2048\"\n"),
+    ("key-too-small", "", "[authorities.a]\nsubject = \"CN=a\"\nkey = \"rsa-1024\"\n"),
     ("valid-at-no-time", "", "[authorities.a]\nsubject = \"CN=a\"\nkey = \"ed25519\"\nnot_after = \"-2d\"\n"),
     (
         "revoked-by-another",

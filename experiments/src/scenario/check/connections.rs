@@ -41,10 +41,7 @@ impl Checker<'_> {
                     self.pair_taken(ground, (local, remote), &first, &path);
                 } else if let Some(auth) = &auth {
                     let pair = (&nodes[local.index()], &nodes[remote.index()]);
-                    let sides = self.two_sides(name, connection, auth, pair);
-                    let place = self.document.locate(&path.key("children"));
-                    self.refuse_starts(&sides[0], &place);
-                    all.extend(sides);
+                    all.extend(self.two_sides(name, connection, auth, pair));
                 }
             }
         }

@@ -157,17 +157,14 @@ impl Checker<'_> {
                 CertificateSource::Issued { authority, .. } => Some(authority),
                 CertificateSource::File { .. } => None,
             });
-            match place.filter(|_| issuer == Some(authority)) {
-                Some(place) => self.credentials.authorities[authority].revoked.push(place),
-                None => {
-                    let finding = Finding::new(format!("`{name}` has signed no certificate `{revoked}`"))
-                        .help(format!(
-                            "certificates: {}",
-                            list(self.file.certificates.keys().map(String::as_str))
-                        ));
-                    self.blame(&path, "nothing to revoke", finding);
-                }
+            if let Some(place) = place.filter(|_| issuer == Some(authority)) {
+                self.credentials.authorities[authority].revoked.push(place);
+                continue;
             }
+            let known = || self.file.certificates.keys().map(String::as_str);
+            let finding = Finding::new(format!("`{name}` has signed no certificate `{revoked}`"))
+                .help(format!("certificates: {}", list(known())));
+            self.blame(&path, "nothing to revoke", finding);
         }
     }
 

@@ -28,6 +28,7 @@ pub(super) struct RenewalKeys {
 
 /// The keys of a child that say when it is renewed by time.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the keys")]
 pub(super) struct LifetimeKeys {
     pub(super) rekey_time: Option<SimDuration>,
     pub(super) life_time: Option<SimDuration>,

@@ -298,9 +298,10 @@ fn label(connections: &mut [Connection], ground: &Ground) {
         let (node, peer) =
             (ground.name(connection.node), connection.peer.map_or("any", |peer| ground.name(peer)));
         let (local, remote) = if connection.is_local { (node, peer) } else { (peer, node) };
-        connection.label = match many.contains(&connection.name) {
-            true => format!("{}/{local}--{remote}", connection.name),
-            false => connection.name.clone(),
+        connection.label = if many.contains(&connection.name) {
+            format!("{}/{local}--{remote}", connection.name)
+        } else {
+            connection.name.clone()
         };
     }
 }

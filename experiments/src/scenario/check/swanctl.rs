@@ -20,11 +20,10 @@ use super::lifetimes::{
     Contradiction, LifetimeKeys, RenewalKeys, VolumeKeys, lifetime_contradiction, renewal_contradiction,
     volume_contradiction,
 };
+use super::swanctl_auth::ConfAuth;
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath, Location, SourceText, list};
-use crate::scenario::checked::{
-    Child, Connection, LocalAuth, NodeSettings, Pool, RemoteAuth, Retransmission, TrafficSelector,
-};
+use crate::scenario::checked::{Child, Connection, NodeSettings, Pool, Retransmission, TrafficSelector};
 use crate::scenario::defaults;
 use crate::scenario::file::{
     Childless, CloseAction, DpdAction, Fragmentation, Mode, SendCert, StartAction, Unique,
@@ -120,7 +119,8 @@ impl Checker<'_> {
         self.check_version(section);
         self.check_local_address(conf, section);
         let remote = self.remote_of(conf, section);
-        let auth = self.conf_auth(conf, section, place);
+        // What is missing here has left a finding, so that the connection is given up at the end.
+        let auth = self.conf_auth(conf, section, place).unwrap_or_else(ConfAuth::none);
         let renewal = RenewalKeys {
             rekey_time: self.get(section, "rekey_time", swanctl::span),
             reauth_time: self.get(section, "reauth_time", swanctl::span),
@@ -155,11 +155,11 @@ impl Checker<'_> {
             is_local: true,
             remote_address: remote.address,
             proposals: proposals.unwrap_or_else(proposal::IkeProposal::default_set),
-            local_id: auth.as_ref()?.local_id.clone(),
-            remote_id: auth.as_ref()?.remote_id.clone(),
-            local_auth: auth.as_ref().map_or(LocalAuth::Psk(Vec::new()), |auth| auth.shown.clone()),
-            remote_auth: auth.as_ref().map_or(RemoteAuth::Psk(Vec::new()), |auth| auth.asked.clone()),
-            trust: auth?.trust,
+            local_id: auth.local_id,
+            remote_id: auth.remote_id,
+            local_auth: auth.shown,
+            remote_auth: auth.asked,
+            trust: auth.trust,
             send_certreq: self.get(section, "send_certreq", swanctl::yes_or_no).unwrap_or(true),
             send_cert: self.chosen(section, "send_cert", &SEND_CERT),
             encap: self.get(section, "encap", swanctl::yes_or_no).unwrap_or(false),
@@ -249,15 +249,14 @@ impl Checker<'_> {
         let Some(entry) = section.entry("vips") else { return Vec::new() };
         let mut found = Vec::new();
         for item in swanctl::items(entry) {
-            match item.text.parse() {
-                Ok(address) => found.push(address),
-                Err(_) => {
-                    let finding = Finding::new("`vips` must be addresses").help("0.0.0.0 asks for any");
-                    self.report.push(finding.at(entry.within(item.range), "not an address"));
-                }
+            if let Ok(address) = item.text.parse() {
+                found.push(address);
+                continue;
             }
+            let finding = Finding::new("`vips` must be addresses").help("0.0.0.0 asks for any");
+            self.report.push(finding.at(entry.within(item.range), "not an address"));
         }
-        self.refuse(entry.place.clone(), "`vips`: virtual addresses");
+        self.refuse(entry.place.clone(), "asking for virtual addresses");
         found
     }
 
@@ -298,7 +297,7 @@ impl Checker<'_> {
             };
             found.push(place);
         }
-        self.refuse(entry.place.clone(), "`pools`: virtual addresses");
+        self.refuse(entry.place.clone(), "handing out virtual addresses");
         found
     }
 

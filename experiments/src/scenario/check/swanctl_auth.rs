@@ -19,6 +19,19 @@ pub(super) struct ConfAuth {
     pub(super) trust: Vec<CaTrust>,
 }
 
+impl ConfAuth {
+    /// Nothing shown and nothing asked for.
+    pub(super) fn none() -> Self {
+        Self {
+            local_id: Identity::Fqdn(String::new()),
+            remote_id: PeerIdentity::Any,
+            shown: LocalAuth::Psk(Vec::new()),
+            asked: RemoteAuth::Psk(Vec::new()),
+            trust: Vec::new(),
+        }
+    }
+}
+
 /// A secret for identities.
 struct Secret<'a> {
     ids: Vec<&'a str>,
@@ -73,7 +86,7 @@ impl Checker<'_> {
         let asked = match theirs {
             AuthMethod::Psk => RemoteAuth::Psk(self.shared_key(conf, &local_id, &remote_id, place)?),
             AuthMethod::PublicKey(choice) => RemoteAuth::PublicKey(choice),
-            AuthMethod::Eap(method) => RemoteAuth::Eap { method, users: self.users(conf) },
+            AuthMethod::Eap(method) => RemoteAuth::Eap { method, users: users(conf) },
         };
         let trust = self.conf_trust(conf, remote);
         Some(ConfAuth { local_id, remote_id, shown, asked, trust })
@@ -220,15 +233,16 @@ impl Checker<'_> {
         }
         found.map(|secret| secret.entry.value.clone())
     }
+}
 
-    fn users(&mut self, conf: &Conf<'_>) -> Vec<Eap> {
-        let all = secrets(conf, "eap").into_iter();
-        all.flat_map(|secret| {
-            let password = secret.entry.value.clone();
-            secret.ids.into_iter().map(move |name| Eap { name: name.to_owned(), password: password.clone() })
-        })
-        .collect()
-    }
+/// Everybody who has a password.
+fn users(conf: &Conf<'_>) -> Vec<Eap> {
+    let all = secrets(conf, "eap").into_iter();
+    all.flat_map(|secret| {
+        let password = secret.entry.value.clone();
+        secret.ids.into_iter().map(move |name| Eap { name: name.to_owned(), password: password.clone() })
+    })
+    .collect()
 }
 
 /// The secrets of a kind, in the order of the file.

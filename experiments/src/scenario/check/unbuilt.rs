@@ -4,7 +4,7 @@
 
 use super::Checker;
 use crate::document::{Finding, KeyPath, Location};
-use crate::scenario::checked::{Child, Connection};
+use crate::scenario::checked::Connection;
 use crate::scenario::defaults;
 use crate::scenario::file::{ActionFile, ActionKind, ConnectionFile, FaultKind, StartAction};
 use crate::scenario::swanctl::Section;
@@ -26,10 +26,20 @@ impl Checker<'_> {
                 self.refuse(place, format!("authentication by \"{}\"", method.word()));
             }
         }
-        for (key, is_given) in [("vips", file.vips.is_some()), ("pools", file.pools.is_some())] {
+        for (key, is_given, what) in [
+            ("vips", file.vips.is_some(), "asking for virtual addresses"),
+            ("pools", file.pools.is_some(), "handing out virtual addresses"),
+        ] {
             if is_given {
                 let place = self.document.locate(&path.key(key));
-                self.refuse(place, format!("`{key}`: virtual addresses"));
+                self.refuse(place, what);
+            }
+        }
+        // A node can be told to bring up a connection with its first child, not one of several.
+        for (name, child) in file.children.iter().skip(1) {
+            if child.start_action.is_some_and(starts) {
+                let place = self.document.locate(&path.key("children").key(name).key("start_action"));
+                self.refuse(place, format!("starting `{name}`, which is not the first child,"));
             }
         }
         for (name, child) in &file.children {
@@ -64,11 +74,10 @@ impl Checker<'_> {
         }
     }
 
-    /// A node can be told to bring up a connection with its first child, not one of several.
+    /// The same children in a swanctl.conf.
     pub(super) fn refuse_starts(&mut self, connection: &Connection, place: &Location) {
-        let starts =
-            |child: &Child| matches!(child.start_action, StartAction::Start | StartAction::TrapStart);
-        if let Some(child) = connection.children.iter().skip(1).find(|child| starts(child)) {
+        let mut further = connection.children.iter().skip(1);
+        if let Some(child) = further.find(|child| starts(child.start_action)) {
             self.refuse(place.clone(), format!("starting `{}`, which is not the first child,", child.name));
         }
     }
@@ -120,4 +129,9 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// Whether a child comes up with the run.
+fn starts(action: StartAction) -> bool {
+    matches!(action, StartAction::Start | StartAction::TrapStart)
 }

@@ -27,6 +27,7 @@ pub struct ChildIndex {
 
 /// One node's own configuration of an IKE connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "swanctl.conf has these switches, each on its own")]
 pub struct Connection {
     /// The name in the file; many may share it.
     pub name: String,

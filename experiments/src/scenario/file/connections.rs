@@ -227,7 +227,7 @@ pub enum CloseAction {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Unique {
-    /// They stay, unless the peer says that it has none (INITIAL_CONTACT).
+    /// They stay, unless the peer says that it has none (`INITIAL_CONTACT`).
     #[default]
     No,
     /// They stay, whatever the peer says.

@@ -12,7 +12,7 @@ const MAX_DEPTH: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub(in crate::scenario) struct Section {
     pub(in crate::scenario) entries: Vec<Entry>,
-    pub(in crate::scenario) sections: Vec<(String, Location, Section)>,
+    pub(in crate::scenario) sections: Vec<(String, Location, Self)>,
 }
 
 /// A key with its value.
@@ -43,19 +43,19 @@ impl Section {
     }
 
     /// The section of a name.
-    pub(in crate::scenario) fn section(&self, name: &str) -> Option<&Section> {
+    pub(in crate::scenario) fn section(&self, name: &str) -> Option<&Self> {
         self.sections.iter().find(|(known, ..)| known == name).map(|(.., section)| section)
     }
 
     /// The sections inside the section of a name.
-    pub(in crate::scenario) fn inside(&self, name: &str) -> &[(String, Location, Section)] {
+    pub(in crate::scenario) fn inside(&self, name: &str) -> &[(String, Location, Self)] {
         self.section(name).map_or(&[], |section| &section.sections)
     }
 
-    fn section_mut(&mut self, name: &str, place: &Location) -> &mut Section {
+    fn section_mut(&mut self, name: &str, place: &Location) -> &mut Self {
         let found = self.sections.iter().position(|(known, ..)| known == name);
         let at = found.unwrap_or_else(|| {
-            self.sections.push((name.to_owned(), place.clone(), Section::default()));
+            self.sections.push((name.to_owned(), place.clone(), Self::default()));
             self.sections.len() - 1
         });
         &mut self.sections[at].2
@@ -88,12 +88,18 @@ impl Parser<'_> {
             self.skip_blank();
             match self.peek() {
                 None if depth == 0 => return Ok(()),
-                None => return Err(self.wrong(self.at..self.at, "a `}` is missing at the end of the file")),
+                None => {
+                    return Err(Box::new(
+                        self.wrong(self.at..self.at, "a `}` is missing at the end of the file"),
+                    ));
+                }
                 Some('}') if depth > 0 => {
                     self.at += 1;
                     return Ok(());
                 }
-                Some('}') => return Err(self.wrong(self.at..self.at + 1, "no section is open here")),
+                Some('}') => {
+                    return Err(Box::new(self.wrong(self.at..self.at + 1, "no section is open here")));
+                }
                 Some(_) => self.item(section, depth)?,
             }
         }
@@ -105,7 +111,7 @@ impl Parser<'_> {
         let place = Location::new(self.source, name.clone());
         if text == "include" {
             let finding = self.wrong(name, "other files are not read");
-            return Err(Box::new((*finding).help("put the text of the other file in its place")));
+            return Err(Box::new(finding.help("put the text of the other file in its place")));
         }
         self.skip_spaces();
         if self.peek() == Some('=') {
@@ -114,16 +120,18 @@ impl Parser<'_> {
         }
         self.skip_blank();
         match self.peek() {
-            Some('{') if depth == MAX_DEPTH => Err(self.wrong(name, "too many sections inside each other")),
+            Some('{') if depth == MAX_DEPTH => {
+                Err(Box::new(self.wrong(name, "too many sections inside each other")))
+            }
             Some('{') => {
                 self.at += 1;
                 self.section(section.section_mut(text, &place), depth + 1)
             }
             Some(':') => {
                 let finding = self.wrong(self.at..self.at + 1, "references to other sections are not built");
-                Err(Box::new((*finding).help("write the keys of the other section out")))
+                Err(Box::new(finding.help("write the keys of the other section out")))
             }
-            _ => Err(self.wrong(name, "`=` and a value, or `{`, must follow")),
+            _ => Err(Box::new(self.wrong(name, "`=` and a value, or `{`, must follow"))),
         }
     }
 
@@ -146,7 +154,9 @@ impl Parser<'_> {
         let name = self.at..self.at + end;
         if name.is_empty() {
             let width = rest.chars().next().map_or(0, char::len_utf8);
-            return Err(self.wrong(self.at..self.at + width, "a key or the name of a section belongs here"));
+            return Err(Box::new(
+                self.wrong(self.at..self.at + width, "a key or the name of a section belongs here"),
+            ));
         }
         self.at = name.end;
         Ok(name)
@@ -201,7 +211,7 @@ impl Parser<'_> {
                 other => value.push(other),
             }
         }
-        Err(self.wrong(start..start + 1, "this quote is never closed"))
+        Err(Box::new(self.wrong(start..start + 1, "this quote is never closed")))
     }
 
     fn peek(&self) -> Option<char> {
@@ -226,9 +236,9 @@ impl Parser<'_> {
         }
     }
 
-    fn wrong(&self, span: Range<usize>, label: &str) -> Box<Finding> {
+    fn wrong(&self, span: Range<usize>, label: &str) -> Finding {
         let place = Location::new(self.source, span);
-        Box::new(Finding::new("this is no swanctl.conf").at(place, label))
+        Finding::new("this is no swanctl.conf").at(place, label)
     }
 }
 

@@ -14,9 +14,9 @@ pub(in crate::scenario) struct Item {
     pub(in crate::scenario) range: Range<usize>,
 }
 
-fn no_such(entry: &Entry, expected: &str) -> Box<Finding> {
+fn no_such(entry: &Entry, expected: &str) -> Finding {
     let finding = Finding::new(format!("`{}` must be {expected}", entry.key));
-    Box::new(finding.at(entry.place.clone(), "not one"))
+    finding.at(entry.place.clone(), "not one")
 }
 
 /// A time: a number of seconds, or with s, m, h or d.
@@ -33,7 +33,9 @@ pub(in crate::scenario) fn span(entry: &Entry) -> Result<SimDuration, Box<Findin
     let seconds = digits.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     // 2⁶⁴ ns are 584 years.
     let seconds = seconds.filter(|seconds| unit > 0 && *seconds < u64::MAX / 1_000_000_000);
-    seconds.map(SimDuration::from_secs).ok_or_else(|| no_such(entry, "a time such as 30s, 10m, 4h or 1d"))
+    seconds
+        .map(SimDuration::from_secs)
+        .ok_or_else(|| Box::new(no_such(entry, "a time such as 30s, 10m, 4h or 1d")))
 }
 
 /// A number of octets, or with k, m or g for powers of 1024.
@@ -50,13 +52,13 @@ pub(in crate::scenario) fn bytes(entry: &Entry) -> Result<u64, Box<Finding>> {
     let octets = digits.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     octets
         .filter(|_| unit > 0)
-        .ok_or_else(|| no_such(entry, "a number of octets such as 1000000, 500k or 2g"))
+        .ok_or_else(|| Box::new(no_such(entry, "a number of octets such as 1000000, 500k or 2g")))
 }
 
 /// A number within bounds.
 pub(in crate::scenario) fn number(entry: &Entry, least: u64, most: u64) -> Result<u64, Box<Finding>> {
     let number = entry.value.parse().ok().filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| no_such(entry, &format!("a number from {least} to {most}")))
+    number.ok_or_else(|| Box::new(no_such(entry, &format!("a number from {least} to {most}"))))
 }
 
 /// yes or no.
@@ -64,7 +66,7 @@ pub(in crate::scenario) fn yes_or_no(entry: &Entry) -> Result<bool, Box<Finding>
     match entry.value.to_ascii_lowercase().as_str() {
         "yes" | "true" | "enabled" | "1" => Ok(true),
         "no" | "false" | "disabled" | "0" => Ok(false),
-        _ => Err(no_such(entry, "yes or no")),
+        _ => Err(Box::new(no_such(entry, "yes or no"))),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Keys without influence on a simulation are taken and forgotten: `updown` scripts, marks and interfaces of the Linux
 //! kernel, hardware offload, firewall settings, identifiers of policies, priorities, DSCP, private key files (a .pem file
-//! of a node holds its key), and where revocation lists lie, as those are given in the scenario.
+//! of a node holds its key), where revocation lists lie, as those are given in the
+//! scenario, and the words of IKEv1 alone (`aggressive`, `pull`, `dpd_timeout`).
 
 use super::parse::{Entry, Section};
 use crate::document::{Finding, Location, Report, list};
@@ -15,9 +16,9 @@ struct Words {
     ignored: &'static [&'static str],
     not_built: &'static [&'static str],
     /// Sections by the beginning of their names.
-    sections: &'static [(&'static str, &'static Words)],
+    sections: &'static [(&'static str, &'static Self)],
     /// Sections of any name.
-    named: Option<&'static Words>,
+    named: Option<&'static Self>,
     /// Sections that strongSwan has, by the beginning of their names.
     sections_not_built: &'static [&'static str],
 }
@@ -55,7 +56,6 @@ static CONNECTION: Words = Words {
         "vips",
         "mobike",
         "dpd_delay",
-        "dpd_timeout",
         "fragmentation",
         "childless",
         "send_certreq",
@@ -69,7 +69,7 @@ static CONNECTION: Words = Words {
         "pools",
         "encap",
     ],
-    ignored: &["aggressive", "pull", "dscp", "if_id_in", "if_id_out", "ocsp"],
+    ignored: &["aggressive", "dpd_timeout", "pull", "dscp", "if_id_in", "if_id_out", "ocsp"],
     not_built: &[
         "local_port",
         "remote_port",
