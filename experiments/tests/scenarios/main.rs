@@ -12,3 +12,4 @@ mod network;
 mod policies;
 mod sides;
 mod support;
+mod swanctl;

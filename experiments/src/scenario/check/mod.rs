@@ -20,6 +20,7 @@ mod profile;
 mod sides;
 mod swanctl;
 mod swanctl_auth;
+mod swanctl_peers;
 mod topology;
 mod traffic;
 mod unbuilt;

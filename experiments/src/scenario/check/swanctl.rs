@@ -7,23 +7,22 @@
 //! Model: `dynamic` stands for all addresses where virtual ones are handed out, or where the peer may be anywhere; the
 //! negotiation narrows it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ipseclab_ike::proposal;
 use ipseclab_sim::SimDuration;
-use ipseclab_topologies::NodeIndex;
 
 use super::connections::own_address;
-use super::credentials::address_range;
 use super::lifetimes::{
     Contradiction, LifetimeKeys, RenewalKeys, VolumeKeys, lifetime_contradiction, renewal_contradiction,
     volume_contradiction,
 };
 use super::swanctl_auth::ConfAuth;
+use super::swanctl_peers::{peer_address, settle_peers};
 use super::{Checker, Ground};
-use crate::document::{Finding, KeyPath, Location, SourceText, list};
-use crate::scenario::checked::{Child, Connection, NodeSettings, Pool, Retransmission, TrafficSelector};
+use crate::document::{Finding, KeyPath, Location, SourceText};
+use crate::scenario::checked::{Child, Connection, NodeSettings, Renewal, Retransmission, TrafficSelector};
 use crate::scenario::defaults;
 use crate::scenario::file::{
     Childless, CloseAction, DpdAction, Fragmentation, Mode, SendCert, StartAction, Unique,
@@ -37,16 +36,9 @@ use crate::scenario::value::{EspProposal, IkeProposal, Spread, TextValue};
 pub(super) struct Conf<'a> {
     pub(super) root: Section,
     pub(super) node: &'a NodeSettings,
-    nodes: &'a [NodeSettings],
+    pub(super) nodes: &'a [NodeSettings],
     /// Places of its pools, by their names in the file.
-    pools: Vec<(String, usize)>,
-}
-
-/// Where a peer is.
-#[derive(Clone, Copy, Default)]
-struct Remote {
-    address: Option<Ipv4Addr>,
-    node: Option<NodeIndex>,
+    pub(super) pools: Vec<(String, usize)>,
 }
 
 impl Checker<'_> {
@@ -121,31 +113,11 @@ impl Checker<'_> {
         let remote = self.remote_of(conf, section);
         // What is missing here has left a finding, so that the connection is given up at the end.
         let auth = self.conf_auth(conf, section, place).unwrap_or_else(ConfAuth::none);
-        let renewal = RenewalKeys {
-            rekey_time: self.get(section, "rekey_time", swanctl::span),
-            reauth_time: self.get(section, "reauth_time", swanctl::span),
-            over_time: self.get(section, "over_time", swanctl::span),
-            rand_time: self.get(section, "rand_time", swanctl::span).map(Spread::Span),
-            make_before_break: false,
-        };
-        let renewal = renewal.settled();
-        self.conf_contradiction(renewal_contradiction(&renewal), section, place);
         let vips = self.vips(section);
         let pools = self.pools_in(conf, section);
-        let given = section.inside("children");
-        if given.is_empty() {
-            let finding = Finding::new(format!("`{name}` has no children"));
-            self.report.push(finding.at(place.clone(), "nothing would ever flow"));
-        }
-        let own = (own_address(conf.node), vips.is_empty());
-        let peer = (peer_address(conf, remote), pools.is_empty());
-        let children = given
-            .iter()
-            .map(|(name, place, section)| {
-                self.check_name_at("name of a child", name, place);
-                self.conf_child(name, section, place, own, peer)
-            })
-            .collect();
+        let own = Some(own_address(conf.node)).filter(|_| vips.is_empty());
+        let peer = peer_address(conf, remote).filter(|_| pools.is_empty());
+        let children = self.conf_children(name, section, place, (own, peer));
         let proposals = self.proposals(section, "proposals", |one: &IkeProposal| one.parsed().clone());
         let connection = Connection {
             name: name.to_owned(),
@@ -174,13 +146,45 @@ impl Checker<'_> {
             dpd_delay: self
                 .get(section, "dpd_delay", swanctl::span)
                 .filter(|delay| *delay > SimDuration::ZERO),
-            renewal,
+            renewal: self.conf_renewal(section, place),
             vips,
             pools,
             children,
         };
         self.refuse_starts(&connection, place);
         (self.report.findings().len() == before).then_some(connection)
+    }
+
+    fn conf_renewal(&mut self, section: &Section, place: &Location) -> Renewal {
+        let keys = RenewalKeys {
+            rekey_time: self.get(section, "rekey_time", swanctl::span),
+            reauth_time: self.get(section, "reauth_time", swanctl::span),
+            over_time: self.get(section, "over_time", swanctl::span),
+            rand_time: self.get(section, "rand_time", swanctl::span).map(Spread::Span),
+            make_before_break: false,
+        };
+        let renewal = keys.settled();
+        self.conf_contradiction(renewal_contradiction(&renewal), section, place);
+        renewal
+    }
+
+    fn conf_children(
+        &mut self,
+        name: &str,
+        section: &Section,
+        place: &Location,
+        dynamic: (Option<Ipv4Addr>, Option<Ipv4Addr>),
+    ) -> Vec<Child> {
+        let given = section.inside("children");
+        if given.is_empty() {
+            let finding = Finding::new(format!("`{name}` has no children"));
+            self.report.push(finding.at(place.clone(), "nothing would ever flow"));
+        }
+        let child = |(name, place, section): &(String, Location, Section)| {
+            self.check_name_at("name of a child", name, place);
+            self.conf_child(name, section, place, dynamic)
+        };
+        given.iter().map(child).collect()
     }
 
     fn check_version(&mut self, section: &Section) {
@@ -195,120 +199,13 @@ impl Checker<'_> {
         }
     }
 
-    fn check_local_address(&mut self, conf: &Conf<'_>, section: &Section) {
-        let Some(entry) = section.entry("local_addrs") else { return };
-        let node = conf.node;
-        let own = [Some(node.address), node.nat.map(|nat| nat.inside)];
-        for item in swanctl::items(entry) {
-            let is_own = item.text.starts_with("%any")
-                || item.text == "0.0.0.0"
-                || item.text.parse().is_ok_and(|address| own.contains(&Some(address)));
-            if !is_own {
-                let finding = Finding::new(format!("{} is no address of `{}`", item.text, node.name))
-                    .help(format!("the address of `{}` is {}", node.name, own_address(node)))
-                    .help(format!("or give it this one: address = \"…\" in [nodes.{}]", node.name));
-                self.report.push(finding.at(entry.within(item.range), "of another host"));
-            }
-        }
-    }
-
-    fn remote_of(&mut self, conf: &Conf<'_>, section: &Section) -> Remote {
-        let Some(entry) = section.entry("remote_addrs") else { return Remote::default() };
-        let items = swanctl::items(entry);
-        if items.iter().any(|item| item.text.starts_with("%any") || item.text == "0.0.0.0/0") {
-            return Remote::default();
-        }
-        let [item] = items.as_slice() else {
-            self.refuse(entry.place.clone(), "more than one address of a peer");
-            return Remote::default();
-        };
-        let place = entry.within(item.range.clone());
-        match item.text.parse::<IpAddr>() {
-            Ok(IpAddr::V4(address)) => {
-                let owner = conf.nodes.iter().find(|node| node.address == address);
-                if owner.is_none() {
-                    let known: Vec<_> = conf.nodes.iter().map(|node| node.address.to_string()).collect();
-                    let finding = Finding::new(format!("{address} is the address of no node"))
-                        .help(format!("addresses: {}", list(known.iter().map(String::as_str))));
-                    self.report.push(finding.at(place, "nobody is there"));
-                }
-                Remote { address: Some(address), node: owner.map(|node| node.node) }
-            }
-            Ok(IpAddr::V6(_)) => {
-                self.refuse(place, "IPv6 between gateways");
-                Remote::default()
-            }
-            Err(_) => {
-                self.refuse(place, "a peer by name or by range");
-                Remote::default()
-            }
-        }
-    }
-
-    fn vips(&mut self, section: &Section) -> Vec<IpAddr> {
-        let Some(entry) = section.entry("vips") else { return Vec::new() };
-        let mut found = Vec::new();
-        for item in swanctl::items(entry) {
-            if let Ok(address) = item.text.parse() {
-                found.push(address);
-                continue;
-            }
-            let finding = Finding::new("`vips` must be addresses").help("0.0.0.0 asks for any");
-            self.report.push(finding.at(entry.within(item.range), "not an address"));
-        }
-        self.refuse(entry.place.clone(), "asking for virtual addresses");
-        found
-    }
-
-    /// The pools of a file, under names that tell them from those of other nodes.
-    fn pools_of(&mut self, conf: &mut Conf<'_>) {
-        let mut pools = Vec::new();
-        for (name, place, section) in conf.root.inside("pools") {
-            let range = section.entry("addrs").and_then(|entry| address_range(&entry.value));
-            let Some((first, last)) = range else {
-                let place = section.entry("addrs").map_or(place, |entry| &entry.place);
-                let finding =
-                    Finding::new(format!("`addrs` of the pool `{name}` is no network and no range"))
-                        .help("such as 10.77.0.0/28 or 10.77.0.10-10.77.0.99");
-                self.report.push(finding.at(place.clone(), "no addresses"));
-                continue;
-            };
-            let dns = section.entry("dns").map(swanctl::items).unwrap_or_default();
-            let dns = dns.iter().filter_map(|item| item.text.parse().ok()).collect();
-            pools.push((name.clone(), self.credentials.pools.len()));
-            let name = format!("{}/{name}", conf.node.name);
-            self.credentials.pools.push(Pool { name, first, last, dns });
-        }
-        conf.pools = pools;
-    }
-
-    fn pools_in(&mut self, conf: &Conf<'_>, section: &Section) -> Vec<usize> {
-        let Some(entry) = section.entry("pools") else { return Vec::new() };
-        let mut found = Vec::new();
-        for item in swanctl::items(entry) {
-            let place = conf.pools.iter().find(|(name, _)| *name == item.text).map(|(_, place)| *place);
-            let Some(place) = place else {
-                let names = || conf.pools.iter().map(|(name, _)| name.as_str());
-                let finding = Finding::new(format!("there is no pool `{}`", item.text.escape_debug()))
-                    .suggest(&item.text, names())
-                    .help(format!("pools: {}", list(names())));
-                self.report.push(finding.at(entry.within(item.range), "no addresses to hand out"));
-                continue;
-            };
-            found.push(place);
-        }
-        self.refuse(entry.place.clone(), "handing out virtual addresses");
-        found
-    }
-
-    /// A tunnel; the addresses stand for `dynamic`, unless virtual ones take their place.
+    /// A tunnel; `dynamic` holds what that word stands for on our side and on the peer's, all addresses when `None`.
     fn conf_child(
         &mut self,
         name: &str,
         section: &Section,
         place: &Location,
-        own: (Ipv4Addr, bool),
-        peer: (Option<Ipv4Addr>, bool),
+        dynamic: (Option<Ipv4Addr>, Option<Ipv4Addr>),
     ) -> Child {
         let lifetime = LifetimeKeys {
             rekey_time: self.get(section, "rekey_time", swanctl::span),
@@ -330,8 +227,8 @@ impl Checker<'_> {
             self.proposals(section, "esp_proposals", |one: &EspProposal| one.parsed().clone());
         Child {
             name: name.to_owned(),
-            local_ts: self.conf_selectors(section, "local_ts", Some(own.0).filter(|_| own.1)),
-            remote_ts: self.conf_selectors(section, "remote_ts", peer.0.filter(|_| peer.1)),
+            local_ts: self.conf_selectors(section, "local_ts", dynamic.0),
+            remote_ts: self.conf_selectors(section, "remote_ts", dynamic.1),
             esp_proposals: esp_proposals.unwrap_or_else(proposal::EspProposal::default_set),
             mode: self.get(section, "mode", |entry| swanctl::choice(entry, &MODES)).unwrap_or(Mode::Tunnel),
             start_action: self
@@ -448,28 +345,6 @@ impl Checker<'_> {
     fn bounded(&mut self, section: &Section, key: &str, most: u32) -> Option<u32> {
         let number = self.get(section, key, |entry| swanctl::number(entry, 0, most.into()));
         number.and_then(|number| u32::try_from(number).ok())
-    }
-}
-
-/// The address that the peer's own packets carry.
-fn peer_address(conf: &Conf<'_>, remote: Remote) -> Option<Ipv4Addr> {
-    let node = conf.nodes.iter().find(|node| Some(node.node) == remote.node);
-    node.map(own_address).or(remote.address)
-}
-
-/// A peer that may be anywhere is the one node whose connection leads here, if there is only one.
-fn settle_peers(connections: &mut [Connection], nodes: &[NodeSettings]) {
-    let towards: Vec<_> =
-        connections.iter().map(|connection| (connection.node, connection.remote_address)).collect();
-    for connection in connections {
-        if connection.peer.is_none() {
-            let own = nodes[connection.node.index()].address;
-            let mut callers =
-                towards.iter().filter(|(_, address)| *address == Some(own)).map(|(node, _)| *node);
-            let first = callers.next();
-            connection.peer = first.filter(|first| callers.all(|other| other == *first));
-        }
-        connection.is_local = connection.peer.is_none_or(|peer| connection.node < peer);
     }
 }
 

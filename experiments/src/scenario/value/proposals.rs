@@ -107,7 +107,7 @@ mod tests {
         let typo = mistake::<IkeProposal>("aes256gcm16-prfsha257-x25519");
         assert_eq!(typo.message, "`prfsha257` is not allowed in an IKE proposal");
         assert_eq!(typo.help[0], "did you mean `prfsha256`?");
-        assert!(typo.help[1].starts_with("allowed are aes128, "), "{:?}", typo.help);
+        assert!(typo.help[1].starts_with("allowed are des, 3des, aes128, "), "{:?}", typo.help);
         let repeated = mistake::<EspProposal>("aes128-sha256-aes");
         assert_eq!((repeated.message.as_str(), repeated.help.len()), ("`aes` is named twice", 0));
     }
