@@ -82,7 +82,8 @@ fn one_wildcard_connection_stands_for_eight_tunnels() {
     let scenario = load("hub-and-spoke");
     assert_eq!(scenario.connections.len(), 8);
     let hub = scenario.topology.node_by_name("hub").unwrap();
-    assert!(scenario.connections.iter().all(|connection| connection.remote == hub));
+    let mut locals = scenario.connections.iter().filter(|connection| connection.is_local);
+    assert!(locals.all(|connection| connection.peer == Some(hub)));
     let labels: Vec<_> = scenario.connections().map(|(index, _)| scenario.connection_label(index)).collect();
     assert_eq!(labels[2], "branch/spoke-3--hub");
     let networks: Vec<_> = scenario.nodes.iter().map(|node| node.networks[0].to_string()).collect();
