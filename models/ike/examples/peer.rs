@@ -17,9 +17,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
-use ipseclab_ike::config::{
-    Child, Connection, ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT,
-};
+use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT};
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::{Endpoint, Event, Identity, TrafficSelectors};
 use rand_chacha::ChaCha20Rng;

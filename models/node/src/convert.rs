@@ -8,8 +8,8 @@ use ipseclab_ike::proposal::Esn;
 use ipseclab_ike::wire::{AddressRange as IkeRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{ChildSaEstablished, DirectionKeys, Outbound, PathChange, TrafficSelectors};
 use ipseclab_ipsec::{
-    AddressRange, DiscardReason, OutboundUse, Path, Lifetime, Mode, PolicyId, PortRange, SaPair, SaParameters, Selectors, Spi,
-    TrafficSelector, UdpEncap,
+    AddressRange, DiscardReason, Lifetime, Mode, OutboundUse, Path, PolicyId, PortRange, SaPair,
+    SaParameters, Selectors, Spi, TrafficSelector, UdpEncap,
 };
 use ipseclab_net::DropReason;
 

@@ -10,12 +10,9 @@ use std::sync::Arc;
 
 use ipseclab_crypto::{Crypto, Provider};
 use ipseclab_ike::config::{ConnectionId, EndpointConfig};
-use ipseclab_ike::{
-    Acquired, CloseReason, Endpoint, Event, IkeSaId, PathChange, Role, Transmit, UnknownSa,
-};
+use ipseclab_ike::{Acquired, CloseReason, Endpoint, Event, IkeSaId, PathChange, Role, Transmit, UnknownSa};
 use ipseclab_ipsec::{
-    ChildSaCounters, Engine, EngineConfig, Event as EngineEvent, Inbound, Outbound, PolicyId,
-    Spd, Spi,
+    ChildSaCounters, Engine, EngineConfig, Event as EngineEvent, Inbound, Outbound, PolicyId, Spd, Spi,
 };
 use ipseclab_net::{DropReason, Ipv4Net, Ipv4View, Packet, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
@@ -333,7 +330,8 @@ impl Host {
 
     fn acquire(&mut self, run: &mut Run<'_>, policy: PolicyId, selectors: &ipseclab_ipsec::Selectors) {
         let child = self.policies.child(policy);
-        let Some(child) = child.filter(|_| self.traps.get(policy.0 as usize).is_some_and(|trap| *trap)) else {
+        let Some(child) = child.filter(|_| self.traps.get(policy.0 as usize).is_some_and(|trap| *trap))
+        else {
             return self.give_up(run, policy, |_| DropReason::NoTunnel);
         };
         let (local, remote) = convert::packet_selectors(selectors);
@@ -416,7 +414,8 @@ impl Host {
         }
         let policy = self.policies.policy(child.child);
         let idle = self.inactivity.get(policy.0 as usize).copied().flatten();
-        let pair = convert::sa_pair(child, policy, idle).expect("an IPv4 endpoint agrees on IPv4 and on valid SPIs");
+        let pair =
+            convert::sa_pair(child, policy, idle).expect("an IPv4 endpoint agrees on IPv4 and on valid SPIs");
         self.engine
             .install(run.now, pair, convert::outbound_use(child.outbound))
             .expect("the endpoint draws each inbound SPI once");

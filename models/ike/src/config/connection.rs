@@ -105,7 +105,7 @@ pub enum Childless {
 /// What becomes of older IKE SAs between the same two identities (strongSwan's `unique`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unique {
-    /// They stay, unless the peer says that it has none (INITIAL_CONTACT).
+    /// They stay, unless the peer says that it has none (`INITIAL_CONTACT`).
     #[default]
     No,
     /// They stay, whatever the peer says.

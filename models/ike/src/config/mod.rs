@@ -75,4 +75,3 @@ impl EndpointConfig {
         (0..).zip(children).map(move |(place, child)| (ChildId { connection, place }, child))
     }
 }
-

@@ -25,7 +25,9 @@ impl Default for RetransmitPolicy {
 impl RetransmitPolicy {
     /// How long a request that nobody answers is kept up: all waits together.
     pub fn total(&self) -> Duration {
-        (0..=self.tries).filter_map(|sent| self.wait_after(sent)).fold(Duration::ZERO, Duration::saturating_add)
+        (0..=self.tries)
+            .filter_map(|sent| self.wait_after(sent))
+            .fold(Duration::ZERO, Duration::saturating_add)
     }
 
     /// How long to wait for an answer after transmission number `sent` (0: the first), or `None` when that one was

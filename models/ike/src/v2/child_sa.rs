@@ -203,8 +203,7 @@ pub(crate) fn answer_payloads(agreed: &Agreed) -> (Vec<Payload>, Vec<Payload>) {
     let answer = agreed.chosen.to_wire(agreed.chosen.number, &agreed.spi_in.to_be_bytes());
     let mut before: Vec<_> = transport_notify(agreed.mode).into_iter().collect();
     before.push(Payload::Sa(SaPayload { proposals: vec![answer] }));
-    let after =
-        vec![Payload::TsI(agreed.ts_remote.to_payload()), Payload::TsR(agreed.ts_local.to_payload())];
+    let after = vec![Payload::TsI(agreed.ts_remote.to_payload()), Payload::TsR(agreed.ts_local.to_payload())];
     (before, after)
 }
 

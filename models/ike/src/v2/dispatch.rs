@@ -45,10 +45,7 @@ impl IkeSa {
             State::Established(established) => {
                 established.deadline(&self.head, config.connection(established.connection))
             }
-            State::SaInitSent(_)
-            | State::AuthSent(_)
-            | State::Closing(_)
-            | State::Closed => None,
+            State::SaInitSent(_) | State::AuthSent(_) | State::Closing(_) | State::Closed => None,
         };
         [own, self.head.window.deadline()].into_iter().flatten().min()
     }
@@ -87,9 +84,7 @@ impl IkeSa {
             },
             (State::AuthSent(sent), ExchangeType::IkeAuth) => match open(sent.channel(), head, env, bytes) {
                 Ok(Opened::Message(message)) => (sent.handle_response(head, env, &message), Ok(())),
-                Ok(Opened::Broken(_)) => {
-                    (sent.handle_broken_response(head, env, header.message_id), Ok(()))
-                }
+                Ok(Opened::Broken(_)) => (sent.handle_broken_response(head, env, header.message_id), Ok(())),
                 Err(reason) => (State::AuthSent(sent), Err(reason)),
             },
             (State::Established(established), ExchangeType::Informational | ExchangeType::CreateChildSa) => {

@@ -98,10 +98,8 @@ impl Endpoint {
         if let Some(serving) = self.table.serving(connection) {
             return Some(serving.head.id);
         }
-        let childless = matches!(
-            self.config.connection(connection).childless,
-            Childless::Prefer | Childless::Force
-        );
+        let childless =
+            matches!(self.config.connection(connection).childless, Childless::Prefer | Childless::Force);
         let wishes = if childless { vec![] } else { self.first_wish(connection) };
         let id = self.start(now, connection, wishes, None);
         self.carry_out(now);
@@ -135,7 +133,9 @@ impl Endpoint {
             Some((id, Prospect::Refused)) => Acquired::Refused(id),
             Some((id, Prospect::Covered)) => Acquired::Covered(id),
             Some((id, Prospect::Asking)) => Acquired::InProgress(id),
-            Some((_, Prospect::Open)) => self.ask_for(now, wish).map_or(Acquired::Impossible, Acquired::InProgress),
+            Some((_, Prospect::Open)) => {
+                self.ask_for(now, wish).map_or(Acquired::Impossible, Acquired::InProgress)
+            }
             None => self.ask_for(now, wish).map_or(Acquired::Impossible, Acquired::Started),
         };
         self.carry_out(now);
@@ -207,12 +207,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// When there is no such IKE or Child SA, or too much waits for the peer already.
-    pub fn close_idle_child(
-        &mut self,
-        now: Duration,
-        ike_sa: IkeSaId,
-        spi_in: u32,
-    ) -> Result<(), UnknownSa> {
+    pub fn close_idle_child(&mut self, now: Duration, ike_sa: IkeSaId, spi_in: u32) -> Result<(), UnknownSa> {
         let last = matches!(self.table.established(ike_sa).ok_or(UnknownSa)?.children.as_slice(), [_]);
         self.close_child(now, ike_sa, spi_in)?;
         if last { self.terminate(now, ike_sa) } else { Ok(()) }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{ChildId, ConnectionId, Connection, DpdAction, CloseAction, Reauthentication};
+use crate::config::{ChildId, CloseAction, Connection, ConnectionId, DpdAction, Reauthentication};
 use crate::event::{CloseReason, Event, FailureReason, IkeSaId};
 use crate::identity::Identity;
 use crate::v2::channel::Channel;
@@ -47,24 +47,24 @@ enum Standing {
 /// When an IKE SA is renewed or ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Schedule {
-    pub(crate) rekey_at: Option<Duration>,
-    pub(crate) reauth_at: Option<Duration>,
-    pub(crate) expires_at: Option<Duration>,
+    pub(crate) rekey: Option<Duration>,
+    pub(crate) reauth: Option<Duration>,
+    pub(crate) end: Option<Duration>,
 }
 
 impl Schedule {
     /// The times of an IKE SA that begins now. A renewed one keeps the time of its reauthentication, since nobody has
     /// shown a secret in between.
-    pub(crate) fn begin(env: &mut Env<'_>, connection: ConnectionId, reauth_at: Option<Duration>) -> Self {
+    pub(crate) fn begin(env: &mut Env<'_>, connection: ConnectionId, reauth: Option<Duration>) -> Self {
         let renewal = env.config.connection(connection).renewal;
-        let rekey_at = env.renewal_at(renewal.rekey_time, renewal.rand_time);
-        let reauth_at = reauth_at.or_else(|| env.renewal_at(renewal.reauth_time, renewal.rand_time));
-        let soft = [rekey_at, reauth_at].into_iter().flatten().min();
-        Self { rekey_at, reauth_at, expires_at: soft.map(|soft| soft.saturating_add(renewal.over_time)) }
+        let rekey = env.renewal_at(renewal.rekey_time, renewal.rand_time);
+        let reauth = reauth.or_else(|| env.renewal_at(renewal.reauth_time, renewal.rand_time));
+        let soft = [rekey, reauth].into_iter().flatten().min();
+        Self { rekey, reauth, end: soft.map(|soft| soft.saturating_add(renewal.over_time)) }
     }
 
     fn next(&self) -> Option<Duration> {
-        [self.rekey_at, self.reauth_at, self.expires_at].into_iter().flatten().min()
+        [self.rekey, self.reauth, self.end].into_iter().flatten().min()
     }
 }
 
@@ -150,15 +150,15 @@ impl Established {
         if let Standing::Replaced(reason, until) = self.standing {
             return if until <= env.now { self.close(head, env, reason) } else { State::Established(self) };
         }
-        if due(self.schedule.expires_at) && !self.is_ending(head) {
+        if due(self.schedule.end) && !self.is_ending(head) {
             return self.expire(head, env);
         }
-        let (reauth, rekey) = (due(self.schedule.reauth_at), due(self.schedule.rekey_at));
+        let (reauth, rekey) = (due(self.schedule.reauth), due(self.schedule.rekey));
         if reauth {
-            self.schedule.reauth_at = None;
+            self.schedule.reauth = None;
             self.reauthenticate(head, env);
         } else if rekey {
-            self.schedule.rekey_at = None;
+            self.schedule.rekey = None;
             self.request(head, env, Request::RekeyIke);
         }
         self.renew_children(head, env);
@@ -288,7 +288,13 @@ impl Established {
     }
 
     /// Takes a Child SA out and tells the owner. The one that has taken its place may be used from now on.
-    pub(crate) fn remove_child(&mut self, head: &mut Head, env: &mut Env<'_>, spi_in: u32, reason: CloseReason) {
+    pub(crate) fn remove_child(
+        &mut self,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        spi_in: u32,
+        reason: CloseReason,
+    ) {
         let Some(place) = self.children.iter().position(|child| child.spi_in == spi_in) else { return };
         let child = self.children.remove(place);
         if let Phase::Rekeyed(successor) = child.phase {
@@ -349,7 +355,12 @@ impl Established {
     }
 
     /// Ends the IKE SA with all its Child SAs, and asks for what is to follow.
-    pub(crate) fn close(mut self: Box<Self>, head: &mut Head, env: &mut Env<'_>, reason: CloseReason) -> State {
+    pub(crate) fn close(
+        mut self: Box<Self>,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        reason: CloseReason,
+    ) -> State {
         let wishes = self.successors(env, reason);
         self.abandon_requests(head, env);
         for child in std::mem::take(&mut self.children) {
@@ -376,7 +387,9 @@ impl Established {
             }
             // Reauthentication has broken what it is to make again.
             CloseReason::Rekeyed => self.wishes_again(env, |_| true),
-            CloseReason::Local | CloseReason::Redundant | CloseReason::Expired | CloseReason::Replaced => vec![],
+            CloseReason::Local | CloseReason::Redundant | CloseReason::Expired | CloseReason::Replaced => {
+                vec![]
+            }
         }
     }
 

@@ -106,14 +106,14 @@ impl Env<'_> {
     pub(crate) fn renewal_at(&mut self, soft: Option<Duration>, rand: Duration) -> Option<Duration> {
         let soft = soft?;
         let early = self.draw_share(rand.min(soft));
-        Some(self.now.saturating_add(soft - early))
+        Some(self.now.saturating_add(soft.saturating_sub(early)))
     }
 
     /// When something that met a passing obstacle is tried again.
     pub(crate) fn retry_at(&mut self) -> Duration {
         let limits = self.config.limits;
         let early = self.draw_share(limits.retry_jitter.min(limits.retry_interval));
-        self.now.saturating_add(limits.retry_interval - early)
+        self.now.saturating_add(limits.retry_interval.saturating_sub(early))
     }
 }
 

@@ -59,7 +59,8 @@ impl IkeKeys {
         let integrity_len = chosen.integrity.map_or(0, ipseclab_crypto::Integrity::key_len);
         let encryption_len = chosen.encryption.key_material_len();
         let total = 3 * prf_len + 2 * integrity_len + 2 * encryption_len;
-        let stream = crypto.prf_plus(chosen.prf, skeyseed.expose(), &[nonce_i, nonce_r, &spi_i, &spi_r], total);
+        let stream =
+            crypto.prf_plus(chosen.prf, skeyseed.expose(), &[nonce_i, nonce_r, &spi_i, &spi_r], total);
         let mut cut = Cutter(stream.expose());
         Self {
             sk_d: cut.take(prf_len),
@@ -262,12 +263,8 @@ mod tests {
             esn: Esn::No,
         };
         let (nonce_i, nonce_r) = (vector.octets("nonce_i"), vector.octets("nonce_r"));
-        let sources = KeySources {
-            side: Role::Initiator,
-            nonce_i: &nonce_i,
-            nonce_r: &nonce_r,
-            shared_secret: None,
-        };
+        let sources =
+            KeySources { side: Role::Initiator, nonce_i: &nonce_i, nonce_r: &nonce_r, shared_secret: None };
         let child = keys.child_keys(&mut crypto, chosen(), &esp, sources);
         let (i, r) = (&child.from_initiator, &child.from_responder);
         let in_order =

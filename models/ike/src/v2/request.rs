@@ -3,7 +3,7 @@
 //! A [`Request`] says what is wanted; only when the window takes it, the exchange makes a message of it and a
 //! [`Pending`], which owns what the answer needs. So a request that time has overtaken costs nothing.
 
-use crate::event::CloseReason;
+use crate::event::{CloseReason, FailureReason};
 use crate::v2::child_sa::{Phase, Wish};
 use crate::v2::established::Established;
 use crate::v2::exchange::{create_child, informational, rekey_ike};
@@ -53,7 +53,10 @@ impl Request {
 
     /// Whether it goes to the IKE SA that takes the place of the one that it waits for.
     fn is_heritable(&self) -> bool {
-        matches!(self, Self::DeleteChild(_) | Self::DisownChild(_) | Self::CreateChild(_) | Self::RekeyChild(_))
+        matches!(
+            self,
+            Self::DeleteChild(_) | Self::DisownChild(_) | Self::CreateChild(_) | Self::RekeyChild(_)
+        )
     }
 }
 
@@ -78,7 +81,7 @@ impl Established {
             child.phase = Phase::Deleting(child.local_reason());
         }
         if last {
-            self.forget_wishes(head, env);
+            Self::forget_wishes(head, env);
         }
         head.waiting.push_back(request);
         self.send_next(head, env);
@@ -95,10 +98,10 @@ impl Established {
     }
 
     /// What only made sense with an IKE SA that lives on.
-    fn forget_wishes(&mut self, head: &mut Head, env: &mut Env<'_>) {
+    fn forget_wishes(head: &mut Head, env: &mut Env<'_>) {
         for request in std::mem::take(&mut head.waiting) {
             if let Request::CreateChild(wish) = request {
-                head.child_failed(env, &wish, crate::event::FailureReason::Terminated);
+                head.child_failed(env, &wish, FailureReason::Terminated);
             }
         }
     }
@@ -118,7 +121,10 @@ impl Established {
         let first = head.waiting.front()?;
         let alone = self.under_way.is_empty();
         let allowed = alone || !(first.is_exclusive() || self.under_way.values().any(Pending::is_exclusive));
-        if !allowed || !head.window.has_room() || self.is_replaced() && !matches!(first, Request::DeleteIke(_)) {
+        if !allowed
+            || !head.window.has_room()
+            || self.is_replaced() && !matches!(first, Request::DeleteIke(_))
+        {
             return None;
         }
         head.waiting.pop_front()
@@ -140,13 +146,19 @@ impl Established {
                 let delete = informational::delete_children(&[spi]);
                 Some(self.inform(head, env, &[delete], Pending::DeleteChild(spi)))
             }
-            Request::CreateChild(wish) => create_child::initiate(self, head, env, wish, None),
+            Request::CreateChild(wish) => Some(create_child::initiate(self, head, env, wish, None)),
             Request::RekeyChild(spi) => create_child::rekey(self, head, env, spi),
             Request::RekeyIke => Some(rekey_ike::initiate(self, head, env)),
         }
     }
 
-    fn inform(&mut self, head: &mut Head, env: &mut Env<'_>, payloads: &[Payload], pending: Pending) -> Pending {
+    fn inform(
+        &mut self,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        payloads: &[Payload],
+        pending: Pending,
+    ) -> Pending {
         head.send_protected_request(env, &mut self.channel, ExchangeType::Informational, payloads);
         pending
     }

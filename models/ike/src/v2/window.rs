@@ -187,11 +187,10 @@ impl Window {
         let number = id.as_u32();
         match self.answered.get(&number) {
             Some(answered) if answered.request_tail == tail => Arrival::Repeated(answered.response.again()),
-            Some(_) => Arrival::OutOfWindow,
             None if number.checked_sub(self.expected_request).is_some_and(|ahead| ahead < self.own_size) => {
                 Arrival::New
             }
-            None => Arrival::OutOfWindow,
+            _ => Arrival::OutOfWindow,
         }
     }
 
@@ -241,7 +240,11 @@ impl Outgoing {
 }
 
 /// Wraps the datagrams of a message for its path: port 4500 takes the non-ESP marker (RFC 3948 §2.2).
-pub(crate) fn transmits(ike_sa: Option<IkeSaId>, path: Path, message: Outgoing) -> impl Iterator<Item = Transmit> {
+pub(crate) fn transmits(
+    ike_sa: Option<IkeSaId>,
+    path: Path,
+    message: Outgoing,
+) -> impl Iterator<Item = Transmit> {
     let Outgoing { datagrams, info } = message;
     let total = u16::try_from(datagrams.len()).unwrap_or(u16::MAX);
     (1_u16..).zip(datagrams).map(move |(number, bytes)| {

@@ -9,7 +9,7 @@ use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{Acquired, CloseReason, Event, FailureReason, Identity};
 
-use crate::support::{A, B, Nat, LAN, OFFICE, Pair, Side, Verdict, net};
+use crate::support::{A, B, LAN, Nat, OFFICE, Pair, Side, Verdict, net};
 
 const FOUR_MESSAGES: [&str; 4] =
     ["IKE_SA_INIT 0 request", "IKE_SA_INIT 0 response", "IKE_AUTH 1 request", "IKE_AUTH 1 response"];
@@ -129,8 +129,9 @@ fn foreign_traffic_is_refused_and_the_ike_sa_stays() {
 
 #[test]
 fn a_child_without_common_proposal_is_refused_and_the_ike_sa_stays() {
-    let pair = Pair::with(|a, _| a.children[0].esp_proposals = vec![parse_esp_proposal("aes256-sha512").unwrap()])
-        .establish();
+    let pair =
+        Pair::with(|a, _| a.children[0].esp_proposals = vec![parse_esp_proposal("aes256-sha512").unwrap()])
+            .establish();
     assert_eq!(pair.a.failures(), [FailureReason::NoProposalChosen]);
     assert_eq!(pair.a.endpoint.established().count(), 1);
 }

@@ -205,8 +205,7 @@ fn a_packet_after_the_peer_has_deleted_the_child_asks_for_another_in_the_same_ik
     pair.a.receive(pair.now, (B, 500), 500, &request);
     assert_eq!(pair.a.count(|e| matches!(e, Event::ChildSaClosed { spi_in, .. } if *spi_in == spis[0])), 1);
     let selector = |side: &ipseclab_ike::TrafficSelectors| side.as_slice()[0].clone();
-    let acquired =
-        pair.a.endpoint.acquire(pair.now, LAN, selector(&net("10.1.0")), selector(&net("10.2.0")));
+    let acquired = pair.a.endpoint.acquire(pair.now, LAN, selector(&net("10.1.0")), selector(&net("10.2.0")));
     assert_eq!(acquired, Acquired::InProgress(old));
     pair.flush();
     pair.run_for(Duration::from_mins(1));
@@ -222,8 +221,7 @@ fn a_refused_child_is_not_asked_for_again() {
     let mut pair = Pair::with(|a, _| a.children[0].remote_ts = net("10.9.0")).establish();
     let (id, _) = pair.a.established();
     let selector = |side: &ipseclab_ike::TrafficSelectors| side.as_slice()[0].clone();
-    let acquired =
-        pair.a.endpoint.acquire(pair.now, LAN, selector(&net("10.1.0")), selector(&net("10.9.0")));
+    let acquired = pair.a.endpoint.acquire(pair.now, LAN, selector(&net("10.1.0")), selector(&net("10.9.0")));
     assert_eq!(acquired, Acquired::Refused(id));
 }
 
@@ -233,8 +231,7 @@ fn an_acquire_while_the_ike_sa_ends_starts_another() {
     let (id, _) = pair.a.established();
     pair.a.endpoint.terminate(pair.now, id).unwrap();
     let selector = |side: &ipseclab_ike::TrafficSelectors| side.as_slice()[0].clone();
-    let acquired =
-        pair.a.endpoint.acquire(pair.now, LAN, selector(&net("10.1.0")), selector(&net("10.2.0")));
+    let acquired = pair.a.endpoint.acquire(pair.now, LAN, selector(&net("10.1.0")), selector(&net("10.2.0")));
     assert!(matches!(acquired, Acquired::Started(new) if new != id), "{acquired:?}");
     pair.flush();
     pair.run_for(Duration::from_mins(1));

@@ -153,7 +153,9 @@ impl Sent {
         let child = match agreed {
             Some(Ok(agreed)) => Some(install_first(head, env, &init, agreed)),
             Some(Err(reason)) => {
-                first.iter().for_each(|(wish, _)| head.child_failed(env, wish, reason));
+                if let Some((wish, _)) = &first {
+                    head.child_failed(env, wish, reason);
+                }
                 None
             }
             None => None,
@@ -349,12 +351,8 @@ fn child_answer(agreed: Option<&Result<Agreed, (Option<ChildId>, FailureReason)>
 
 /// Installs the Child SA that came with the IKE SA.
 fn install_first(head: &Head, env: &mut Env<'_>, init: &SaInit, agreed: Agreed) -> ChildSa {
-    let sources = KeySources {
-        side: head.role,
-        nonce_i: &init.nonce_i,
-        nonce_r: &init.nonce_r,
-        shared_secret: None,
-    };
+    let sources =
+        KeySources { side: head.role, nonce_i: &init.nonce_i, nonce_r: &init.nonce_r, shared_secret: None };
     install(head, env, &init.channel, agreed, sources, Start::FRESH)
 }
 

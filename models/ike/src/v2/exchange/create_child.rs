@@ -96,7 +96,7 @@ pub(crate) fn initiate(
     env: &mut Env<'_>,
     wish: Wish,
     replaces: Option<u32>,
-) -> Option<Pending> {
+) -> Pending {
     let proposals = env.config.child(wish.child).esp_proposals.clone();
     let method = proposals.first().and_then(|proposal| proposal.key_exchange.first().copied());
     let sent = Sent {
@@ -109,14 +109,19 @@ pub(crate) fn initiate(
         rival: None,
         retries: 0,
     };
-    Some(sent.send(sa, head, env))
+    sent.send(sa, head, env)
 }
 
 /// Sends the request to renew the Child SA `spi_in`, if it is still one to be renewed.
-pub(crate) fn rekey(sa: &mut Established, head: &mut Head, env: &mut Env<'_>, spi_in: u32) -> Option<Pending> {
+pub(crate) fn rekey(
+    sa: &mut Established,
+    head: &mut Head,
+    env: &mut Env<'_>,
+    spi_in: u32,
+) -> Option<Pending> {
     let old = sa.child(spi_in).filter(|old| old.phase == Phase::Rekeying)?;
     let wish = Wish::whole(env.config, old.child);
-    initiate(sa, head, env, wish, Some(spi_in))
+    Some(initiate(sa, head, env, wish, Some(spi_in)))
 }
 
 impl Sent {
@@ -188,7 +193,8 @@ impl Sent {
             let refused = error_notify(&message.payloads).map(failure_of);
             return Err(refused.unwrap_or(FailureReason::InvalidSyntax));
         };
-        let chosen = proposal::verify_answer_esp(&self.proposals, sa).ok_or(FailureReason::NoProposalChosen)?;
+        let chosen =
+            proposal::verify_answer_esp(&self.proposals, sa).ok_or(FailureReason::NoProposalChosen)?;
         let secret = match (chosen.key_exchange, &self.key, parts.ke) {
             (None, ..) => None,
             (Some(method), Some(key), Some(ke)) if method == key.method => {
@@ -201,23 +207,24 @@ impl Sent {
             .map(|agreed| (agreed, secret))
     }
 
-    /// The request with another group in front; `None` when that was not offered, or asked for too often.
-    fn with_group(mut self, env: &mut Env<'_>, data: &[u8]) -> Result<Self, Self> {
+    /// Puts another group in front; false when that was not offered, or asked for too often.
+    fn change_group(&mut self, env: &mut Env<'_>, data: &[u8]) -> bool {
         let wanted = <[u8; 2]>::try_from(data).ok().map(u16::from_be_bytes);
         let wanted = wanted.and_then(KeyExchangeMethod::from_transform);
-        let offered = |proposal: &EspProposal| wanted.is_some_and(|group| proposal.key_exchange.contains(&group));
+        let offered =
+            |proposal: &EspProposal| wanted.is_some_and(|group| proposal.key_exchange.contains(&group));
         let place = self.proposals.iter().position(offered);
-        let (Some(method), Some(place)) = (wanted, place) else { return Err(self) };
+        let (Some(method), Some(place)) = (wanted, place) else { return false };
         self.retries += 1;
         if self.retries > env.config.limits.sa_init_retries {
-            return Err(self);
+            return false;
         }
         let mut proposal = self.proposals.remove(place);
         proposal.key_exchange.retain(|other| *other != method);
         proposal.key_exchange.insert(0, method);
         self.proposals.insert(0, proposal);
         self.key = Some(KeyPair::draw(env, method));
-        Ok(self)
+        true
     }
 }
 
@@ -226,22 +233,22 @@ pub(crate) fn handle_response(
     sa: &mut Established,
     head: &mut Head,
     env: &mut Env<'_>,
-    sent: Sent,
+    mut sent: Sent,
     message: &Message,
 ) {
     if let Some(group) = notify_data(message, NotifyType::InvalidKePayload) {
-        match sent.with_group(env, group) {
+        if sent.change_group(env, group) {
             // The answer has used its Message ID up, unlike in IKE_SA_INIT.
-            Ok(sent) => {
-                let id = head.window.next_id().as_u32();
-                let pending = sent.send(sa, head, env);
-                sa.under_way.insert(id, pending);
-            }
-            Err(sent) => refused(sa, head, env, &sent, FailureReason::InvalidKePayload),
+            let id = head.window.next_id().as_u32();
+            let pending = sent.send(sa, head, env);
+            sa.under_way.insert(id, pending);
+        } else {
+            refused(sa, head, env, &sent, FailureReason::InvalidKePayload);
         }
         return;
     }
-    let Some((parts, nonce)) = Parts::of(message).and_then(|parts| parts.nonce.map(|nonce| (parts, nonce))) else {
+    let Some((parts, nonce)) = Parts::of(message).and_then(|parts| parts.nonce.map(|nonce| (parts, nonce)))
+    else {
         let reason = error_notify(&message.payloads).map_or(FailureReason::InvalidSyntax, failure_of);
         refused(sa, head, env, &sent, reason);
         return;
@@ -269,12 +276,8 @@ fn accept(
 ) {
     let lost = sent.rival.as_ref().is_some_and(|rival| *sent.lowest_nonce(nonce_r) < *rival.lowest_nonce);
     let outbound = if lost { Outbound::Later } else { Outbound::Now };
-    let sources = KeySources {
-        side: Role::Initiator,
-        nonce_i: &sent.nonce,
-        nonce_r,
-        shared_secret: secret.as_ref(),
-    };
+    let sources =
+        KeySources { side: Role::Initiator, nonce_i: &sent.nonce, nonce_r, shared_secret: secret.as_ref() };
     let start = Start { replaces: sent.replaces, outbound };
     let child = install(head, env, &sa.channel, agreed, sources, start);
     sa.children.push(child);
@@ -403,7 +406,8 @@ fn answer(
     };
     let id = match old {
         Some((_, child)) => child,
-        None => child_sa::matching_child(env.config, sa.connection, &parts.child).ok_or_else(|| refuse(NotifyType::TsUnacceptable))?,
+        None => child_sa::matching_child(env.config, sa.connection, &parts.child)
+            .ok_or_else(|| refuse(NotifyType::TsUnacceptable))?,
     };
     let config = env.config;
     let child = config.child(id);

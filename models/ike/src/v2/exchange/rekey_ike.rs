@@ -93,26 +93,25 @@ impl Sent {
         let spi = self.spi_i.as_u64().to_be_bytes();
         let numbered = self.proposals.iter().zip(1_u8..);
         let proposals = numbered.map(|(proposal, number)| proposal.to_wire(number, &spi)).collect();
-        let payloads =
-            [Payload::Sa(SaPayload { proposals }), nonce_payload(&self.nonce), self.key.payload()];
+        let payloads = [Payload::Sa(SaPayload { proposals }), nonce_payload(&self.nonce), self.key.payload()];
         head.send_protected_request(env, &mut sa.channel, ExchangeType::CreateChildSa, &payloads);
         Pending::RekeyIke(Box::new(self))
     }
 
-    /// The request with another group; an error when that was not offered, or asked for too often.
-    fn with_group(mut self, env: &mut Env<'_>, data: &[u8]) -> Result<Self, Self> {
+    /// Takes another group; false when that was not offered, or asked for too often.
+    fn change_group(&mut self, env: &mut Env<'_>, data: &[u8]) -> bool {
         let wanted = <[u8; 2]>::try_from(data).ok().map(u16::from_be_bytes);
         let wanted = wanted.and_then(KeyExchangeMethod::from_transform);
         let offered = |method: &KeyExchangeMethod| {
             self.proposals.iter().any(|proposal| proposal.key_exchange.contains(method))
         };
-        let Some(method) = wanted.filter(offered) else { return Err(self) };
+        let Some(method) = wanted.filter(offered) else { return false };
         self.retries += 1;
         if self.retries > env.config.limits.sa_init_retries {
-            return Err(self);
+            return false;
         }
         self.key = KeyPair::draw(env, method);
-        Ok(self)
+        true
     }
 
     /// Checks the answer.
@@ -132,17 +131,17 @@ pub(crate) fn handle_response(
     sa: &mut Established,
     head: &mut Head,
     env: &mut Env<'_>,
-    sent: Sent,
+    mut sent: Sent,
     message: &Message,
 ) {
     if let Some(group) = notify_data(message, NotifyType::InvalidKePayload) {
-        match sent.with_group(env, group) {
-            Ok(sent) => {
-                let id = head.window.next_id().as_u32();
-                let pending = sent.send(sa, head, env);
-                sa.under_way.insert(id, pending);
-            }
-            Err(sent) => refused(sa, head, env, &sent, FailureReason::InvalidKePayload),
+        if sent.change_group(env, group) {
+            // The answer has used its Message ID up, unlike in IKE_SA_INIT.
+            let id = head.window.next_id().as_u32();
+            let pending = sent.send(sa, head, env);
+            sa.under_way.insert(id, pending);
+        } else {
+            refused(sa, head, env, &sent, FailureReason::InvalidKePayload);
         }
         return;
     }
@@ -178,7 +177,7 @@ fn refused(sa: &mut Established, head: &mut Head, env: &mut Env<'_>, sent: &Sent
         return sa.bequeath(head, env, heir);
     }
     env.events.push_back(Event::RekeyFailed { ike_sa: head.id, spi_in: None, reason });
-    sa.schedule.rekey_at = Some(env.retry_at());
+    sa.schedule.rekey = Some(env.retry_at());
 }
 
 /// Handles a request of the peer.
@@ -250,7 +249,7 @@ fn build(sa: &Established, old: &Head, env: &mut Env<'_>, fresh: &Fresh) -> IkeS
     head.window = Window::sized(own, peer);
     announce(sa, &head, env, old.id, (fresh.chosen, &keys));
     let channel = Channel::new(env.crypto, env.random, fresh.role, fresh.chosen, keys);
-    let schedule = Schedule::begin(env, sa.connection, sa.schedule.reauth_at);
+    let schedule = Schedule::begin(env, sa.connection, sa.schedule.reauth);
     let mut new = Established::new(env, (sa.connection, sa.peer_id.clone()), channel, schedule);
     new.refused.clone_from(&sa.refused);
     // Should it never inherit anything, because the peer's own stays and its Delete is lost, it is forgotten.

@@ -194,7 +194,9 @@ impl Sent {
         let method = <[u8; 2]>::try_from(group).ok().map(u16::from_be_bytes);
         match method.and_then(KeyExchangeMethod::from_transform) {
             Some(method) if method == self.method => Demand::Dropped(DropReason::Unexpected),
-            Some(method) if self.change_group(env, method) => Demand::Followed(FailureReason::InvalidKePayload),
+            Some(method) if self.change_group(env, method) => {
+                Demand::Followed(FailureReason::InvalidKePayload)
+            }
             Some(_) | None => Demand::Refused(FailureReason::InvalidKePayload),
         }
     }
