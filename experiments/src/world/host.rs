@@ -227,7 +227,7 @@ fn policies(scenario: &CheckedScenario, connections: &[&scenario::Connection], n
     Spd::new(entries, DefaultAction::Bypass)
 }
 
-fn identity(identity: &scenario::Identity) -> Identity {
+pub(super) fn identity(identity: &scenario::Identity) -> Identity {
     match identity {
         scenario::Identity::Address(address) => Identity::Address((*address).into()),
         scenario::Identity::Fqdn(name) => Identity::Fqdn(name.clone()),

@@ -7,6 +7,7 @@
 //!
 //! Model: the wire between a node and its NAT has no delay, no loss and no limit of rate.
 
+pub mod credentials;
 mod flows;
 mod host;
 mod links;

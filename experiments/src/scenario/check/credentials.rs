@@ -193,10 +193,12 @@ impl Checker<'_> {
         Some(self.credentials.certificates.len() - 1)
     }
 
-    /// Whom a side trusts: the named ones, or every authority of the scenario.
+    /// Whom a side trusts: the named ones, or every root of the scenario.
     pub(super) fn trust(&mut self, names: Option<&[String]>, path: &KeyPath) -> Vec<CaTrust> {
         let Some(names) = names else {
-            return (0..self.credentials.authorities.len()).map(CaTrust::Authority).collect();
+            let authorities = self.credentials.authorities.iter().enumerate();
+            let roots = authorities.filter(|(_, authority)| authority.issuer.is_none());
+            return roots.map(|(place, _)| CaTrust::Authority(place)).collect();
         };
         let trusted = names.iter().enumerate().filter_map(|(index, name)| {
             let known = self.credentials.authorities.iter().position(|authority| authority.name == *name);

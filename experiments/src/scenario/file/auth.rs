@@ -28,7 +28,7 @@ pub struct AuthFile {
     #[schemars(length(min = 1, max = 8))]
     pub remote_certs: Option<Vec<String>>,
     /// The authorities that both trust, each by its name in `[authorities]` or a path to a .pem file beside this one.
-    /// Default: all authorities of the scenario.
+    /// Default: all roots among the authorities of the scenario.
     #[schemars(length(min = 1, max = 16))]
     pub cacerts: Option<Vec<String>>,
     /// The authorities that the remote node trusts in their place. Default: the same ones.
