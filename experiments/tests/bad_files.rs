@@ -192,6 +192,13 @@ const CASES: &[Case] = &[
         "[certificates.\"a.pem\"]\nauthority = \"lab\"\nsubject = \"CN=a\"\nkey = \"ed25519\"\n",
     ),
     ("subject-malformed", "", "[authorities.a]\nsubject = \"C=CH, lab\"\nkey = \"rsa-2048\"\n"),
+    (
+        "alternative-name-of-no-kind",
+        "",
+        "[authorities.a]\nsubject = \"CN=a\"\nkey = \"ed25519\"\n[certificates.\"b.pem\"]\nauthority = \"a\"\n\
+         subject = \"CN=b\"\nkey = \"ed25519\"\nsan = [\"b.example\", \"CN=b\"]\n",
+    ),
+    ("authority-file-of-nothing", "psk = \"secret\"", "psk = \"secret\", cacerts = [\"nothing.pem\"]"),
     ("key-too-small", "", "[authorities.a]\nsubject = \"CN=a\"\nkey = \"rsa-1024\"\n"),
     ("valid-at-no-time", "", "[authorities.a]\nsubject = \"CN=a\"\nkey = \"ed25519\"\nnot_after = \"-2d\"\n"),
     (
@@ -506,7 +513,10 @@ fn every_answer_on_file_belongs_to_a_case() {
         let known = known || SET_CASES.iter().any(|case| case.0 == name);
         let known = known || COMBINED_CASES.iter().any(|case| case.0 == name);
         assert!(
-            known || path.extension().is_some_and(|end| end == "toml" || end == "graphml" || end == "conf"),
+            known
+                || path
+                    .extension()
+                    .is_some_and(|end| ["toml", "graphml", "conf", "pem"].iter().any(|known| end == *known)),
             "{name} is left over"
         );
     }

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
+use ipseclab_crypto::PrivateKey;
+use ipseclab_ike::Identity as IkeIdentity;
+use ipseclab_ike::credential::{Certificate as X509, DistinguishedName, OwnCertificate};
+
 use super::Checker;
 use crate::document::{Finding, KeyPath, list};
 use crate::scenario::checked::{Authority, CaTrust, Certificate, CertificateSource, Pool};
@@ -92,6 +96,7 @@ impl Checker<'_> {
     fn certificate(&mut self, name: &str, file: &CertificateFile) {
         let path = KeyPath::root().key("certificates").key(name);
         self.check_distinguished_name(&file.subject, &path.key("subject"));
+        self.check_alternative_names(file.san.as_deref().unwrap_or_default(), &path.key("san"));
         let authority = self.authority_named(&file.authority, &path.key("authority"));
         let (not_before, not_after) = self.validity((file.not_before, file.not_after), YEAR, &path);
         let Some(authority) = authority else { return };
@@ -127,21 +132,25 @@ impl Checker<'_> {
 
     /// `C=CH, O=Lab, CN=a.example`: attributes with values, at least one.
     fn check_distinguished_name(&mut self, subject: &str, path: &KeyPath) {
-        let attribute = |part: &str| {
-            part.split_once('=').is_some_and(|(kind, value)| {
-                !value.trim().is_empty() && KNOWN_ATTRIBUTES.contains(&kind.trim())
-            })
-        };
-        let wrong = subject.split(',').find(|part| !attribute(part));
-        if let Some(part) = wrong {
+        if let Err(error) = DistinguishedName::parse(subject) {
             let finding = Finding::new(format!("`{path}` is no distinguished name"))
-                .help("such as \"C=CH, O=Lab, CN=a.example\"")
-                .help(format!("attributes: {}", KNOWN_ATTRIBUTES.join(", ")));
-            self.blame(
-                path,
-                format!("`{}` is no attribute with a value", part.trim().escape_debug()),
-                finding,
-            );
+                .help("such as \"C=CH, O=Lab, CN=a.example\"");
+            self.blame(path, error.to_string(), finding);
+        }
+    }
+
+    /// Names that a certificate can hold besides its subject.
+    fn check_alternative_names(&mut self, names: &[String], path: &KeyPath) {
+        let fits = |name: &str| {
+            matches!(
+                IkeIdentity::parse(name),
+                IkeIdentity::Address(_) | IkeIdentity::Fqdn(_) | IkeIdentity::Email(_)
+            )
+        };
+        for (index, name) in names.iter().enumerate().filter(|(_, name)| !fits(name) || name.is_empty()) {
+            let finding = Finding::new(format!("`{}` cannot stand in a certificate", name.escape_debug()))
+                .help("a domain name, an address, or user@domain");
+            self.blame(&path.index(index), "no such name", finding);
         }
     }
 
@@ -186,7 +195,7 @@ impl Checker<'_> {
         if known.is_some() || self.file.certificates.contains_key(name) {
             return known;
         }
-        let pem = self.pem_file(name, path, "certificates", "PRIVATE KEY-----")?;
+        let pem = self.pem_file(name, path, "certificates", own_certificate)?;
         self.credentials
             .certificates
             .push(Certificate { name: name.to_owned(), source: CertificateSource::File { pem } });
@@ -206,7 +215,7 @@ impl Checker<'_> {
                 Some(place) => Some(CaTrust::Authority(place)),
                 None if self.file.authorities.contains_key(name) => None,
                 None => self
-                    .pem_file(name, &path.index(index), "authorities", "CERTIFICATE-----")
+                    .pem_file(name, &path.index(index), "authorities", authority_certificates)
                     .map(CaTrust::File),
             }
         });
@@ -214,7 +223,13 @@ impl Checker<'_> {
     }
 
     /// The text of a .pem file beside the scenario; any other name is one that the scenario should make.
-    fn pem_file(&mut self, name: &str, path: &KeyPath, section: &str, marker: &str) -> Option<String> {
+    fn pem_file(
+        &mut self,
+        name: &str,
+        path: &KeyPath,
+        section: &str,
+        check: fn(&str) -> Result<(), String>,
+    ) -> Option<String> {
         let is_file = self.folder.is_some_and(|folder| folder.join(name).is_file());
         if !is_file || Path::new(name).extension().is_none_or(|end| end != "pem") {
             let certificates = self.file.certificates.keys();
@@ -230,13 +245,13 @@ impl Checker<'_> {
             return None;
         }
         let (_, pem) = self.read_file(name, path)?;
-        if !pem.contains("-----BEGIN CERTIFICATE-----") || !pem.contains(marker) {
+        if let Err(reason) = check(&pem) {
             let finding = Finding::new(format!("`{name}` does not hold what is needed"))
                 .help(
                     "a .pem file of a node holds its certificate, those that lead to it, and its private key",
                 )
                 .help("a .pem file of an authority holds its certificate");
-            self.blame(path, "a certificate or its key is missing", finding);
+            self.blame(path, reason, finding);
             return None;
         }
         Some(pem)
@@ -282,9 +297,19 @@ impl Checker<'_> {
     }
 }
 
-/// Attributes of distinguished names that strongSwan writes with these short names.
-const KNOWN_ATTRIBUTES: [&str; 11] =
-    ["C", "ST", "L", "O", "OU", "CN", "DC", "UID", "SN", "serialNumber", "E"];
+/// A certificate with its own key.
+fn own_certificate(pem: &str) -> Result<(), String> {
+    let certificates = X509::from_pem(pem).map_err(|error| error.to_string())?;
+    let key = PrivateKey::from_pem(pem).map_err(|error| error.to_string())?;
+    let own = certificates.into_iter().next().ok_or_else(|| "it holds no certificate".to_owned())?;
+    OwnCertificate::new(own, key).map(drop).map_err(|error| error.to_string())
+}
+
+/// At least one certificate.
+fn authority_certificates(pem: &str) -> Result<(), String> {
+    let certificates = X509::from_pem(pem).map_err(|error| error.to_string())?;
+    if certificates.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(()) }
+}
 
 /// The first and last address of a network or a range.
 pub(super) fn address_range(text: &str) -> Option<(IpAddr, IpAddr)> {
