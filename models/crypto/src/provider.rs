@@ -14,6 +14,13 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
     /// `prf(key, parts[0] | parts[1] | …)`; the result has the length of the PRF's output.
     fn prf(&self, prf: Prf, key: &[u8], parts: &[&[u8]]) -> Secret;
 
+    /// prf+ of RFC 7296 §2.13: the first `len` octets of `T1 | T2 | …`, where `Tn = prf(key, Tn-1 | seed | n)` and the seed
+    /// is the concatenated parts.
+    ///
+    /// # Panics
+    /// When more than 255 blocks are asked for.
+    fn prf_plus(&self, prf: Prf, key: &[u8], seed: &[&[u8]], len: usize) -> Secret;
+
     /// The digest of the concatenated parts.
     fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Vec<u8>;
 

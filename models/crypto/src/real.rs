@@ -42,6 +42,10 @@ impl Provider for RealProvider {
         Secret::new(digest::MacKey::new(prf, key).sign(parts).as_ref())
     }
 
+    fn prf_plus(&self, prf: Prf, key: &[u8], seed: &[&[u8]], len: usize) -> Secret {
+        Secret::new(digest::MacKey::new(prf, key).expand(prf.output_len(), seed, len))
+    }
+
     fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
         digest::hash(hash, parts)
     }

@@ -45,26 +45,17 @@ impl Crypto {
         self.provider.prf(prf, key, parts)
     }
 
-    /// prf+ of RFC 7296 §2.13: `len` octets of key stream.
+    /// See [`Provider::prf_plus`]; counted as the PRF calls that it consists of.
     ///
     /// # Panics
     /// When more than 255 blocks are asked for.
     pub fn prf_plus(&mut self, prf: Prf, key: &[u8], seed: &[&[u8]], len: usize) -> Secret {
-        let mut out = Vec::with_capacity(len);
-        let mut block = Secret::new([]);
-        let mut counter = 0_u8;
-        while out.len() < len {
-            counter = counter.checked_add(1).expect("prf+ gives at most 255 blocks");
-            let tag = [counter];
-            let mut parts = vec![block.expose()];
-            parts.extend_from_slice(seed);
-            parts.push(&tag);
-            let next = self.prf(prf, key, &parts);
-            out.extend_from_slice(next.expose());
-            block = next;
+        let first = total_len(seed) + 1;
+        let lens = std::iter::once(first).chain(std::iter::repeat(prf.output_len() + first));
+        for octets in lens.take(len.div_ceil(prf.output_len())) {
+            self.meter.record(Operation::Prf(prf), octets);
         }
-        out.truncate(len);
-        Secret::new(out)
+        self.provider.prf_plus(prf, key, seed, len)
     }
 
     /// See [`Provider::hash`].
