@@ -37,12 +37,6 @@ fn main() {
         let stats = region.change();
         let held = stats.bytes_allocated - stats.bytes_deallocated;
         let count = gateway.ike_sa_count();
-        eprintln!(
-            "{} allocations, {} reallocations, {} bytes each",
-            stats.allocations / count,
-            stats.reallocations / count,
-            stats.bytes_allocated / count
-        );
         println!("{count:>8} {:>12.1} {:>16}", (busy / STEP).as_secs_f64() * 1e6, held / count);
     }
     assert_eq!(gateway.established().count(), (STEP * STEPS) as usize, "all of them are up");
