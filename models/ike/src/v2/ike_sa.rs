@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use ipseclab_crypto::{Crypto, KeyExchangeMethod, Purpose, RandomSource, Secret};
+use ipseclab_crypto::{Crypto, ExchangeKey, KeyExchangeMethod, Purpose, RandomSource, Secret};
 
 use crate::config::{ConnectionId, EndpointConfig, RetransmitPolicy};
 use crate::event::{Event, FailureReason, IkeSaId, MessageInfo, Transmit};
@@ -85,9 +85,10 @@ impl Env<'_> {
     }
 
     /// A fresh key pair for `method`.
-    pub(crate) fn draw_key_pair(&mut self, method: KeyExchangeMethod) -> (Secret, Vec<u8>) {
+    pub(crate) fn draw_key_pair(&mut self, method: KeyExchangeMethod) -> (ExchangeKey, Vec<u8>) {
         let private = Secret::new(self.draw(Purpose::KeyExchange, method.private_len()));
-        let public_value = self.crypto.public_value(method, &private);
+        let private = self.crypto.exchange_key(method, &private);
+        let public_value = private.public_value(self.crypto);
         (private, public_value)
     }
 

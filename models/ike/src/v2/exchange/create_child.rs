@@ -15,7 +15,7 @@
 //! The answerer of a renewal sends on the old Child SA until the requester deletes it: it cannot know before whether
 //! its answer has arrived (§2.8).
 
-use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
+use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Purpose, Secret};
 
 use crate::config::ChildId;
 use crate::event::{CloseReason, Event, FailureReason, Outbound};
@@ -51,7 +51,7 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct KeyPair {
     pub(crate) method: KeyExchangeMethod,
-    pub(crate) private: Secret,
+    pub(crate) private: ExchangeKey,
     pub(crate) public_value: Vec<u8>,
 }
 
@@ -84,7 +84,7 @@ impl KeyPair {
     /// The shared secret with the peer's half; `None` when that is of another group or invalid.
     pub(crate) fn agree(&self, env: &mut Env<'_>, peer: &KePayload) -> Option<Secret> {
         let fits = peer.method == self.method.transform_id();
-        let secret = env.crypto.shared_secret(self.method, &self.private, &peer.public_value);
+        let secret = self.private.shared_secret(env.crypto, &peer.public_value);
         secret.ok().filter(|_| fits)
     }
 }

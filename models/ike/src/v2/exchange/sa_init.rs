@@ -13,7 +13,7 @@
 //! Model: the initiator believes unauthenticated refusals at once, as strongSwan does; RFC 7296 §2.21.1 would rather
 //! have it go on for a while, in case somebody forged them.
 
-use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
+use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Purpose, Secret};
 
 use crate::config::{ChildId, Connection, ConnectionId, NAT_T_PORT};
 use crate::event::{DropReason, Event, FailureReason, IkeSaId, IkeSaKeys};
@@ -53,7 +53,7 @@ pub(crate) struct Sent {
     /// In the order of the last request.
     proposals: Vec<IkeProposal>,
     method: KeyExchangeMethod,
-    private: Secret,
+    private: ExchangeKey,
     public_value: Vec<u8>,
     nonce: Vec<u8>,
     cookie: Option<Vec<u8>>,
@@ -238,7 +238,7 @@ impl Sent {
             return head.fail(env, connection, FailureReason::NoProposalChosen);
         };
         let same_group = essentials.ke.method == self.method.transform_id();
-        let secret = env.crypto.shared_secret(self.method, &self.private, &essentials.ke.public_value);
+        let secret = self.private.shared_secret(env.crypto, &essentials.ke.public_value);
         let (true, Ok(secret)) = (same_group, secret) else {
             return head.fail(env, connection, FailureReason::InvalidSyntax);
         };
@@ -290,7 +290,7 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
         return refuse(NotifyType::InvalidKePayload, method.transform_id().to_be_bytes().to_vec());
     }
     let (private, public_value) = env.draw_key_pair(method);
-    let Ok(secret) = env.crypto.shared_secret(method, &private, &essentials.ke.public_value) else {
+    let Ok(secret) = private.shared_secret(env.crypto, &essentials.ke.public_value) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
     let nonce_i = essentials.nonce.as_bytes().to_vec();
