@@ -11,6 +11,8 @@ mod retransmit;
 
 use core::net::IpAddr;
 
+use crate::profile::Profile;
+
 pub use child::{Child, CloseAction, DpdAction, Lifetime, Mode, Volume};
 pub use connection::{Childless, Connection, Fragmentation, Reauthentication, Renewal, Unique};
 pub use limits::Limits;
@@ -30,6 +32,8 @@ pub struct EndpointConfig {
     pub connections: Vec<Connection>,
     /// Bounds on what peers can make this endpoint keep.
     pub limits: Limits,
+    /// Whose habits it has; the defaults in it are for whoever builds this configuration.
+    pub profile: Profile,
     /// Whether transmitted messages carry their payload list, for ladders and logs.
     pub trace: bool,
 }
@@ -50,7 +54,13 @@ pub struct ChildId {
 impl EndpointConfig {
     /// A configuration with default limits.
     pub fn new(local_address: IpAddr, connections: Vec<Connection>) -> Self {
-        Self { local_address, connections, limits: Limits::default(), trace: false }
+        Self {
+            local_address,
+            connections,
+            limits: Limits::default(),
+            profile: Profile::default(),
+            trace: false,
+        }
     }
 
     /// The connection with this number.

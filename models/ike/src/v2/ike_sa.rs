@@ -48,6 +48,11 @@ impl Env<'_> {
         octets
     }
 
+    /// A nonce of ours, as long as the profile has them.
+    pub(crate) fn draw_nonce(&mut self) -> Vec<u8> {
+        self.draw(Purpose::Nonce, self.config.profile.defaults.nonce_len.octets())
+    }
+
     /// Until when an IKE SA that ends now repeats its last response.
     pub(crate) fn linger_until(&self) -> Duration {
         self.now.saturating_add(self.config.limits.half_open_timeout)
@@ -137,6 +142,8 @@ pub(crate) struct Head {
     pub(crate) retransmit: RetransmitPolicy,
     /// Requests of ours that wait for the window, or for the IKE SA to be established.
     pub(crate) waiting: VecDeque<Request>,
+    /// What the peer announced in `IKE_SA_INIT`.
+    pub(crate) heard: Vec<NotifyType>,
     /// The inbound SPIs under which the endpoint's index has the Child SAs of this IKE SA.
     pub(crate) indexed_spis: Vec<u32>,
 }
@@ -193,6 +200,7 @@ impl Head {
             window: Window::default(),
             retransmit: RetransmitPolicy::default(),
             waiting: VecDeque::new(),
+            heard: vec![],
             indexed_spis: vec![],
         }
     }
@@ -240,6 +248,7 @@ impl Head {
         payloads: &[Payload],
     ) {
         let header = self.request_header(exchange);
+        let payloads = &*env.config.profile.messages.arrange(&header, payloads, &self.heard);
         let bytes = channel.seal(env.crypto, env.random, &header, payloads);
         let info = describe(env.config, &header, payloads, true);
         self.send_request(env, Outgoing::whole(bytes, info));
@@ -254,6 +263,7 @@ impl Head {
         payloads: &[Payload],
     ) {
         let header = self.response_header(request.exchange, request.message_id);
+        let payloads = &*env.config.profile.messages.arrange(&header, payloads, &self.heard);
         let bytes = channel.seal(env.crypto, env.random, &header, payloads);
         let info = describe(env.config, &header, payloads, true);
         self.send_response(env, Outgoing::whole(bytes, info));

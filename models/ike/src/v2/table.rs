@@ -253,13 +253,11 @@ mod tests {
     use core::net::Ipv4Addr;
 
     use super::*;
-    use crate::config::Limits;
     use crate::v2::ike_sa::{Head, Received};
     use crate::v2::window::{Path, Tail};
 
     fn config() -> EndpointConfig {
-        let (local_address, limits) = (Ipv4Addr::LOCALHOST.into(), Limits::default());
-        EndpointConfig { local_address, connections: vec![], limits, trace: false }
+        EndpointConfig::new(Ipv4Addr::LOCALHOST.into(), vec![])
     }
 
     fn remote() -> SocketAddr {
