@@ -1,7 +1,7 @@
 //! Hosts: endpoint, policies and traps of one node.
 
-use ipseclab_crypto::Secret;
 use ipseclab_ike::config::{Child, Connection, EndpointConfig, Mode as IkeMode, RetransmitPolicy};
+use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector};
@@ -29,6 +29,7 @@ pub(super) fn config(
     let sides: Vec<_> = indices.iter().map(|index| Side::of(scenario, *index, node)).collect();
     let ike = EndpointConfig {
         trace: observe.steps,
+        credentials: credentials(&sides),
         ..EndpointConfig::new(
             settings.nat.map_or(settings.address, |nat| nat.inside).into(),
             sides.iter().map(Side::connection).collect(),
@@ -52,6 +53,16 @@ struct Side<'a> {
     is_local: bool,
 }
 
+/// The pre-shared keys of a node's connections.
+fn credentials(sides: &[Side<'_>]) -> Credentials {
+    let mut credentials = Credentials::default();
+    for side in sides {
+        let (psk, _) = side.turn(&side.connection.psk, &side.connection.remote_psk);
+        credentials.add_psk(<[Identity; 2]>::from(side.identities()), psk.as_slice());
+    }
+    credentials
+}
+
 impl<'a> Side<'a> {
     fn of(scenario: &'a CheckedScenario, index: ConnectionIndex, node: NodeIndex) -> Self {
         let connection = &scenario.connections[index.index()];
@@ -64,15 +75,19 @@ impl<'a> Side<'a> {
         if self.is_local { (local, remote) } else { (remote, local) }
     }
 
+    /// Our identity and the peer's.
+    fn identities(&self) -> (Identity, Identity) {
+        let (local, remote) = self.turn(&self.connection.local_id, &self.connection.remote_id);
+        (identity(local), identity(remote))
+    }
+
     fn connection(&self) -> Connection {
         let written = self.connection;
         let (_, peer) = self.turn(written.local, written.remote);
         let peer = &self.scenario.nodes[peer.index()];
-        let (local_id, remote_id) = self.turn(&written.local_id, &written.remote_id);
-        let (psk, _) = self.turn(&written.psk, &written.remote_psk);
+        let (local_id, remote_id) = self.identities();
         let (proposals, _) = self.turn(&written.proposals, &written.remote_proposals);
-        let (local_id, remote_id) = (identity(local_id), identity(remote_id));
-        let mut connection = Connection::new(&written.name, local_id, remote_id, Secret::new(psk.as_slice()));
+        let mut connection = Connection::new(&written.name, local_id, remote_id);
         // Whoever is behind a NAT shows up with an address and port that nobody knows beforehand.
         connection.remote_address = peer.nat.is_none().then_some(peer.address.into());
         connection.proposals.clone_from(proposals);

@@ -244,7 +244,10 @@ impl IkeSa {
             request: (head.role == Role::Responder).then_some((head.first_remote, head.spi_i)),
             connection: self.connection(),
             deadline: self.deadline(config),
-            half_open: matches!(self.state, State::HalfOpen(_) | State::Refused(_)),
+            half_open: matches!(
+                self.state,
+                State::HalfOpen(_) | State::Authenticating(_) | State::Refused(_)
+            ),
         }
     }
 }
@@ -260,7 +263,7 @@ mod tests {
 
     fn config() -> EndpointConfig {
         let (local_address, limits) = (Ipv4Addr::LOCALHOST.into(), Limits::default());
-        EndpointConfig { local_address, connections: vec![], limits, trace: false }
+        EndpointConfig { limits, ..EndpointConfig::new(local_address, vec![]) }
     }
 
     fn remote() -> SocketAddr {
