@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! initiator                                             responder
-//! HDR, [N(COOKIE)], SAi1, KEi, Ni, N(NATD_S), N(NATD_D)  ──►
-//!                                       ◄──  HDR, SAr1, KEr, Nr, N(NATD_S), N(NATD_D)
+//! HDR, [N(COOKIE)], SAi1, KEi, Ni, N(NATD_S), N(NATD_D), N(SIGNATURE_HASH_ALGORITHMS)  ──►
+//!          ◄──  HDR, SAr1, KEr, Nr, N(NATD_S), N(NATD_D), [CERTREQ], N(SIGNATURE_HASH_ALGORITHMS)
 //!                                   or  ◄──  HDR, N(INVALID_KE_PAYLOAD | COOKIE | NO_PROPOSAL_CHOSEN)
 //! ```
 //!
@@ -16,6 +16,8 @@
 use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
 use crate::config::{ChildId, Connection, ConnectionId, NAT_T_PORT};
+use crate::credential::KeyHash;
+use crate::credential::auth_method::SignatureHash;
 use crate::event::{DropReason, Event, FailureReason, IkeSaId, IkeSaKeys};
 use crate::profile;
 use crate::proposal::{self, ChosenIke, IkeProposal};
@@ -70,6 +72,10 @@ pub(crate) struct SaInit {
     pub(crate) request: Vec<u8>,
     /// The responder's message as it was on the wire.
     pub(crate) response: Vec<u8>,
+    /// The hashes that the peer verifies signatures with; `None` when it does not say (RFC 7427 §4).
+    pub(crate) peer_hashes: Option<Vec<SignatureHash>>,
+    /// The authorities that the peer trusts; `None` when it does not ask for a certificate.
+    pub(crate) requested: Option<Vec<KeyHash>>,
 }
 
 /// The responder after its answer.
@@ -142,6 +148,7 @@ impl Sent {
         payloads.extend(exchange_payloads(self.method, self.public_value.clone(), &self.nonce));
         let spis = (head.spi_i, IkeSpi::ZERO);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
+        payloads.push(hashes_notify());
         let header = head.request_header(ExchangeType::IkeSaInit);
         let payloads = env.config.profile.messages.arrange(&header, &payloads, &[]).into_owned();
         let message = Message { header, payloads };
@@ -247,8 +254,15 @@ impl Sent {
         let nonce_r = essentials.nonce.as_bytes().to_vec();
         let channel = derive(head, env, chosen, &secret, (&self.nonce, &nonce_r));
         self.detect_nat(head, env, message);
-        let init =
-            SaInit { channel, nonce_i: self.nonce, nonce_r, request: self.request, response: bytes.to_vec() };
+        let init = SaInit {
+            channel,
+            nonce_i: self.nonce,
+            nonce_r,
+            request: self.request,
+            response: bytes.to_vec(),
+            peer_hashes: announced_hashes(message),
+            requested: auth::certificates::requested(message),
+        };
         let Goal { connection, first, replaces } = self.goal;
         auth::initiate(head, env, connection, (first, replaces), init)
     }
@@ -301,7 +315,8 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     let spis_seen = (head.spi_i, IkeSpi::ZERO);
     let nat = nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local, encap);
     let response = respond(head, env, message, chosen, public_value, &nonce_r, (nat.is_some(), encap));
-    let init = SaInit { channel, nonce_i, nonce_r, request: bytes.to_vec(), response };
+    let (request, peer_hashes) = (bytes.to_vec(), announced_hashes(message));
+    let init = SaInit { channel, nonce_i, nonce_r, request, response, peer_hashes, requested: None };
     let expires = env.now.saturating_add(env.config.limits.half_open_timeout);
     Answer::Accept(Box::new(HalfOpen { init, expires }), nat.unwrap_or_default())
 }
@@ -322,6 +337,8 @@ fn respond(
         let spis = (head.spi_i, head.spi_r);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, encap));
     }
+    payloads.extend(auth::certificates::request_from(env, head.path.remote.ip()));
+    payloads.extend(announced_hashes(request).map(|_| hashes_notify()));
     let header = head.response_header(ExchangeType::IkeSaInit, request.header.message_id);
     let payloads = env.config.profile.messages.arrange(&header, &payloads, &head.heard).into_owned();
     let message = Message { header, payloads };
@@ -355,6 +372,17 @@ fn refuse(kind: NotifyType, data: Vec<u8>) -> Answer {
 fn exchange_payloads(method: KeyExchangeMethod, public_value: Vec<u8>, nonce: &[u8]) -> [Payload; 2] {
     let nonce = NoncePayload::new(nonce.to_vec()).expect("our nonces have an allowed length");
     [Payload::Ke(KePayload { method: method.transform_id(), public_value }), Payload::Nonce(nonce)]
+}
+
+/// The hashes that we verify signatures with (RFC 7427 §4).
+fn hashes_notify() -> Payload {
+    let data = SignatureHash::to_notify(SignatureHash::ALL);
+    Payload::Notify(NotifyPayload::new(NotifyType::SignatureHashAlgorithms, data))
+}
+
+/// Those that the peer has announced; `None` when it knows nothing of this.
+fn announced_hashes(message: &Message) -> Option<Vec<SignatureHash>> {
+    notify_data(message, NotifyType::SignatureHashAlgorithms).map(SignatureHash::from_notify)
 }
 
 /// Derives the keys on either side, tells the owner, and opens the channel.
