@@ -75,7 +75,7 @@ fn strongswan_has_the_defaults_of_its_configuration() {
 
 #[test]
 fn a_bad_profile_is_refused_with_the_place_at_fault() {
-    assert!(refusal("retransmit_tries", "retransmit_trys").contains("retransmit_trys"));
+    assert!(refusal("retransmit_tries = 5", "retransmit_trys = 5").contains("retransmit_trys"));
     assert!(refusal("\"4s\"", "\"4 parsecs\"").contains("duration"));
     let nonce = "defaults.nonce_length is 8, allowed is 32 to 256";
     assert_eq!(refusal("nonce_length = 32", "nonce_length = 8"), nonce);
@@ -88,7 +88,7 @@ fn a_bad_profile_is_refused_with_the_place_at_fault() {
 #[test]
 fn a_misspelt_name_is_answered_with_the_nearest() {
     let error = profiles::shipped("strongswam").map(|_| ()).unwrap_err().to_string();
-    assert_eq!(error, "there is no profile \"strongswam\", did you mean \"strongswan\"?");
+    assert_eq!(error, "there is no profile \"strongswam\", did you mean `strongswan`?");
 }
 
 #[test]
