@@ -46,7 +46,7 @@ pub enum ProfileFileError {
         allowed: &'static str,
     },
     /// No shipped profile has this name.
-    #[error("there is no profile {name:?}{}", .nearest.as_ref().map_or(String::new(), |name| format!(", did you mean {name:?}?")))]
+    #[error("there is no profile {name:?}{}", .nearest.as_ref().map_or(String::new(), |name| format!(", {name}")))]
     Unknown {
         /// The name.
         name: String,
@@ -60,7 +60,7 @@ impl ProfileFileError {
     pub fn span(&self) -> Option<std::ops::Range<usize>> {
         match self {
             Self::Structure(error) => error.span(),
-            Self::Messages(_) | Self::Range { .. } | Self::Unknown { .. } => None,
+            _ => None,
         }
     }
 }
