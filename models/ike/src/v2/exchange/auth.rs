@@ -20,7 +20,7 @@ use crate::v2::child_sa::{
     self, Agreed, ChildParts, ChildSa, KeySources, Start, Wish, answer_payloads, install, transport_notify,
 };
 use crate::v2::established::{Established, Schedule};
-use crate::v2::exchange::sa_init::{HalfOpen, SaInit};
+use crate::v2::exchange::sa_init::{Goal, HalfOpen, SaInit};
 use crate::v2::ike_sa::{Env, Head, State, error_notify, failure_of};
 use crate::v2::keys::SignedOctets;
 use crate::v2::order::Order;
@@ -74,6 +74,7 @@ pub(crate) fn initiate(
         payloads.push(Payload::TsI(wish.ts_local.to_payload()));
         payloads.push(Payload::TsR(wish.ts_remote.to_payload()));
     }
+    payloads.extend(head.announcements(connection));
     head.send_protected_request(env, &mut sent.init.channel, ExchangeType::IkeAuth, &payloads);
     State::AuthSent(Box::new(sent))
 }
@@ -82,6 +83,12 @@ impl Sent {
     /// The connection that is being set up.
     pub(crate) fn connection(&self) -> ConnectionId {
         self.connection
+    }
+
+    /// What it was begun for.
+    pub(crate) fn into_goal(self) -> Goal {
+        let first = self.first.map(|(wish, _)| wish);
+        Goal { connection: self.connection, first, replaces: self.replaces }
     }
 
     /// The inbound SPI that the Child SA will have.
@@ -116,6 +123,7 @@ impl Sent {
         let (Some(peer_id), true) = (known, is_valid(auth, &expected)) else {
             return self.reject_peer(head, env, FailureReason::AuthenticationFailed);
         };
+        head.hear(env.config, connection, message);
         announce(head, env, self.connection, &self.init.channel, peer_id.clone());
         let agreed = self.first.as_ref().map(|(wish, spi)| agree(env, wish, *spi, message, &parts.child));
         self.establish(head, env, peer_id, agreed, parts.child.sa.is_some())
@@ -207,17 +215,19 @@ impl HalfOpen {
             return self.refuse_authentication(head, env, message);
         };
         let connection = env.config.connection(connection_id);
-        head.retransmit = connection.retransmit;
+        head.settle(connection);
         let expected = self.init.auth_data(env, Role::Initiator, id_i, &connection.psk);
         if !is_valid(auth, &expected) {
             return self.refuse_authentication(head, env, message);
         }
+        head.hear(env.config, connection, message);
         announce(head, env, connection_id, &self.init.channel, peer_id.clone());
         let agreed = agree_as_responder(env, connection_id, message, &parts);
         let id_r = connection.local_id.to_payload();
         let auth = self.init.auth_data(env, Role::Responder, &id_r, &connection.psk);
         let mut payloads = vec![Payload::IdR(id_r), Payload::Auth(auth_payload(&auth))];
         payloads.extend(child_answer(agreed.as_ref()));
+        payloads.extend(head.announcements(connection));
         head.send_protected_response(env, &mut self.init.channel, &message.header, &payloads);
         let schedule = Schedule::begin(env, connection_id, None);
         let child = match agreed {

@@ -15,13 +15,14 @@
 
 use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
 
-use crate::config::{ChildId, Connection, ConnectionId, NAT_T_PORT};
+use crate::config::{ChildId, Connection, ConnectionId, Fragmentation, NAT_T_PORT};
 use crate::event::{DropReason, Event, FailureReason, IkeSaId, IkeSaKeys};
 use crate::proposal::{self, ChosenIke, IkeProposal};
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::Wish;
 use crate::v2::exchange::auth;
-use crate::v2::ike_sa::{Env, Head, State, describe, error_notify, failure_of, notify_data};
+use crate::v2::extension::fragmentation_notify;
+use crate::v2::ike_sa::{Env, Head, State, describe, error_notify, failure_of, has_notify, notify_data};
 use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::nat::{self, NatStatus};
 use crate::v2::window::Outgoing;
@@ -127,6 +128,11 @@ impl Sent {
         self.goal.connection
     }
 
+    /// What it was begun for.
+    pub(crate) fn into_goal(self) -> Goal {
+        self.goal
+    }
+
     /// Whether a Child SA of this child is asked for.
     pub(crate) fn asks_for(&self, child: ChildId) -> bool {
         self.goal.first.as_ref().is_some_and(|wish| wish.child == child)
@@ -144,6 +150,7 @@ impl Sent {
         payloads.extend(exchange_payloads(self.method, self.public_value.clone(), &self.nonce));
         let spis = (head.spi_i, IkeSpi::ZERO);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
+        payloads.extend(understands_fragments(connection).then(fragmentation_notify));
         let message = Message { header: head.request_header(ExchangeType::IkeSaInit), payloads };
         self.request = message.encode();
         let info = describe(env.config, &message.header, &message.payloads, false);
@@ -253,12 +260,18 @@ impl Sent {
     }
 
     /// A NAT anywhere moves the IKE SA to port 4500 (RFC 7296 §2.23).
+    ///
+    /// With MOBIKE it moves there without one, so that a NAT found later changes no port (RFC 4555 §3.3).
     fn detect_nat(&self, head: &mut Head, env: &mut Env<'_>, message: &Message) {
         let (spis, path) = ((head.spi_i, head.spi_r), head.received.path);
-        let faked = env.config.connection(self.goal.connection).encap;
-        let nat = nat::detect(env.crypto, message, spis, path.remote, path.local, faked);
+        let connection = env.config.connection(self.goal.connection);
+        let nat = nat::detect(env.crypto, message, spis, path.remote, path.local, connection.encap);
+        let may_move = nat.is_some() && connection.mobike;
         head.nat = nat.unwrap_or_default();
-        if head.nat.detected() {
+        if understands_fragments(connection) && has_notify(message, NotifyType::Ikev2FragmentationSupported) {
+            head.allow_fragments(&env.config.limits);
+        }
+        if head.nat.detected() || may_move {
             head.path.local.set_port(NAT_T_PORT);
             head.path.remote.set_port(NAT_T_PORT);
         }
@@ -293,6 +306,11 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     let Ok(secret) = env.crypto.shared_secret(method, &private, &essentials.ke.public_value) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
+    if env.config.connections.iter().filter(reachable).any(understands_fragments)
+        && has_notify(message, NotifyType::Ikev2FragmentationSupported)
+    {
+        head.allow_fragments(&env.config.limits);
+    }
     let nonce_i = essentials.nonce.as_bytes().to_vec();
     let nonce_r = env.draw(Purpose::Nonce, NONCE_LEN);
     let channel = derive(head, env, chosen, &secret, (&nonce_i, &nonce_r));
@@ -320,6 +338,7 @@ fn respond(
         let spis = (head.spi_i, head.spi_r);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, encap));
     }
+    payloads.extend(head.extensions.takes_fragments().then(fragmentation_notify));
     let header = head.response_header(ExchangeType::IkeSaInit, request.header.message_id);
     let message = Message { header, payloads };
     let bytes = message.encode();
@@ -330,7 +349,7 @@ fn respond(
 
 /// The stateless refusal of a first request: `SPIr` is zero.
 pub(crate) fn refusal(env: &Env<'_>, request: &Header, notify: NotifyPayload) -> Outgoing {
-    let flags = Flags::response(false);
+    let flags = Flags::response(!request.flags.initiator);
     let (spi_i, spi_r, exchange) = (request.spi_i, request.spi_r, request.exchange);
     let header = MessageHeader {
         spi_i,
@@ -343,6 +362,11 @@ pub(crate) fn refusal(env: &Env<'_>, request: &Header, notify: NotifyPayload) ->
     let message = Message { header, payloads: vec![Payload::Notify(notify)] };
     let info = describe(env.config, &message.header, &message.payloads, false);
     Outgoing::whole(message.encode(), info)
+}
+
+/// Whether fragments are announced to the peer (RFC 7383 §2.3).
+fn understands_fragments(connection: &Connection) -> bool {
+    connection.fragmentation != Fragmentation::Off
 }
 
 fn refuse(kind: NotifyType, data: Vec<u8>) -> Answer {
