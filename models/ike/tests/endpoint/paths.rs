@@ -16,7 +16,9 @@ const REBOUND: Nat = Nat { address: OUTSIDE, port_offset: 30_000 };
 
 /// A behind a NAT, B in the open, one Child SA.
 fn behind_nat() -> Pair {
-    let mut pair = Pair::with(|_, b| b.remote_address = None);
+    let mut pair = Pair::configured(|a, b| {
+        (a.limits.keep_alive, b.connections[0].remote_address) = (Duration::ZERO, None);
+    });
     pair.nat = Some(FORGOTTEN);
     let pair = pair.establish();
     assert_eq!(pair.live_children().len(), 1);
