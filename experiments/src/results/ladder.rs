@@ -215,6 +215,7 @@ impl Peers {
             Event::IkeSaEstablished(sa) => Some(&sa.connection),
             Event::ChildSaEstablished(child) => Some(&child.connection),
             Event::ChildSaFailed { connection, .. } => Some(connection),
+            Event::TrapWanted { child } => Some(&child.connection),
             Event::ChildSaClosed { ike_sa, .. }
             | Event::ChildSaReady { ike_sa, .. }
             | Event::RekeyFailed { ike_sa, .. }
