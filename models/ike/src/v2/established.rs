@@ -115,6 +115,13 @@ impl Established {
         }));
     }
 
+    /// The answer to a liveness check may show that a NAT has come or gone.
+    fn note_nat(&self, head: &mut Head, env: &mut Env<'_>, answer: &Message) {
+        if head.detect_nat(env, answer) {
+            self.announce_path(head, env);
+        }
+    }
+
     /// For a packet that needs a Child SA of `child`: whether there is one that will stay.
     pub(crate) fn has_child_of(&self, child: ChildId) -> bool {
         self.children.iter().any(|sa| sa.child == child && !sa.is_ending())
@@ -272,11 +279,7 @@ impl Established {
             }
             Some(Pending::Child(sent)) => create_child::handle_response(&mut self, head, env, *sent, message),
             Some(Pending::RekeyIke(sent)) => rekey_ike::handle_response(&mut self, head, env, *sent, message),
-            Some(Pending::Liveness) => {
-                if head.detect_nat(env, message) {
-                    self.announce_path(head, env);
-                }
-            }
+            Some(Pending::Liveness) => self.note_nat(head, env, message),
             None => {}
         }
         self.send_next(head, env);

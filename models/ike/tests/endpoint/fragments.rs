@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use ipseclab_ike::config::{EndpointConfig, Fragmentation, RetransmitPolicy};
-use ipseclab_ike::proposal::parse_ike_proposal;
+use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{Header, PayloadType};
-use ipseclab_ike::{Event, IkeSaId, Transmit};
+use ipseclab_ike::{Event, Identity, IkeSaId, Transmit};
 
 use crate::support::{A, Pair, Verdict};
 
@@ -163,4 +163,22 @@ fn fragments_carry_the_payload_type_of_the_first_inside_only_once() {
         .map(|(_, sent)| (Header::decode(&sent.payload).unwrap().next_payload, sent.payload[28]))
         .collect();
     assert_eq!(types, [(PayloadType::EncryptedFragment, 35), (PayloadType::EncryptedFragment, 0)]);
+}
+
+#[test]
+fn a_request_as_long_as_the_captured_one_has_its_fragments() {
+    // v2-frag: 1411 octets of payloads, AES-CBC with SHA-256-128, fragment_size 576, port 4500.
+    let long = Identity::parse(&format!("{}.example", "a".repeat(1230)));
+    let pair = Pair::with(|a, b| {
+        for connection in [&mut *a, &mut *b] {
+            connection.proposals = vec![parse_ike_proposal("aes256-sha256-x25519").unwrap()];
+            connection.children[0].esp_proposals = vec![parse_esp_proposal("aes128-sha256").unwrap()];
+            (connection.fragmentation, connection.mobike) = (Fragmentation::Above(576), true);
+        }
+        (a.local_id, b.remote_id) = (long.clone(), long);
+    })
+    .establish();
+    assert_eq!(pair.live_children().len(), 1);
+    let lens: Vec<_> = pair.log[2..6].iter().map(|(_, sent)| sent.payload.len() - 4).collect();
+    assert_eq!(lens, [532, 532, 532, 100]);
 }
