@@ -12,9 +12,9 @@ pub struct Limits {
     /// From this many IKE SAs that peers have begun and not authenticated on, first requests are dropped; 0 never.
     /// Default 10 000 (strongSwan: `init_limit_half_open`, off): 30 s of requests at the rate that a processor answers.
     pub half_open: usize,
-    /// The same from one address; 0 never. Default 5 (strongSwan: `block_threshold`).
+    /// The same from one address, without those that were refused; 0 never. Default 5 (strongSwan: `block_threshold`).
     pub half_open_per_address: usize,
-    /// From this many half-open IKE SAs on, first requests must bring a cookie (RFC 7296 §2.6); 0 never. Default 30
+    /// From this many half-open IKE SAs on, without those that were refused, first requests must bring a cookie (RFC 7296 §2.6); 0 never. Default 30
     /// (strongSwan: `cookie_threshold`).
     pub cookie_threshold: usize,
     /// The same for those from one address; 0 never. Default 3 (strongSwan: `cookie_threshold_ip`).

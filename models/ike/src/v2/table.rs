@@ -27,7 +27,9 @@ pub(crate) struct Table {
     timers: BTreeSet<(Duration, IkeSaId)>,
     child_spis: BTreeSet<u32>,
     half_open: usize,
-    /// The same by the address that began them.
+    awaited: usize,
+    /// Those of them that may still come up, by the address that began them. Who was refused has shown that it receives
+    /// what is sent to its address, and need not show it with a cookie.
     half_open_of: BTreeMap<IpAddr, usize>,
 }
 
@@ -38,8 +40,10 @@ struct Keys {
     request: Option<(SocketAddr, IkeSpi)>,
     connection: Option<ConnectionId>,
     deadline: Option<Duration>,
-    /// Where the first request came from, while nobody is authenticated.
-    half_open: Option<IpAddr>,
+    /// Nobody is authenticated.
+    half_open: bool,
+    /// Where the first request came from, when somebody may yet be.
+    awaited: Option<IpAddr>,
 }
 
 impl Table {
@@ -53,7 +57,12 @@ impl Table {
         self.half_open
     }
 
-    /// Those of them that `address` has begun.
+    /// Those of them that may still come up.
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited
+    }
+
+    /// Those of them that `address` has begun and that may still come up.
     pub(crate) fn half_open_of(&self, address: IpAddr) -> usize {
         self.half_open_of.get(&address).copied().unwrap_or_default()
     }
@@ -96,7 +105,8 @@ impl Table {
         if let Some(deadline) = keys.deadline {
             self.timers.remove(&(deadline, id));
         }
-        if let Some(address) = keys.half_open {
+        self.half_open -= usize::from(keys.half_open);
+        if let Some(address) = keys.awaited {
             self.count_out(address);
         }
         Some(sa)
@@ -124,15 +134,16 @@ impl Table {
         }
         sa.head.indexed_spis = sa.child_spis();
         self.child_spis.extend(&sa.head.indexed_spis);
-        if let Some(address) = keys.half_open {
-            self.half_open += 1;
+        self.half_open += usize::from(keys.half_open);
+        if let Some(address) = keys.awaited {
+            self.awaited += 1;
             *self.half_open_of.entry(address).or_default() += 1;
         }
         self.sas.insert(id, (sa, keys));
     }
 
     fn count_out(&mut self, address: IpAddr) {
-        self.half_open -= 1;
+        self.awaited -= 1;
         match self.half_open_of.get_mut(&address) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {
@@ -272,8 +283,8 @@ impl IkeSa {
             request: (head.role == Role::Responder).then_some((head.first_remote, head.spi_i)),
             connection: self.connection(),
             deadline: self.deadline(config),
-            half_open: matches!(self.state, State::HalfOpen(_) | State::Refused(_))
-                .then_some(head.first_remote.ip()),
+            half_open: matches!(self.state, State::HalfOpen(_) | State::Refused(_)),
+            awaited: matches!(self.state, State::HalfOpen(_)).then_some(head.first_remote.ip()),
         }
     }
 }

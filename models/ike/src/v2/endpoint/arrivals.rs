@@ -150,7 +150,7 @@ impl Endpoint {
         let limits = self.config.limits;
         let address = path.remote.ip();
         let reached = |limit: usize, count: usize| limit != 0 && count >= limit;
-        let busy = reached(limits.cookie_threshold, self.table.half_open())
+        let busy = reached(limits.cookie_threshold, self.table.awaited())
             || reached(limits.cookie_threshold_per_address, self.table.half_open_of(address));
         let nonce = message.payloads.iter().find_map(|payload| match payload {
             Payload::Nonce(nonce) => Some(nonce.as_bytes()),
