@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{ChildId, CloseAction, Connection, ConnectionId, DpdAction, Reauthentication};
-use crate::event::{CloseReason, Event, FailureReason, IkeSaId};
+use crate::event::{CloseReason, Event, FailureReason, IkeSaId, PathChange};
 use crate::identity::Identity;
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::{ChildSa, Phase, Wish};
@@ -102,6 +102,24 @@ impl Established {
     /// Whether another IKE SA has taken this one's place.
     pub(crate) fn is_replaced(&self) -> bool {
         self.standing != Standing::Current
+    }
+
+    /// Tells the owner where the Child SAs go from now on.
+    pub(crate) fn announce_path(&self, head: &Head, env: &mut Env<'_>) {
+        env.events.push_back(Event::PathChanged(PathChange {
+            ike_sa: head.id,
+            local: head.path.local,
+            remote: head.path.remote,
+            udp_encap: head.nat.detected(),
+            children: self.children.iter().map(|child| child.spi_in).collect(),
+        }));
+    }
+
+    /// The answer to a liveness check may show that a NAT has come or gone.
+    fn note_nat(&self, head: &mut Head, env: &mut Env<'_>, answer: &Message) {
+        if head.detect_nat(env, answer) {
+            self.announce_path(head, env);
+        }
     }
 
     /// For a packet that needs a Child SA of `child`: whether there is one that will stay.
@@ -261,7 +279,8 @@ impl Established {
             }
             Some(Pending::Child(sent)) => create_child::handle_response(&mut self, head, env, *sent, message),
             Some(Pending::RekeyIke(sent)) => rekey_ike::handle_response(&mut self, head, env, *sent, message),
-            Some(Pending::Liveness) | None => {}
+            Some(Pending::Liveness) => self.note_nat(head, env, message),
+            None => {}
         }
         self.send_next(head, env);
         State::Established(self)
@@ -361,13 +380,14 @@ impl Established {
         env: &mut Env<'_>,
         reason: CloseReason,
     ) -> State {
-        let wishes = self.successors(env, reason);
+        let (wishes, traps) = (self.successors(env, reason), self.traps(env, reason));
         self.abandon_requests(head, env);
         for child in std::mem::take(&mut self.children) {
             let reason = if reason == CloseReason::Rekeyed { CloseReason::Local } else { reason };
             env.events.push_back(Event::ChildSaClosed { ike_sa: head.id, spi_in: child.spi_in, reason });
         }
         env.events.push_back(Event::IkeSaClosed { ike_sa: head.id, reason });
+        env.events.extend(traps.into_iter().map(|child| Event::TrapWanted { child }));
         if !wishes.is_empty() {
             let connection = self.connection;
             env.orders.push_back(Order::Initiate { connection, wishes, replaces: None });
@@ -391,6 +411,16 @@ impl Established {
                 vec![]
             }
         }
+    }
+
+    /// The children that the next packet is to set up again after the IKE SA has ended for `reason`.
+    fn traps(&self, env: &Env<'_>, reason: CloseReason) -> BTreeSet<ChildId> {
+        let wanted = |child: ChildId| match reason {
+            CloseReason::PeerDead => env.config.child(child).dpd_action == DpdAction::Trap,
+            CloseReason::Remote => env.config.child(child).close_action == CloseAction::Trap,
+            _ => false,
+        };
+        self.children.iter().map(|child| child.child).filter(|child| wanted(*child)).collect()
     }
 
     /// Nothing comes of what was asked for or waits.

@@ -132,7 +132,10 @@ impl Established {
 
     fn send(&mut self, head: &mut Head, env: &mut Env<'_>, request: Request) -> Option<Pending> {
         match request {
-            Request::Liveness => Some(self.inform(head, env, &[], Pending::Liveness)),
+            Request::Liveness => {
+                let payloads = head.liveness_payloads(env);
+                Some(self.inform(head, env, &payloads, Pending::Liveness))
+            }
             Request::DeleteIke(reason) => {
                 let delete = informational::delete_ike();
                 Some(self.inform(head, env, &[delete], Pending::DeleteIke(reason)))

@@ -4,10 +4,18 @@
 
 mod algorithms;
 mod auth;
+mod cookies;
 mod exchanges;
+mod fragments;
 mod informational;
+mod liveness;
 mod mutations;
 mod paths;
+mod probes;
+#[expect(dead_code, reason = "shared with the tests of captures, which use the rest")]
+#[path = "../reference/mod.rs"]
+mod reference;
 mod sa_init;
 mod schedules;
 mod support;
+mod windows;

@@ -12,7 +12,7 @@ use crate::v2::established::{Established, Schedule};
 use crate::v2::exchange::auth::certificates::{self, Own};
 use crate::v2::exchange::auth::proof::Claim;
 use crate::v2::exchange::auth::{Parts, announce, child, complaint, eap_payload};
-use crate::v2::exchange::sa_init::SaInit;
+use crate::v2::exchange::sa_init::{Goal, SaInit};
 use crate::v2::ike_sa::{Env, Head, State, error_notify, failure_of};
 use crate::v2::order::Order;
 use crate::v2::request::Request;
@@ -73,6 +73,7 @@ pub(crate) fn initiate(
     };
     let first = wish.map(|wish| (wish, env.draw_child_spi()));
     payloads.extend(child::request(env, first.as_ref()));
+    payloads.extend(head.announcements(connection));
     let setup = Setup { connection: connection_id, init, own_id, first, replaces };
     Sent { setup, phase }.send(head, env, &payloads)
 }
@@ -152,6 +153,12 @@ impl Sent {
     /// The connection that is being set up.
     pub(crate) fn connection(&self) -> ConnectionId {
         self.setup.connection
+    }
+
+    /// What it was begun for.
+    pub(crate) fn into_goal(self) -> Goal {
+        let Setup { connection, first, replaces, .. } = self.setup;
+        Goal { connection, first: first.map(|(wish, _)| wish), replaces }
     }
 
     /// The inbound SPI that the Child SA will have.
@@ -284,6 +291,7 @@ impl Setup {
         message: &Message,
         parts: &Parts<'_>,
     ) -> State {
+        head.hear(env.config, env.config.connection(self.connection), message);
         announce(head, env, self.connection, &self.init.channel, peer_id.clone());
         let agreed =
             self.first.as_ref().map(|(wish, spi)| child::agree(env, wish, *spi, message, &parts.child));

@@ -64,7 +64,7 @@ impl SaInit {
         let method = parts.auth.map(|auth| auth.method);
         let connection_id = self.find_connection(head, env, (&peer_id, asked.as_ref()), method)?;
         let connection = env.config.connection(connection_id);
-        head.retransmit = connection.retransmit;
+        head.settle(connection);
         let requested = self.requested.as_deref().unwrap_or_default();
         let own = Own::choose(env, connection, asked.as_ref(), requested, head.path.local.ip())?;
         if let Some(auth) = parts.auth {
@@ -131,9 +131,12 @@ impl SaInit {
         mut payloads: Vec<Payload>,
         asked: (&Message, &Parts<'_>),
     ) -> State {
+        let configured = env.config.connection(connection);
+        head.hear(env.config, configured, asked.0);
         announce(head, env, connection, &self.channel, peer_id.clone());
         let agreed = child::agree_as_responder(env, connection, asked.0, asked.1);
         payloads.extend(child::answer(agreed.as_ref()));
+        payloads.extend(head.announcements(configured));
         head.send_protected_response(env, &mut self.channel, request, &payloads);
         let schedule = Schedule::begin(env, connection, None);
         let child = match agreed {
