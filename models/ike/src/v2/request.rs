@@ -71,7 +71,9 @@ impl Established {
             return true;
         }
         // The end of the IKE SA is never refused; there is one at most.
-        if !last && head.waiting.len() >= env.config.limits.queued_requests {
+        // What can go out at once does not wait.
+        let waits = !head.waiting.is_empty() || !head.window.has_room();
+        if !last && waits && head.waiting.len() >= env.config.limits.queued_requests {
             return false;
         }
         if let Request::DeleteChild(spi) = request
