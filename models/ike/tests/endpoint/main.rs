@@ -4,6 +4,8 @@
 
 mod algorithms;
 mod auth;
+mod auth_methods;
+mod eap;
 mod exchanges;
 mod informational;
 mod mutations;
