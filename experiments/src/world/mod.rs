@@ -7,6 +7,8 @@
 //!
 //! Model: the wire between a node and its NAT has no delay, no loss and no limit of rate.
 
+mod authentication;
+pub mod credentials;
 mod flows;
 mod host;
 mod links;
@@ -21,8 +23,11 @@ use ipseclab_node::{AppId, Command, Node, NodeConfig, NodeEvent, Observe};
 use ipseclab_sim::{Options, ProcessId, RunSeed, SimTime, Simulation};
 use ipseclab_topologies::{LinkIndex, NodeIndex, RouteError, shortest_paths};
 
+use self::credentials::CredentialError;
 use crate::cost_profiles::{CostProfiles, ProfileError};
-use crate::scenario::{ActionKind, CheckedScenario, ConnectionIndex, Fault, NatBehaviour, StartAction};
+use crate::scenario::{
+    ActionKind, CheckedScenario, Child, ConnectionIndex, Fault, NatBehaviour, StartAction,
+};
 
 pub use links::WireEnd;
 
@@ -64,17 +69,21 @@ pub enum BuildError {
     /// A cost profile cannot be used.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// A certificate cannot be made or read.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
 }
 
 impl World {
     /// Builds the world of a scenario.
     ///
     /// # Errors
-    /// When the topology is too large to route or a cost profile cannot be used.
+    /// When the topology is too large to route, or a cost profile or certificate cannot be used.
     pub fn build(scenario: &CheckedScenario, observe: Observe) -> Result<Self, BuildError> {
         let routes = shortest_paths(&scenario.topology)?;
         let profiles = CostProfiles::load(scenario)?;
         let connections = Connections::of(scenario);
+        let issued = credentials::issue(scenario)?;
         let provider: Arc<dyn Provider> = Arc::new(RealProvider::new());
         let seed = RunSeed::new(scenario.seed);
         let options = Options { event_limit: scenario.limits.events, ..Options::default() };
@@ -89,7 +98,7 @@ impl World {
                 cost_profile: profiles.of(settings),
                 observe,
             };
-            let node = match host::config(scenario, &connections, settings, observe) {
+            let node = match host::config(scenario, &connections, settings, &issued, observe)? {
                 Some(host) => Node::host(config, id, host, &provider, seed),
                 None => Node::router(config, id),
             };
@@ -115,23 +124,27 @@ impl World {
             self.simulation.schedule(process(settings.node), SimTime::ZERO, NodeEvent::Start);
         }
         for (index, connection) in scenario.connections() {
-            if connection.children.iter().any(|child| child.start_action == StartAction::Start) {
-                let command = Command::Initiate(self.connections.id(connection.local, index));
-                let node = process(connection.local);
+            let starts =
+                |child: &Child| matches!(child.start_action, StartAction::Start | StartAction::TrapStart);
+            if connection.children.iter().any(starts) {
+                let command = Command::Initiate(self.connections.id(connection.node, index));
+                let node = process(connection.node);
                 self.simulation.schedule(node, SimTime::ZERO, NodeEvent::Command(command));
             }
         }
         for action in &scenario.actions {
-            let id = self.connections.id(action.node, action.connection);
+            let node = scenario.connections[action.connection.index()].node;
+            let id = self.connections.id(node, action.connection);
             let command = match action.kind {
                 ActionKind::Initiate => Command::Initiate(id),
                 ActionKind::Terminate if action.children.is_empty() => Command::Terminate(id),
                 ActionKind::Terminate => Command::TerminateChildren(id),
+                ActionKind::Rekey | ActionKind::Reauthenticate => continue,
             };
-            self.simulation.schedule(process(action.node), action.at, NodeEvent::Command(command));
+            self.simulation.schedule(process(node), action.at, NodeEvent::Command(command));
         }
         for fault in &scenario.faults {
-            let Fault::LinkDown { link, at, until } = *fault;
+            let Fault::LinkDown { link, at, until } = *fault else { continue };
             self.schedule_link(link, at, false);
             self.schedule_link(link, until, true);
         }
@@ -150,8 +163,7 @@ impl Connections {
     fn of(scenario: &CheckedScenario) -> Self {
         let mut by_node: BTreeMap<NodeIndex, Vec<ConnectionIndex>> = BTreeMap::new();
         for (index, connection) in scenario.connections() {
-            by_node.entry(connection.local).or_default().push(index);
-            by_node.entry(connection.remote).or_default().push(index);
+            by_node.entry(connection.node).or_default().push(index);
         }
         Self { by_node }
     }

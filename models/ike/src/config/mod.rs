@@ -14,6 +14,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::credential::{Credentials, UnixTime};
+use crate::profile::Profile;
 
 pub use auth::{EapName, LocalAuth, LocalMethod, RemoteAuth, RemoteMethod, SendCert};
 pub use child::{Child, CloseAction, DpdAction, Lifetime, Mode, Volume};
@@ -39,6 +40,8 @@ pub struct EndpointConfig {
     pub epoch: UnixTime,
     /// Bounds on what peers can make this endpoint keep.
     pub limits: Limits,
+    /// Whose habits it has; the defaults in it are for whoever builds this configuration.
+    pub profile: Profile,
     /// Whether transmitted messages carry their payload list, for ladders and logs.
     pub trace: bool,
 }
@@ -68,6 +71,7 @@ impl EndpointConfig {
             credentials: Credentials::default(),
             epoch: Self::DEFAULT_EPOCH,
             limits: Limits::default(),
+            profile: Profile::default(),
             trace: false,
         }
     }

@@ -178,8 +178,8 @@ pub(crate) fn narrow(child: &Child, parts: &ChildParts<'_>) -> Option<(TrafficSe
     (!ts_local.is_empty() && !ts_remote.is_empty()).then_some((ts_local, ts_remote))
 }
 
-/// The first child of the connection whose traffic has something in common with the request's; one that allows all of
-/// it goes before one that allows a part.
+/// The first child of the connection whose traffic has something in common with the request's; one with just that
+/// traffic goes before one that allows all of it, and that before one that allows a part.
 pub(crate) fn matching_child(
     config: &EndpointConfig,
     connection: ConnectionId,
@@ -188,9 +188,11 @@ pub(crate) fn matching_child(
     let whole = |(local, remote): (TrafficSelectors, TrafficSelectors)| {
         parts.ts_r.as_ref() == Some(&local) && parts.ts_i.as_ref() == Some(&remote)
     };
-    let exact = config.children(connection).find(|(_, child)| narrow(child, parts).is_some_and(whole));
+    let same = |child: &Child| whole((child.local_ts.clone(), child.remote_ts.clone()));
+    let own = config.children(connection).find(|(_, child)| same(child));
+    let exact = || config.children(connection).find(|(_, child)| narrow(child, parts).is_some_and(whole));
     let any = || config.children(connection).find(|(_, child)| narrow(child, parts).is_some());
-    exact.or_else(any).map(|(id, _)| id)
+    own.or_else(exact).or_else(any).map(|(id, _)| id)
 }
 
 /// The mode that a responder agrees on.
