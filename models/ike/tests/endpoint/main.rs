@@ -4,7 +4,9 @@
 
 mod algorithms;
 mod auth;
+mod auth_methods;
 mod cookies;
+mod eap;
 mod exchanges;
 mod fragments;
 mod informational;
