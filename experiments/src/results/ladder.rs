@@ -188,6 +188,9 @@ impl Peers {
         }
         for record in &node.records.steps {
             match &record.step {
+                Step::Ike(Event::Initiated { ike_sa, connection, .. }) => {
+                    peers.ike_sas.insert(*ike_sa, *connection);
+                }
                 Step::Ike(Event::IkeSaEstablished(sa)) => {
                     peers.ike_sas.insert(sa.ike_sa, sa.connection);
                 }
@@ -215,7 +218,9 @@ impl Peers {
             Event::IkeSaEstablished(sa) => Some(&sa.connection),
             Event::ChildSaEstablished(child) => Some(&child.connection),
             Event::ChildSaFailed { connection, .. } => Some(connection),
+            Event::Initiated { connection, .. } => Some(connection),
             Event::ChildSaClosed { ike_sa, .. }
+            | Event::CreateChildSaBegan { ike_sa, .. }
             | Event::ChildSaReady { ike_sa, .. }
             | Event::RekeyFailed { ike_sa, .. }
             | Event::IkeSaRekeyed { new: ike_sa, .. }
