@@ -7,8 +7,8 @@ use ipseclab_ike::config::ConnectionId;
 use ipseclab_node::{ClosedSa, Node, Observe, Outcome, Records};
 use ipseclab_output::table::ratio;
 use ipseclab_output::{
-    ClosureRow, DropRow, DropTimelineRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow, RenewalRow,
-    SaKind, TimelineRow,
+    ClosureRow, DropRow, DropTimelineRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow,
+    RenewalRow, SaKind, TimelineRow,
 };
 use ipseclab_sim::{Fingerprint, ProcessId, SimDuration, SimTime, StopReason};
 

@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn buckets_are_whole_seconds_and_300_at_most() {
-        let width = |seconds| bucket_width(SimDuration::from_secs(seconds)).as_nanos() / BUCKET_MIN.as_nanos();
+        let width =
+            |seconds| bucket_width(SimDuration::from_secs(seconds)).as_nanos() / BUCKET_MIN.as_nanos();
         assert_eq!([1, 300, 301, 3_600, 86_400].map(width), [1, 1, 2, 12, 288]);
         assert_eq!(bucket_width(SimDuration::from_nanos(1)), BUCKET_MIN);
         for seconds in 1..2_000 {

@@ -5,8 +5,8 @@
 use ipseclab_crypto::Secret;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{
-    ChildSaEstablished, CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaKeys, Role,
-    TrafficSelectors,
+    ChildSaEstablished, CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaKeys,
+    Role, TrafficSelectors,
 };
 use ipseclab_ipsec::{ChildSaCounters, Selectors};
 use ipseclab_net::protocol;

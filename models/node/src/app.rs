@@ -129,6 +129,10 @@ impl Apps {
         self.get(id).0.source() != Some(Ipv4Addr::UNSPECIFIED)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.apps.len()
+    }
+
     pub(crate) fn get(&self, id: AppId) -> &(App, AppTimes) {
         &self.apps[id.0 as usize]
     }

@@ -191,6 +191,14 @@ impl Node {
         &self.ports
     }
 
+    /// How many applications this node has.
+    pub fn app_count(&self) -> usize {
+        match &self.kind {
+            Kind::Host(host) => host.apps.len(),
+            Kind::Router | Kind::Nat(_) => 0,
+        }
+    }
+
     /// An application of this host, and when things happened to it.
     pub fn app(&self, id: AppId) -> Option<&(App, AppTimes)> {
         match &self.kind {
