@@ -196,7 +196,7 @@ impl Reader<'_> {
                 row.node.clone_from(&settings.name);
                 (row.connection, row.peer) = self.names(settings, record.connection);
                 let name = record.child.and_then(|child| node.child_name(child));
-                row.child = name.unwrap_or_default().to_owned();
+                name.unwrap_or_default().clone_into(&mut row.child);
                 rows.push(row);
             }
         }

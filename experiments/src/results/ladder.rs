@@ -217,8 +217,7 @@ impl Peers {
             Event::KeysDerived(keys) => self.ike_sas.get(&keys.ike_sa),
             Event::IkeSaEstablished(sa) => Some(&sa.connection),
             Event::ChildSaEstablished(child) => Some(&child.connection),
-            Event::ChildSaFailed { connection, .. } => Some(connection),
-            Event::Initiated { connection, .. } => Some(connection),
+            Event::ChildSaFailed { connection, .. } | Event::Initiated { connection, .. } => Some(connection),
             Event::ChildSaClosed { ike_sa, .. }
             | Event::CreateChildSaBegan { ike_sa, .. }
             | Event::ChildSaReady { ike_sa, .. }

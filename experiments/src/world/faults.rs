@@ -38,7 +38,8 @@ impl World {
 
     /// The link takes no packet from `at` until `until`.
     pub fn cut_link(&mut self, link: LinkIndex, at: SimTime, until: SimTime) {
-        for wire in self.wires[2 * link.index()..][..2].to_vec() {
+        for end in 0..2 {
+            let wire = self.wires[2 * link.index() + end];
             for (at, up) in [(at, false), (until, true)] {
                 self.at(wire.process, at, Command::SetLink { port: wire.port, up });
             }

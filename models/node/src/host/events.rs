@@ -158,8 +158,8 @@ impl Host {
     ) {
         let broken = run.broken.iter().position(|(of, _)| *of == connection);
         let broken = broken.map(|place| run.broken.swap_remove(place).1);
-        let replaced = replaces.and_then(|old| self.ike_sas.get(&old)).map(|old| old.spi_i);
-        self.ledger.begin(ike_sa, connection, run.arrived, replaced.or(broken));
+        let kept = replaces.and_then(|old| self.ike_sas.get(&old)).map(|old| old.spi_i);
+        self.ledger.begin(ike_sa, connection, run.arrived, kept.or(broken));
     }
 
     fn note_request(

@@ -35,16 +35,16 @@ fn check_sums(records: &[RenewalRecord]) {
     }
 }
 
-fn seconds(seconds: u64) -> Option<Duration> {
-    Some(Duration::from_secs(seconds))
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }
 
 #[test]
 fn renewing_child_sas_by_time_loses_no_packet() {
     let child = |child: &mut Child, side| {
-        let rekey_time = seconds(if side == 1 { 3 } else { 60 });
+        let rekey_time = Some(seconds(if side == 1 { 3 } else { 60 }));
         child.lifetime =
-            Lifetime { rekey_time, life_time: seconds(70), rand_time: Duration::from_millis(500) };
+            Lifetime { rekey_time, life_time: Some(seconds(70)), rand_time: Duration::from_millis(500) };
     };
     let simulation =
         run(&Setup { child, pings: 2_000, interval: SimDuration::from_millis(10), ..Setup::default() }, 25);
@@ -101,7 +101,7 @@ fn a_volume_without_renewal_ends_the_child_sa_and_the_next_packet_brings_another
 #[test]
 fn renewing_ike_sas_keeps_child_sas_and_packets() {
     let connection = |connection: &mut Connection, side| {
-        let rekey_time = seconds(if side == 1 { 3 } else { 60 });
+        let rekey_time = Some(seconds(if side == 1 { 3 } else { 60 }));
         connection.renewal = Renewal { rekey_time, ..Renewal::NEVER };
         connection.renewal.over_time = Duration::from_secs(10);
     };
@@ -141,7 +141,7 @@ fn crossing_renewals_leave_one_that_is_redundant() {
             (1, 1),
             "{what:?}: {outcomes:?}"
         );
-        both.map(check_sums);
+        both.into_iter().for_each(check_sums);
     }
 }
 
@@ -175,7 +175,7 @@ fn a_renewal_over_a_lossy_link_books_its_repetitions() {
     let (mut repeated, mut all) = (0, 0);
     for seed in 0..10 {
         let child = |child: &mut Child, side| {
-            let rekey_time = seconds(if side == 1 { 20 } else { 2_000 });
+            let rekey_time = Some(seconds(if side == 1 { 20 } else { 2_000 }));
             child.lifetime = Lifetime { rekey_time, life_time: None, rand_time: Duration::ZERO };
         };
         let link = LinkConfig { loss: LossPpb::new(200_000_000).unwrap(), ..Setup::default().link };
