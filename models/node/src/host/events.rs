@@ -2,7 +2,9 @@
 
 use ipseclab_ike::config::ConnectionId;
 use ipseclab_ike::wire::MessageId;
-use ipseclab_ike::{Acquired, CloseReason, CreateChildSubject, Endpoint, Event, IkeSaId, PathChange, Role};
+use ipseclab_ike::{
+    Acquired, CloseReason, CreateChildSubject, Endpoint, Event, IkeSaEstablished, IkeSaId, PathChange, Role,
+};
 use ipseclab_ipsec::{Event as EngineEvent, PolicyId, Spi};
 use ipseclab_net::{DropReason, Packet};
 use ipseclab_sim::SimTime;
@@ -94,15 +96,7 @@ impl Host {
                     agreed.ike_proposal = Some(keys.proposal.to_string());
                 }
             }
-            Event::IkeSaEstablished(sa) => {
-                self.counters.ike_sas_established += 1;
-                let standing = Standing { connection: sa.connection, spi_i: sa.spi_i, replaced: false };
-                self.ike_sas.insert(sa.ike_sa, standing);
-                run.established.push(sa.ike_sa);
-                if let Some(agreed) = self.ledger.agreed(sa.ike_sa) {
-                    agreed.nat_detected = sa.nat_detected;
-                }
-            }
+            Event::IkeSaEstablished(sa) => self.note_established(run, sa),
             Event::ChildSaEstablished(child) => self.install(run, child),
             Event::ChildSaFailed { connection, child: None, .. } => self.abandon(run, *connection),
             Event::ChildSaFailed { child: Some(child), .. } => {
@@ -113,26 +107,11 @@ impl Host {
                     self.engine.enable_outbound(spi);
                 }
             }
-            Event::IkeSaRekeyed { old, new } => {
-                let moved = self.children.values_mut().filter(|installed| installed.ike_sa == *old);
-                moved.for_each(|installed| installed.ike_sa = *new);
-                if let Some(standing) = self.ike_sas.get_mut(old) {
-                    standing.replaced = true;
-                }
-            }
+            Event::IkeSaRekeyed { old, new } => self.inherit(*old, *new),
             Event::PathChanged(change) => self.move_children(change),
             Event::RekeyFailed { .. } => {}
             Event::ChildSaClosed { ike_sa, spi_in, reason } => self.remove(run, *ike_sa, *spi_in, *reason),
-            Event::IkeSaClosed { ike_sa, reason } => {
-                self.counters.ike_sas_closed += 1;
-                self.note_closed(run, *ike_sa, *reason, ClosedSa::Ike);
-                if let Some(ended) = self.ike_sas.remove(ike_sa)
-                    && *reason == CloseReason::Rekeyed
-                    && !ended.replaced
-                {
-                    run.broken.push((ended.connection, ended.spi_i));
-                }
-            }
+            Event::IkeSaClosed { ike_sa, reason } => self.note_ike_closed(run, *ike_sa, *reason),
             Event::NegotiationFailed { connection, role, .. } => {
                 self.counters.negotiations_refused += u64::from(*role == Role::Responder);
                 if let Some(connection) = connection {
@@ -145,6 +124,36 @@ impl Host {
             }
         }
         run.push(Output::Step(Box::new(Step::Ike(event))));
+    }
+
+    fn note_established(&mut self, run: &mut Run<'_>, sa: &IkeSaEstablished) {
+        self.counters.ike_sas_established += 1;
+        let standing = Standing { connection: sa.connection, spi_i: sa.spi_i, replaced: false };
+        self.ike_sas.insert(sa.ike_sa, standing);
+        run.established.push(sa.ike_sa);
+        if let Some(agreed) = self.ledger.agreed(sa.ike_sa) {
+            agreed.nat_detected = sa.nat_detected;
+        }
+    }
+
+    /// A renewed IKE SA takes over the Child SAs of the old one.
+    fn inherit(&mut self, old: IkeSaId, new: IkeSaId) {
+        let moved = self.children.values_mut().filter(|installed| installed.ike_sa == old);
+        moved.for_each(|installed| installed.ike_sa = new);
+        if let Some(standing) = self.ike_sas.get_mut(&old) {
+            standing.replaced = true;
+        }
+    }
+
+    fn note_ike_closed(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, reason: CloseReason) {
+        self.counters.ike_sas_closed += 1;
+        self.note_closed(run, ike_sa, reason, ClosedSa::Ike);
+        if let Some(ended) = self.ike_sas.remove(&ike_sa)
+            && reason == CloseReason::Rekeyed
+            && !ended.replaced
+        {
+            run.broken.push((ended.connection, ended.spi_i));
+        }
     }
 
     /// A set-up begins. It is a reauthentication when it is to replace an IKE SA, or when the same job has ended one for
