@@ -12,6 +12,7 @@ use ipseclab_node::Observe;
 use ipseclab_output::sha256_hex;
 use rayon::prelude::*;
 
+use super::course::Course;
 use super::error::SweepError;
 use super::plan::{PlannedRun, SweepPlan};
 use super::record::{FinishedRun, Negotiation, RunOutcome, RunRecord};
@@ -136,6 +137,7 @@ fn finished(scenario: &CheckedScenario, result: &RunResult) -> FinishedRun {
         fingerprint: result.fingerprint.to_string(),
         events: result.events,
         negotiations: counted.map(Negotiation::from).collect(),
+        course: Course::of(result, warm),
     }
 }
 

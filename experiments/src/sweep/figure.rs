@@ -404,6 +404,7 @@ mod tests {
 
     use super::*;
     use crate::document::{Document, SourceText};
+    use crate::sweep::course::Course;
     use crate::sweep::record::{FinishedRun, Negotiation, RunOutcome, RunRecord};
 
     const SWEEP: &str = r#"name = "drawn"
@@ -432,8 +433,12 @@ replications = 2
                 propagation_ns: run.index * 500_000,
                 ..Negotiation::default()
             };
-            let finished =
-                FinishedRun { fingerprint: String::new(), events: 1, negotiations: vec![negotiation] };
+            let finished = FinishedRun {
+                fingerprint: String::new(),
+                events: 1,
+                negotiations: vec![negotiation],
+                course: Course::default(),
+            };
             let outcome = RunOutcome::Finished(finished);
             let record = RunRecord { crypto: "real".into(), cost_profile_sha256: [].into(), outcome };
             observations.add(run, record);

@@ -1,6 +1,7 @@
 //! What a sweep measures: named numbers of one run, and what many runs say about them.
 //!
-//! A [`Metric`] is one number of a run: its mean over the run's negotiations, which in most studies is one. A
+//! A [`Metric`] is one number of a run: its mean over the run's negotiations, which in most studies is one, or a figure of
+//! the run as a whole: renewals, queues and drops. A
 //! [`Statistic`] summarises a metric over the replications of a combination; plots draw nothing else, so that a plot
 //! and a table speak of the same thing.
 //!
@@ -10,11 +11,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
+
+use ipseclab_net::DropReason;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de};
 
-use super::record::Negotiation;
+use super::record::{FinishedRun, Negotiation};
 use crate::document::{list, nearest};
 use crate::structure::{Format, Mistake};
 
@@ -41,7 +45,25 @@ pub enum Metric {
     Success,
     /// 1 for a tunnel that came up without a request being sent again, else 0.
     FirstTry,
+    /// From the cause of a renewal to the new SA, in seconds; the mean over the renewals that gave fresh keys.
+    RenewalLatency,
+    /// Renewals that gave fresh keys.
+    RenewalCount,
+    /// Most of them that ended within one second of the clock.
+    RenewalPeakRate,
+    /// Packets dropped for want of a usable SA, warm-up included.
+    RenewalLostPackets,
+    /// Most jobs that waited for the cores of one node, warm-up included.
+    CpuQueueMax,
+    /// Packets dropped anywhere, warm-up included.
+    DropsTotal,
+    /// Those of them that were dropped for this reason.
+    Drops(DropReason),
 }
+
+/// The names of [`Metric::Drops`], in the order of reasons.
+static DROPS_NAMES: LazyLock<Vec<String>> =
+    LazyLock::new(|| DropReason::ALL.iter().map(|reason| format!("drops.{reason}")).collect());
 
 /// What the values of a metric count, and how tables write them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,8 +114,8 @@ pub enum MetricError {
 }
 
 impl Metric {
-    /// All metrics.
-    pub const ALL: [Self; 10] = [
+    /// All metrics but those of single drop reasons.
+    pub const ALL: [Self; 16] = [
         Self::Latency,
         Self::Propagation,
         Self::Queueing,
@@ -104,6 +126,12 @@ impl Metric {
         Self::Retransmissions,
         Self::Success,
         Self::FirstTry,
+        Self::RenewalLatency,
+        Self::RenewalCount,
+        Self::RenewalPeakRate,
+        Self::RenewalLostPackets,
+        Self::CpuQueueMax,
+        Self::DropsTotal,
     ];
 
     /// The name in files.
@@ -119,6 +147,13 @@ impl Metric {
             Self::Retransmissions => "negotiation.retransmissions",
             Self::Success => "negotiation.success",
             Self::FirstTry => "negotiation.first_try",
+            Self::RenewalLatency => "renewal.latency",
+            Self::RenewalCount => "renewal.count",
+            Self::RenewalPeakRate => "renewal.peak_rate",
+            Self::RenewalLostPackets => "renewal.lost_packets",
+            Self::CpuQueueMax => "cpu.queue.max",
+            Self::DropsTotal => "drops.total",
+            Self::Drops(reason) => &DROPS_NAMES[reason as usize],
         }
     }
 
@@ -135,16 +170,34 @@ impl Metric {
             Self::Retransmissions => "retransmissions",
             Self::Success => "successful set-ups",
             Self::FirstTry => "set-ups without retransmission",
+            Self::RenewalLatency => "renewal latency",
+            Self::RenewalCount => "renewals",
+            Self::RenewalPeakRate => "renewals in the busiest second",
+            Self::RenewalLostPackets => "packets without a usable SA",
+            Self::CpuQueueMax => "longest queue for a core",
+            Self::DropsTotal => "dropped packets",
+            Self::Drops(_) => "packets dropped for the reason",
         }
     }
 
     /// What its values count.
     pub fn unit(self) -> Unit {
         match self {
-            Self::Latency | Self::Propagation | Self::Queueing | Self::Cpu | Self::RetransmissionWait => {
-                Unit::Seconds
-            }
-            Self::Messages | Self::Octets | Self::Retransmissions => Unit::Count,
+            Self::Latency
+            | Self::Propagation
+            | Self::Queueing
+            | Self::Cpu
+            | Self::RetransmissionWait
+            | Self::RenewalLatency => Unit::Seconds,
+            Self::Messages
+            | Self::Octets
+            | Self::Retransmissions
+            | Self::RenewalCount
+            | Self::RenewalPeakRate
+            | Self::RenewalLostPackets
+            | Self::CpuQueueMax
+            | Self::DropsTotal
+            | Self::Drops(_) => Unit::Count,
             Self::Success | Self::FirstTry => Unit::Share,
         }
     }
@@ -154,7 +207,8 @@ impl Metric {
         format!("{}{}", self.name(), self.unit().suffix())
     }
 
-    /// Its value for one negotiation, in nanoseconds, counts, or 0 and 1; `None` where a failure has none.
+    /// Its value for one negotiation, in nanoseconds, counts, or 0 and 1; `None` where a failure has none, and for figures
+    /// of the run as a whole.
     pub fn sample(self, negotiation: &Negotiation) -> Option<u64> {
         let time = |nanoseconds| negotiation.established.then_some(nanoseconds);
         match self {
@@ -168,11 +222,36 @@ impl Metric {
             Self::Retransmissions => Some(negotiation.retransmissions),
             Self::Success => Some(negotiation.established.into()),
             Self::FirstTry => Some((negotiation.established && negotiation.retransmissions == 0).into()),
+            Self::RenewalLatency
+            | Self::RenewalCount
+            | Self::RenewalPeakRate
+            | Self::RenewalLostPackets
+            | Self::CpuQueueMax
+            | Self::DropsTotal
+            | Self::Drops(_) => None,
         }
     }
 
-    /// Its value for a run, in seconds, counts or a share: the mean over the negotiations that have one.
-    pub fn value(self, negotiations: &[Negotiation]) -> Option<f64> {
+    /// Its value for a run, in seconds, counts or a share; `None` when nothing in the run has one.
+    pub fn value(self, run: &FinishedRun) -> Option<f64> {
+        let course = &run.course;
+        let count = match self {
+            Self::RenewalLatency => return course.renewal_latency(),
+            Self::RenewalCount => course.renewals,
+            Self::RenewalPeakRate => course.renewals_per_second_max,
+            Self::RenewalLostPackets => course.lost_to_renewals(),
+            Self::CpuQueueMax => course.cpu_queue_max,
+            Self::DropsTotal => course.dropped_in_all(),
+            Self::Drops(reason) => course.dropped(reason),
+            _ => return self.mean(&run.negotiations),
+        };
+        #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^53")]
+        let count = count as f64;
+        Some(count)
+    }
+
+    /// The mean over the negotiations that have a value.
+    fn mean(self, negotiations: &[Negotiation]) -> Option<f64> {
         let samples = negotiations.iter().filter_map(|negotiation| self.sample(negotiation));
         // Integers are summed, so that the order of negotiations cannot show.
         let (sum, count) =
@@ -190,7 +269,8 @@ impl Metric {
     /// # Errors
     /// A name that no metric has.
     pub fn parse(name: &str) -> Result<Self, MetricError> {
-        let found = Self::ALL.into_iter().find(|metric| metric.name() == name);
+        let drops = DropReason::ALL.iter().map(|reason| Self::Drops(*reason));
+        let found = Self::ALL.into_iter().chain(drops).find(|metric| metric.name() == name);
         found.ok_or_else(|| MetricError::Metric(name.to_owned()))
     }
 }
@@ -326,6 +406,7 @@ impl JsonSchema for PlotMetric {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sweep::course::Course;
 
     #[test]
     fn every_metric_and_statistic_reads_back() {
@@ -349,19 +430,39 @@ mod tests {
             negotiation(165_000_000_000, 5, false),
             negotiation(60_000_000, 1, true),
         ];
-        assert_eq!(Metric::Latency.value(&run), Some(0.050_000_000_5));
-        assert_eq!(Metric::Retransmissions.value(&run), Some(2.0));
-        assert_eq!(Metric::Success.value(&run), Some(2.0 / 3.0));
-        assert_eq!(Metric::FirstTry.value(&run), Some(1.0 / 3.0));
-        assert_eq!((Metric::Latency.value(&run[1..2]), Metric::Success.value(&run[1..2])), (None, Some(0.0)));
-        assert_eq!((Metric::Success.value(&[]), Metric::Messages.value(&[])), (None, None));
+        assert_eq!(Metric::Latency.mean(&run), Some(0.050_000_000_5));
+        assert_eq!(Metric::Retransmissions.mean(&run), Some(2.0));
+        assert_eq!(Metric::Success.mean(&run), Some(2.0 / 3.0));
+        assert_eq!(Metric::FirstTry.mean(&run), Some(1.0 / 3.0));
+        assert_eq!((Metric::Latency.mean(&run[1..2]), Metric::Success.mean(&run[1..2])), (None, Some(0.0)));
+        assert_eq!((Metric::Success.mean(&[]), Metric::Messages.mean(&[])), (None, None));
+    }
+
+    #[test]
+    fn figures_of_the_run_need_no_negotiation() {
+        let course = Course {
+            renewals: 4,
+            renewal_latency_ns: 100_000_000,
+            renewals_per_second_max: 3,
+            cpu_queue_max: 7,
+            drops: [("loss".to_owned(), 2), ("no_sa".to_owned(), 5)].into(),
+        };
+        let run = FinishedRun { fingerprint: String::new(), events: 0, negotiations: vec![], course };
+        let value = |name| Metric::parse(name).unwrap().value(&run);
+        assert_eq!(value("renewal.latency"), Some(0.025));
+        assert_eq!((value("renewal.count"), value("renewal.peak_rate")), (Some(4.0), Some(3.0)));
+        assert_eq!((value("renewal.lost_packets"), value("drops.total")), (Some(5.0), Some(7.0)));
+        assert_eq!(
+            (value("drops.loss"), value("drops.replay"), value("cpu.queue.max")),
+            (Some(2.0), Some(0.0), Some(7.0))
+        );
+        assert_eq!(value("negotiation.latency"), None);
     }
 
     #[test]
     fn seconds_keep_every_nanosecond() {
         for latency_ns in [0, 1, 40_123_456, 179_999_999_999] {
-            let text =
-                Unit::Seconds.text(Metric::Latency.value(&[negotiation(latency_ns, 0, true)]).unwrap());
+            let text = Unit::Seconds.text(Metric::Latency.mean(&[negotiation(latency_ns, 0, true)]).unwrap());
             assert_eq!(
                 text.replace('.', "").trim_start_matches('0').parse().unwrap_or(0),
                 latency_ns,

@@ -5,6 +5,7 @@
 //! folder holds, in the order of the plan. A sweep that is killed loses the runs in flight and nothing else.
 
 mod build;
+mod course;
 mod error;
 mod estimate;
 mod execute;
@@ -18,6 +19,7 @@ mod results;
 mod store;
 mod table;
 
+pub use course::Course;
 pub use error::SweepError;
 pub use estimate::{Estimate, student_t_975};
 pub use execute::Progress;

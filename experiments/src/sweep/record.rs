@@ -12,10 +12,11 @@ use std::collections::BTreeMap;
 use ipseclab_output::{NegotiationResult, NegotiationRow, sha256_hex};
 use serde::{Deserialize, Serialize};
 
+use super::course::Course;
 use super::plan::RunId;
 
 /// The version of the format; records of another one are made again.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A run that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,8 @@ pub struct FinishedRun {
     pub events: u64,
     /// Negotiations that started after the warm-up, in order.
     pub negotiations: Vec<Negotiation>,
+    /// Renewals, queues and drops.
+    pub course: Course,
 }
 
 /// A negotiation, as far as metrics look at it.
@@ -151,6 +154,7 @@ mod tests {
                 fingerprint: "0123456789abcdef".into(),
                 events: 7,
                 negotiations: vec![negotiation],
+                course: Course { renewals: 3, drops: [("loss".into(), 1)].into(), ..Course::default() },
             }),
         }
     }
@@ -183,7 +187,8 @@ mod tests {
     #[test]
     fn a_record_of_another_format_is_not_read() {
         let [id, _] = ids();
-        let line = serde_json::to_string(&Line { format: 2, run: id.to_string(), record: record() }).unwrap();
+        let line = serde_json::to_string(&Line { format: FORMAT + 1, run: id.to_string(), record: record() })
+            .unwrap();
         let file = format!("{line}\n{}\n", serde_json::to_string(&Seal::of(&line)).unwrap());
         assert_eq!(RunRecord::decode(file.as_bytes(), id), None);
     }

@@ -37,7 +37,7 @@ impl<'a> Observations<'a> {
             RunOutcome::Finished(finished) => Row {
                 run,
                 negotiations: finished.negotiations.len(),
-                values: self.plan.metrics.iter().map(|metric| metric.value(&finished.negotiations)).collect(),
+                values: self.plan.metrics.iter().map(|metric| metric.value(&finished)).collect(),
                 ended: Ok(finished.fingerprint),
             },
             RunOutcome::Failed(reason) => {

@@ -9,6 +9,7 @@
 
 mod authentication;
 pub mod credentials;
+mod faults;
 mod flows;
 mod host;
 mod links;
@@ -17,18 +18,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipseclab_crypto::{Provider, RealProvider};
-use ipseclab_ike::config::ConnectionId;
+use ipseclab_ike::config::{ChildId, ConnectionId};
+use ipseclab_ike::proposal::IkeProposal;
 use ipseclab_net::{NatConfig, PortId};
 use ipseclab_node::{AppId, Command, Node, NodeConfig, NodeEvent, Observe};
 use ipseclab_sim::{Options, ProcessId, RunSeed, SimTime, Simulation};
-use ipseclab_topologies::{LinkIndex, NodeIndex, RouteError, shortest_paths};
+use ipseclab_topologies::{NodeIndex, RouteError, shortest_paths};
 
 use self::credentials::CredentialError;
 use crate::cost_profiles::{CostProfiles, ProfileError};
+use crate::results::course::bucket_width;
 use crate::scenario::{
-    ActionKind, CheckedScenario, Child, ConnectionIndex, Fault, NatBehaviour, StartAction,
+    Action, ActionKind, CheckedScenario, ConnectionIndex, Fault, NatBehaviour, StartAction,
 };
 
+pub use faults::Flood;
 pub use links::WireEnd;
 
 /// Jobs that may wait for a core of one node: far above what a healthy run needs, and a bound all the same.
@@ -43,6 +47,9 @@ pub struct World {
     /// The applications of each flow of the scenario: the source, and the sink of UDP flows.
     pub flows: Vec<FlowApps>,
     connections: Connections,
+    nats: BTreeMap<NodeIndex, ProcessId>,
+    /// What connects at the start, by node, to be begun again after a crash.
+    starts: BTreeMap<NodeIndex, Vec<Command>>,
 }
 
 /// The applications of a flow.
@@ -97,6 +104,7 @@ impl World {
                 cpu_queue: CPU_QUEUE_JOBS,
                 cost_profile: profiles.of(settings),
                 observe,
+                timeline: bucket_width(scenario.duration),
             };
             let node = match host::config(scenario, &connections, settings, &issued, observe)? {
                 Some(host) => Node::host(config, id, host, &provider, seed),
@@ -108,8 +116,9 @@ impl World {
         let wires = links::join(scenario, &nats, seed, &mut simulation);
         links::fill_routes(scenario, &routes, &nats, &wires, &mut simulation);
         let flows = flows::add(scenario, &mut simulation);
-        let mut world = Self { simulation, wires, flows, connections };
-        world.schedule(scenario);
+        let starts = BTreeMap::new();
+        let mut world = Self { simulation, wires, flows, connections, nats, starts };
+        world.schedule(scenario, provider.as_ref());
         Ok(world)
     }
 
@@ -119,43 +128,72 @@ impl World {
     }
 
     /// Puts the starts, commands and faults into the agenda.
-    fn schedule(&mut self, scenario: &CheckedScenario) {
+    fn schedule(&mut self, scenario: &CheckedScenario, provider: &dyn Provider) {
         for settings in &scenario.nodes {
             self.simulation.schedule(process(settings.node), SimTime::ZERO, NodeEvent::Start);
         }
         for (index, connection) in scenario.connections() {
-            let starts =
-                |child: &Child| matches!(child.start_action, StartAction::Start | StartAction::TrapStart);
-            if connection.children.iter().any(starts) {
-                let command = Command::Initiate(self.connections.id(connection.node, index));
-                let node = process(connection.node);
-                self.simulation.schedule(node, SimTime::ZERO, NodeEvent::Command(command));
+            for (place, child) in connection.children.iter().enumerate() {
+                if matches!(child.start_action, StartAction::Start | StartAction::TrapStart) {
+                    let id = self.connections.id(connection.node, index);
+                    let command = Command::InitiateChild(child_id(id, place));
+                    self.starts.entry(connection.node).or_default().push(command);
+                    let node = process(connection.node);
+                    self.simulation.schedule(node, SimTime::ZERO, NodeEvent::Command(command));
+                }
             }
         }
         for action in &scenario.actions {
             let node = scenario.connections[action.connection.index()].node;
             let id = self.connections.id(node, action.connection);
-            let command = match action.kind {
-                ActionKind::Initiate => Command::Initiate(id),
-                ActionKind::Terminate if action.children.is_empty() => Command::Terminate(id),
-                ActionKind::Terminate => Command::TerminateChildren(id),
-                ActionKind::Rekey | ActionKind::Reauthenticate => continue,
-            };
-            self.simulation.schedule(process(node), action.at, NodeEvent::Command(command));
+            for command in commands(action, id) {
+                self.simulation.schedule(process(node), action.at, NodeEvent::Command(command));
+            }
         }
         for fault in &scenario.faults {
-            let Fault::LinkDown { link, at, until } = *fault else { continue };
-            self.schedule_link(link, at, false);
-            self.schedule_link(link, until, true);
+            match *fault {
+                Fault::LinkDown { link, at, until } => self.cut_link(link, at, until),
+                Fault::NodeCrash { node, at, until } => self.crash(node, at, until),
+                Fault::NatReboot { node, at } => self.reboot_nat(node, at),
+                Fault::Blackhole { node, at, until } => self.swallow(node, at, until),
+                Fault::Flood { from, to, at, until, interval, sources } => {
+                    let proposal = offered_to(scenario, to);
+                    let sources = links::ipv4_net(sources);
+                    let flood = Flood { from, to, at, until, interval, sources, proposal };
+                    let added = self.flood(&flood, scenario.seed, provider);
+                    assert!(
+                        added.is_some(),
+                        "a checked flood goes from a host, and every proposal has a group"
+                    );
+                }
+            }
         }
     }
+}
 
-    fn schedule_link(&mut self, link: LinkIndex, at: SimTime, up: bool) {
-        for wire in &self.wires[2 * link.index()..][..2] {
-            let command = Command::SetLink { port: wire.port, up };
-            self.simulation.schedule(wire.process, at, NodeEvent::Command(command));
-        }
+/// What a command of the scenario asks of its node, whose number for the connection is `id`.
+fn commands(action: &Action, id: ConnectionId) -> Vec<Command> {
+    let children = action.children.iter().map(|place| child_id(id, *place));
+    match (action.kind, action.children.is_empty()) {
+        (ActionKind::Initiate, true) => vec![Command::InitiateIke(id)],
+        (ActionKind::Initiate, false) => children.map(Command::InitiateChild).collect(),
+        (ActionKind::Rekey, true) => vec![Command::RekeyIke(id)],
+        (ActionKind::Rekey, false) => children.map(Command::RekeyChild).collect(),
+        (ActionKind::Reauthenticate, _) => vec![Command::Reauthenticate(id)],
+        (ActionKind::Terminate, true) => vec![Command::Terminate(id)],
+        (ActionKind::Terminate, false) => children.map(Command::TerminateChild).collect(),
     }
+}
+
+fn child_id(connection: ConnectionId, place: usize) -> ChildId {
+    ChildId { connection, place: u32::try_from(place).expect("a connection has fewer than 2^32 children") }
+}
+
+/// What a forger offers to a node, so that it does not refuse at once: what its first connection takes.
+fn offered_to(scenario: &CheckedScenario, node: NodeIndex) -> IkeProposal {
+    let mut own = scenario.connections.iter().filter(|connection| connection.node == node);
+    let proposals = own.next().map_or_else(IkeProposal::default_set, |own| own.proposals.clone());
+    proposals.into_iter().next().expect("a connection has a proposal, and so have the defaults")
 }
 
 impl Connections {
@@ -203,6 +241,7 @@ fn add_nats(
             cpu_queue: CPU_QUEUE_JOBS,
             cost_profile: profiles.free(),
             observe: Observe { packets: observe.packets, steps: false },
+            timeline: bucket_width(scenario.duration),
         };
         let behaviour = NatConfig {
             mapping: nat_behaviour(nat.mapping),

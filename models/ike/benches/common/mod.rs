@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
 use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig};
+use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::{Endpoint, Event, Identity, IkeSaId, TrafficSelectors};
 use rand_chacha::ChaCha20Rng;
@@ -36,12 +37,15 @@ fn endpoint(local: IpAddr, connection: Connection, seed: u64) -> Endpoint {
     key[..8].copy_from_slice(&seed.to_be_bytes());
     let random = Stream(ChaCha20Rng::from_seed(key));
     let crypto = Crypto::new(Arc::new(RealProvider::new()));
-    Endpoint::new(EndpointConfig::new(local, vec![connection]), crypto, Box::new(random))
+    let secret = *b"correct horse battery staple";
+    let ends = [Identity::parse("gw.example"), Identity::parse("branch.example")];
+    let credentials = Credentials::default().with_psk(ends, secret);
+    let config = EndpointConfig { credentials, ..EndpointConfig::new(local, vec![connection]) };
+    Endpoint::new(config, crypto, Box::new(random))
 }
 
 fn connection(proposal: &str, (own, peer): (&str, &str), (local, remote): ([u8; 3], [u8; 3])) -> Connection {
-    let psk = Secret::new(*b"correct horse battery staple");
-    let mut connection = Connection::new("office", Identity::parse(own), Identity::parse(peer), psk);
+    let mut connection = Connection::new("office", Identity::parse(own), Identity::parse(peer));
     connection.proposals = vec![parse_ike_proposal(proposal).expect("the proposal is well-formed")];
     let mut child = Child::new("lan", net(local), net(remote));
     child.esp_proposals = vec![parse_esp_proposal("aes128gcm16").expect("the proposal is well-formed")];
