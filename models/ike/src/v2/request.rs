@@ -70,8 +70,9 @@ impl Established {
         if last && self.is_ending(head) {
             return true;
         }
-        // The end of the IKE SA is never refused; there is one at most.
-        if !last && head.waiting.len() >= env.config.limits.queued_requests {
+        // The end of the IKE SA is never refused; there is one at most. What can go out at once does not wait.
+        let at_once = head.waiting.is_empty() && self.may_send(head, &request);
+        if !last && !at_once && head.waiting.len() >= env.config.limits.queued_requests {
             return false;
         }
         if let Request::DeleteChild(spi) = request
@@ -118,16 +119,15 @@ impl Established {
 
     /// The first waiting request, if it may go out now.
     fn next_request(&self, head: &mut Head) -> Option<Request> {
-        let first = head.waiting.front()?;
+        if self.may_send(head, head.waiting.front()?) { head.waiting.pop_front() } else { None }
+    }
+
+    /// Whether the window has room, and nothing under way forbids it.
+    fn may_send(&self, head: &Head, request: &Request) -> bool {
         let alone = self.under_way.is_empty();
-        let allowed = alone || !(first.is_exclusive() || self.under_way.values().any(Pending::is_exclusive));
-        if !allowed
-            || !head.window.has_room()
-            || self.is_replaced() && !matches!(first, Request::DeleteIke(_))
-        {
-            return None;
-        }
-        head.waiting.pop_front()
+        let allowed = alone || !(request.is_exclusive() || self.under_way.values().any(Pending::is_exclusive));
+        let current = !self.is_replaced() || matches!(request, Request::DeleteIke(_));
+        allowed && current && head.window.has_room()
     }
 
     fn send(&mut self, head: &mut Head, env: &mut Env<'_>, request: Request) -> Option<Pending> {

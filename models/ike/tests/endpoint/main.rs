@@ -4,6 +4,7 @@
 
 mod algorithms;
 mod auth;
+mod collisions;
 mod exchanges;
 mod informational;
 mod mutations;

@@ -4,14 +4,19 @@
 //! function that judges each datagram by its number on the wire.
 
 pub(crate) mod arena;
+pub(crate) mod cheap;
 pub(crate) mod craft;
+pub(crate) mod explore;
+pub(crate) mod owner;
 pub(crate) mod stage;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cheap::Cheap;
 use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
 use ipseclab_ike::config::{Child, ChildId, Connection, ConnectionId, EndpointConfig, Lifetime, Renewal};
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
@@ -121,7 +126,7 @@ pub(crate) fn connection(side: Side) -> Connection {
     connection
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Side {
     A,
     B,
@@ -138,6 +143,13 @@ impl Peer {
     pub(crate) fn new(config: EndpointConfig, random: impl RandomSource + 'static) -> Self {
         let IpAddr::V4(address) = config.local_address else { unreachable!("the tests speak IPv4") };
         let crypto = Crypto::new(Arc::new(RealProvider::new()));
+        Self { address, endpoint: Endpoint::new(config, crypto, Box::new(random)), events: vec![] }
+    }
+
+    /// One whose key exchanges cost nothing.
+    pub(crate) fn cheap(config: EndpointConfig, random: impl RandomSource + 'static) -> Self {
+        let IpAddr::V4(address) = config.local_address else { unreachable!("the tests speak IPv4") };
+        let crypto = Crypto::new(Arc::new(Cheap::new()));
         Self { address, endpoint: Endpoint::new(config, crypto, Box::new(random)), events: vec![] }
     }
 }
