@@ -32,6 +32,9 @@ pub(crate) struct ChildSa {
     pub(crate) expires_at: Option<Duration>,
     /// Whether packets go out on it only when the one that it replaces is gone.
     pub(crate) waits_for_use: bool,
+    /// The inbound SPI of the Child SA that the peer has made in its place: packets move there when this one is gone,
+    /// whoever ends it.
+    pub(crate) successor: Option<u32>,
 }
 
 /// Where a Child SA is in its life.
@@ -48,8 +51,8 @@ pub(crate) enum Phase {
     Installed,
     /// Our request to renew it waits or is under way.
     Rekeying,
-    /// The peer has renewed it and will delete it; the Child SA with this inbound SPI has taken its place.
-    Rekeyed(u32),
+    /// The peer has renewed it and will delete it.
+    Rekeyed,
     /// Our Delete waits or is under way.
     Deleting(CloseReason),
 }
@@ -267,6 +270,7 @@ impl ChildSa {
             rekey_at: env.renewal_at(rekey_time, rand_time),
             expires_at: life_time.map(|life| env.now.saturating_add(life)),
             waits_for_use: start.outbound == Outbound::Later,
+            successor: None,
         }
     }
 
@@ -286,7 +290,7 @@ impl ChildSa {
     pub(crate) fn local_reason(&self) -> CloseReason {
         match self.phase {
             Phase::Deleting(reason) => reason,
-            Phase::Rekeyed(_) => CloseReason::Rekeyed,
+            Phase::Rekeyed => CloseReason::Rekeyed,
             Phase::Installed | Phase::Rekeying => CloseReason::Local,
         }
     }
@@ -294,9 +298,9 @@ impl ChildSa {
     /// Why it has ended when the peer deletes it.
     pub(crate) fn remote_reason(&self) -> CloseReason {
         match self.phase {
-            Phase::Rekeyed(_) => CloseReason::Rekeyed,
             Phase::Deleting(reason) if reason != CloseReason::Local => reason,
-            Phase::Installed | Phase::Rekeying | Phase::Deleting(_) => CloseReason::Remote,
+            _ if self.successor.is_some() => CloseReason::Rekeyed,
+            _ => CloseReason::Remote,
         }
     }
 }

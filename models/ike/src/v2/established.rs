@@ -297,7 +297,7 @@ impl Established {
     ) {
         let Some(place) = self.children.iter().position(|child| child.spi_in == spi_in) else { return };
         let child = self.children.remove(place);
-        if let Phase::Rekeyed(successor) = child.phase {
+        if let Some(successor) = child.successor {
             self.use_child(head, env, successor);
         }
         env.events.push_back(Event::ChildSaClosed { ike_sa: head.id, spi_in, reason });

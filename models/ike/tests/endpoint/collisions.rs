@@ -53,3 +53,19 @@ fn two_operations_that_cross_end_in_agreement_in_every_order() {
     let seen = check(scenes, 0);
     assert!(seen.schedules > 1);
 }
+
+#[test]
+fn two_operations_that_cross_survive_one_fault_in_every_order() {
+    let pairs = OPS.into_iter().flat_map(|one| OPS.map(|other| [(Side::A, one), (Side::B, other)]));
+    let scenes = pairs.flat_map(|ops| SEEDS.map(|seeds| scene(&ops, seeds)));
+    let seen = check(scenes, 1);
+    assert!(seen.schedules > 1);
+}
+
+#[test]
+fn operations_of_one_side_and_the_other_end_in_agreement_in_every_order() {
+    let ours = OPS.into_iter().flat_map(|one| OPS.map(|other| [(Side::A, one), (Side::A, other)]));
+    let all = ours.flat_map(|ours| OPS.map(|theirs| [ours[0], ours[1], (Side::B, theirs)]));
+    let seen = check(all.map(|ops| scene(&ops, SEEDS[0])), 0);
+    assert!(seen.schedules > 1);
+}
