@@ -51,12 +51,10 @@ impl Request {
         matches!(self, Self::DeleteIke(_) | Self::RekeyIke)
     }
 
-    /// Whether it goes to the IKE SA that takes the place of the one that it waits for.
+    /// Whether it goes to the IKE SA that takes the place of the one that it waits for. So does the wish to end that:
+    /// it was meant for what the two sides have with each other.
     fn is_heritable(&self) -> bool {
-        matches!(
-            self,
-            Self::DeleteChild(_) | Self::DisownChild(_) | Self::CreateChild(_) | Self::RekeyChild(_)
-        )
+        !matches!(self, Self::Liveness | Self::RekeyIke)
     }
 }
 
@@ -187,6 +185,11 @@ impl Established {
             Pending::Child(sent) if sent.replaces() == Some(spi_in) => Some(sent.as_mut()),
             _ => None,
         })
+    }
+
+    /// Whether an answer under way may bring a Child SA.
+    pub(crate) fn awaits_child(&self) -> bool {
+        self.under_way.values().any(|pending| matches!(pending, Pending::Child(_)))
     }
 
     /// Whether a request about a Child SA is under way (RFC 7296 §2.25.2).

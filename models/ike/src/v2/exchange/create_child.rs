@@ -438,6 +438,10 @@ fn renewed_child(sa: &Established, message: &Message) -> Result<Option<(u32, Chi
     let Some(rekey) = rekey_of(message) else { return Ok(None) };
     let old = sa.children.iter().find(|child| child.spi_out.to_be_bytes() == *rekey.spi);
     let Some(old) = old else {
+        // The answer that brings it may have been overtaken.
+        if sa.awaits_child() {
+            return Err(refuse(NotifyType::TemporaryFailure));
+        }
         // The notification names the SPI that was asked for (RFC 7296 §3.10.1).
         let data = NotifyPayload { kind: NotifyType::ChildSaNotFound, data: vec![], ..rekey.clone() };
         return Err(data);

@@ -183,7 +183,9 @@ fn surplus(world: &World) -> Vec<String> {
     let asked = |op: Op| world.scene.ops.iter().any(|(_, asked)| *asked == op);
     let ends = asked(Op::DeleteIke) || asked(Op::Reauthenticate);
     let ike_sas = world.a.owner.ike_sas.len();
-    if ike_sas > 1 && !asked(Op::Reauthenticate) || ike_sas == 0 && !ends {
+    // Whoever wants a Child SA after the end may begin anew, and so may the other side at the same time.
+    let anew = asked(Op::Reauthenticate) || asked(Op::DeleteIke) && asked(Op::CreateChild);
+    if ike_sas > 1 && !anew || ike_sas == 0 && !ends {
         wrong.push(format!("{ike_sas} IKE SAs"));
     }
     let count = |child: ChildId| world.a.owner.children.values().filter(|sa| sa.sa.child == child).count();
