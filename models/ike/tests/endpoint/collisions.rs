@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::support::Side;
-use crate::support::explore::{Seen, explore};
+use crate::support::explore::{Bounds, Seen, explore};
 use crate::support::world::{Op, Scene};
 
 const OPS: [Op; 7] = [
@@ -16,6 +16,9 @@ const OPS: [Op; 7] = [
     Op::Liveness,
 ];
 
+/// As many turns as there are.
+const ANY: usize = usize::MAX;
+
 /// Streams of randomness with which the lowest nonce belongs to either side.
 const SEEDS: [(u8, u8); 2] = [(0, 0x55), (0x55, 0)];
 
@@ -23,11 +26,12 @@ fn scene(ops: &[(Side, Op)], seeds: (u8, u8)) -> Scene {
     Scene { ops: ops.to_vec(), seeds, configure: |_| {} }
 }
 
-fn check(scenes: impl Iterator<Item = Scene>, faults: usize) -> Seen {
+fn check(scenes: impl Iterator<Item = Scene>, faults: usize, turns: usize) -> Seen {
+    let bounds = Bounds { faults, turns };
     let begin = Instant::now();
     let (mut all, mut failures) = (Seen::default(), Vec::new());
     for scene in scenes {
-        match explore(&scene, faults) {
+        match explore(&scene, bounds) {
             Ok(seen) => all += seen,
             Err(story) => failures.push(story),
         }
@@ -42,7 +46,7 @@ fn every_operation_survives_two_faults_in_every_order() {
     let scenes = OPS.into_iter().chain([Op::Reauthenticate]).flat_map(|op| {
         [Side::A, Side::B].map(|side| scene(&[(side, op)], SEEDS[0]))
     });
-    let seen = check(scenes, 2);
+    let seen = check(scenes, 2, 2);
     assert!(seen.schedules > 1);
 }
 
@@ -50,7 +54,7 @@ fn every_operation_survives_two_faults_in_every_order() {
 fn two_operations_that_cross_end_in_agreement_in_every_order() {
     let pairs = OPS.into_iter().flat_map(|one| OPS.map(|other| [(Side::A, one), (Side::B, other)]));
     let scenes = pairs.flat_map(|ops| SEEDS.map(|seeds| scene(&ops, seeds)));
-    let seen = check(scenes, 0);
+    let seen = check(scenes, 0, ANY);
     assert!(seen.schedules > 1);
 }
 
@@ -58,7 +62,7 @@ fn two_operations_that_cross_end_in_agreement_in_every_order() {
 fn two_operations_that_cross_survive_one_fault_in_every_order() {
     let pairs = OPS.into_iter().flat_map(|one| OPS.map(|other| [(Side::A, one), (Side::B, other)]));
     let ordered = pairs.filter(|[(_, one), (_, other)]| one <= other);
-    let seen = check(ordered.map(|ops| scene(&ops, SEEDS[0])), 1);
+    let seen = check(ordered.map(|ops| scene(&ops, SEEDS[0])), 1, 1);
     assert!(seen.schedules > 1);
 }
 
@@ -71,6 +75,6 @@ fn operations_of_one_side_and_the_other_end_in_agreement_in_every_order() {
         ops.iter().all(|(_, op)| !matches!(op, Op::RekeyOtherChild | Op::Liveness))
     };
     let all = all.filter(many);
-    let seen = check(all.map(|ops| scene(&ops, SEEDS[0])), 0);
+    let seen = check(all.map(|ops| scene(&ops, SEEDS[0])), 0, 3);
     assert!(seen.schedules > 1);
 }

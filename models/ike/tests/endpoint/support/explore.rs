@@ -25,34 +25,49 @@ impl std::ops::AddAssign for Seen {
     }
 }
 
-/// Plays every schedule of `scene` with at most `faults` faults; the shortest script of the first failure, if any.
-pub(crate) fn explore(scene: &Scene, faults: usize) -> Result<Seen, String> {
-    let mut open = vec![Vec::new()];
+/// How far the adversary may go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Messages lost or doubled, and timers that go off early.
+    pub(crate) faults: usize,
+    /// How often something else happens than what is first in line; without faults there is no need to bound it.
+    pub(crate) turns: usize,
+}
+
+/// Plays every schedule of `scene` within `bounds`; the shortest script of the first failure, if any.
+pub(crate) fn explore(scene: &Scene, bounds: Bounds) -> Result<Seen, String> {
+    let mut open = vec![(Vec::new(), bounds.turns)];
     let mut known = BTreeSet::new();
     let mut seen = Seen::default();
-    while let Some(mut script) = open.pop() {
+    while let Some((mut script, mut turns)) = open.pop() {
         let mut world = World::new(scene);
         for choice in &script {
             assert!(world.step(*choice), "a schedule can be repeated");
         }
         loop {
-            let fresh = |choice: &Choice| known.insert(world.fingerprint_after(*choice));
-            let all = world.choices(faults);
-            let (ended, mut choices) = (all.is_empty(), all.into_iter().filter(fresh).collect::<Vec<_>>());
-            seen.states += choices.len();
-            if ended {
+            let all = world.choices(bounds.faults);
+            if all.is_empty() {
                 seen.schedules += 1;
                 if !judge(&mut world).is_empty() {
                     return Err(report(scene, &script));
                 }
+                break;
             }
+            let left = |place: usize, choice: &Choice| {
+                if place == 0 || choice.is_fault() { Some(turns) } else { turns.checked_sub(1) }
+            };
+            let within = all.into_iter().enumerate().filter_map(|(n, choice)| Some((choice, left(n, &choice)?)));
+            let mut choices: Vec<_> =
+                within.filter(|(choice, left)| known.insert((world.fingerprint_after(*choice), *left))).collect();
+            seen.states += choices.len();
             if choices.is_empty() {
                 break;
             }
-            let first = choices.remove(0);
-            open.extend(choices.into_iter().map(|choice| [script.as_slice(), &[choice]].concat()));
+            let (first, left) = choices.remove(0);
+            open.extend(choices.into_iter().map(|(choice, left)| ([script.as_slice(), &[choice]].concat(), left)));
             world.step(first);
             script.push(first);
+            turns = left;
         }
     }
     Ok(seen)
