@@ -9,6 +9,7 @@ mod exchanges;
 mod informational;
 mod mutations;
 mod paths;
+mod rekeying;
 mod sa_init;
 mod schedules;
 mod support;

@@ -54,7 +54,8 @@ pub(crate) fn explore(scene: &Scene, bounds: Bounds) -> Result<Seen, String> {
                 break;
             }
             let left = |place: usize, choice: &Choice| {
-                if place == 0 || choice.is_fault() { Some(turns) } else { turns.checked_sub(1) }
+                let free = place == 0 || choice.is_fault() || turns == usize::MAX;
+                if free { Some(turns) } else { turns.checked_sub(1) }
             };
             let within = all.into_iter().enumerate().filter_map(|(n, choice)| Some((choice, left(n, &choice)?)));
             let mut choices: Vec<_> =
