@@ -326,7 +326,8 @@ impl Endpoint {
     fn escheat(&mut self, estate: Estate) {
         let Estate { heir: ike_sa, children, waiting } = estate;
         let reason = CloseReason::Remote;
-        let closed = children.iter().map(|child| Event::ChildSaClosed { ike_sa, spi_in: child.spi_in, reason });
+        let closed =
+            children.iter().map(|child| Event::ChildSaClosed { ike_sa, spi_in: child.spi_in, reason });
         self.events.extend(closed);
         self.events.extend(waiting.into_iter().filter_map(|request| match request {
             Request::CreateChild(Wish { child, .. }) => {

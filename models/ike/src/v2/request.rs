@@ -123,7 +123,8 @@ impl Established {
     /// Whether the window has room, and nothing under way forbids it.
     fn may_send(&self, head: &Head, request: &Request) -> bool {
         let alone = self.under_way.is_empty();
-        let allowed = alone || !(request.is_exclusive() || self.under_way.values().any(Pending::is_exclusive));
+        let allowed =
+            alone || !(request.is_exclusive() || self.under_way.values().any(Pending::is_exclusive));
         let current = !self.is_replaced() || matches!(request, Request::DeleteIke(_));
         allowed && current && head.window.has_room()
     }

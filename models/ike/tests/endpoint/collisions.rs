@@ -43,9 +43,10 @@ fn check(scenes: impl Iterator<Item = Scene>, faults: usize, turns: usize) -> Se
 
 #[test]
 fn every_operation_survives_two_faults_in_every_order() {
-    let scenes = OPS.into_iter().chain([Op::Reauthenticate]).flat_map(|op| {
-        [Side::A, Side::B].map(|side| scene(&[(side, op)], SEEDS[0]))
-    });
+    let scenes = OPS
+        .into_iter()
+        .chain([Op::Reauthenticate])
+        .flat_map(|op| [Side::A, Side::B].map(|side| scene(&[(side, op)], SEEDS[0])));
     let seen = check(scenes, 2, 2);
     assert!(seen.schedules > 1);
 }
@@ -71,9 +72,8 @@ fn operations_of_one_side_and_the_other_end_in_agreement_in_every_order() {
     let ours = OPS.into_iter().flat_map(|one| OPS.map(|other| [(Side::A, one), (Side::A, other)]));
     let all = ours.flat_map(|ours| OPS.map(|theirs| [ours[0], ours[1], (Side::B, theirs)]));
     // The other child's renewal is like the child's own, and liveness like neither but simpler: pairs have them.
-    let many = |ops: &[(Side, Op); 3]| {
-        ops.iter().all(|(_, op)| !matches!(op, Op::RekeyOtherChild | Op::Liveness))
-    };
+    let many =
+        |ops: &[(Side, Op); 3]| ops.iter().all(|(_, op)| !matches!(op, Op::RekeyOtherChild | Op::Liveness));
     let all = all.filter(many);
     let seen = check(all.map(|ops| scene(&ops, SEEDS[0])), 0, 3);
     assert!(seen.schedules > 1);

@@ -57,15 +57,19 @@ pub(crate) fn explore(scene: &Scene, bounds: Bounds) -> Result<Seen, String> {
                 let free = place == 0 || choice.is_fault() || turns == usize::MAX;
                 if free { Some(turns) } else { turns.checked_sub(1) }
             };
-            let within = all.into_iter().enumerate().filter_map(|(n, choice)| Some((choice, left(n, &choice)?)));
-            let mut choices: Vec<_> =
-                within.filter(|(choice, left)| known.insert((world.fingerprint_after(*choice), *left))).collect();
+            let within =
+                all.into_iter().enumerate().filter_map(|(n, choice)| Some((choice, left(n, &choice)?)));
+            let mut choices: Vec<_> = within
+                .filter(|(choice, left)| known.insert((world.fingerprint_after(*choice), *left)))
+                .collect();
             seen.states += choices.len();
             if choices.is_empty() {
                 break;
             }
             let (first, left) = choices.remove(0);
-            open.extend(choices.into_iter().map(|(choice, left)| ([script.as_slice(), &[choice]].concat(), left)));
+            open.extend(
+                choices.into_iter().map(|(choice, left)| ([script.as_slice(), &[choice]].concat(), left)),
+            );
             world.step(first);
             script.push(first);
             turns = left;
@@ -149,10 +153,8 @@ fn remains(half: &Half) -> Vec<String> {
     if !ids.iter().eq(half.owner.ike_sas.keys()) {
         wrong.push(format!("IKE SAs {ids:?}, and the owner knows of {:?}", half.owner.ike_sas.keys()));
     }
-    let here: BTreeSet<_> = established
-        .iter()
-        .flat_map(|(id, _, spis)| spis.iter().map(|spi| (*spi, *id)))
-        .collect();
+    let here: BTreeSet<_> =
+        established.iter().flat_map(|(id, _, spis)| spis.iter().map(|spi| (*spi, *id))).collect();
     let told: BTreeSet<_> = half.owner.children.iter().map(|(spi, child)| (*spi, child.ike_sa)).collect();
     if here != told {
         wrong.push(format!("Child SAs {here:x?}, and the owner knows of {told:x?}"));

@@ -366,7 +366,8 @@ impl World {
     fn check_arrival(&mut self, at: Side, child: ChildId, spi: u32) {
         if !self.half(at).owner.children.contains_key(&spi) {
             let known = if self.half(at).owner.known.contains(&spi) { "no more" } else { "not yet" };
-            self.complaints.push(format!("a packet of {child:?} arrives at {at:?} under {spi:x}, which it has {known}"));
+            self.complaints
+                .push(format!("a packet of {child:?} arrives at {at:?} under {spi:x}, which it has {known}"));
         }
     }
 
@@ -413,7 +414,9 @@ fn brief(side: Side, event: &Event) -> String {
             "ChildSaEstablished {} in {:x} out {:x} {:?} replaces {:x?}",
             sa.ike_sa, sa.spi_in, sa.spi_out, sa.outbound, sa.replaces
         ),
-        Event::ChildSaClosed { ike_sa, spi_in, reason } => format!("ChildSaClosed {ike_sa} {spi_in:x} {reason:?}"),
+        Event::ChildSaClosed { ike_sa, spi_in, reason } => {
+            format!("ChildSaClosed {ike_sa} {spi_in:x} {reason:?}")
+        }
         Event::IkeSaEstablished(sa) => format!("IkeSaEstablished {} {:?}", sa.ike_sa, sa.role),
         Event::KeysDerived(keys) => format!("KeysDerived {}", keys.ike_sa),
         other => format!("{other:?}"),
