@@ -1,7 +1,5 @@
 //! Operations that cross, under every order of arrival and with one fault anywhere (RFC 7296 §2.8.1, §2.8.2, §2.25).
 
-use std::time::Instant;
-
 use crate::support::Side;
 use crate::support::explore::{Bounds, Seen, explore};
 use crate::support::world::{Op, Scene};
@@ -28,7 +26,6 @@ fn scene(ops: &[(Side, Op)], seeds: (u8, u8)) -> Scene {
 
 fn check(scenes: impl Iterator<Item = Scene>, faults: usize, turns: usize) -> Seen {
     let bounds = Bounds { faults, turns };
-    let begin = Instant::now();
     let (mut all, mut failures) = (Seen::default(), Vec::new());
     for scene in scenes {
         match explore(&scene, bounds) {
@@ -36,19 +33,19 @@ fn check(scenes: impl Iterator<Item = Scene>, faults: usize, turns: usize) -> Se
             Err(story) => failures.push(story),
         }
     }
-    println!("{all:?} in {:?}, {} scenes fail", begin.elapsed(), failures.len());
+    println!("{all:?}, {} scenes fail", failures.len());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     all
 }
 
 #[test]
-fn every_operation_survives_two_faults_in_every_order() {
+fn every_operation_survives_two_faults_and_two_turns() {
     let scenes = OPS
         .into_iter()
         .chain([Op::Reauthenticate])
         .flat_map(|op| [Side::A, Side::B].map(|side| scene(&[(side, op)], SEEDS[0])));
     let seen = check(scenes, 2, 2);
-    assert!(seen.schedules > 1);
+    assert!(seen.schedules > 10_000);
 }
 
 #[test]
@@ -56,19 +53,19 @@ fn two_operations_that_cross_end_in_agreement_in_every_order() {
     let pairs = OPS.into_iter().flat_map(|one| OPS.map(|other| [(Side::A, one), (Side::B, other)]));
     let scenes = pairs.flat_map(|ops| SEEDS.map(|seeds| scene(&ops, seeds)));
     let seen = check(scenes, 0, ANY);
-    assert!(seen.schedules > 1);
+    assert!(seen.schedules > 1_000);
 }
 
 #[test]
-fn two_operations_that_cross_survive_one_fault_in_every_order() {
+fn two_operations_that_cross_survive_one_fault_and_two_turns() {
     let pairs = OPS.into_iter().flat_map(|one| OPS.map(|other| [(Side::A, one), (Side::B, other)]));
     let ordered = pairs.filter(|[(_, one), (_, other)]| one <= other);
     let seen = check(ordered.map(|ops| scene(&ops, SEEDS[0])), 1, 2);
-    assert!(seen.schedules > 1);
+    assert!(seen.schedules > 3_000);
 }
 
 #[test]
-fn operations_of_one_side_and_the_other_end_in_agreement_in_every_order() {
+fn three_operations_that_cross_end_in_agreement_after_three_turns() {
     let ours = OPS.into_iter().flat_map(|one| OPS.map(|other| [(Side::A, one), (Side::A, other)]));
     let all = ours.flat_map(|ours| OPS.map(|theirs| [ours[0], ours[1], (Side::B, theirs)]));
     // The other child's renewal is like the child's own, and liveness like neither but simpler: pairs have them.
@@ -76,5 +73,5 @@ fn operations_of_one_side_and_the_other_end_in_agreement_in_every_order() {
         |ops: &[(Side, Op); 3]| ops.iter().all(|(_, op)| !matches!(op, Op::RekeyOtherChild | Op::Liveness));
     let all = all.filter(many);
     let seen = check(all.map(|ops| scene(&ops, SEEDS[0])), 0, 3);
-    assert!(seen.schedules > 1);
+    assert!(seen.schedules > 4_000);
 }

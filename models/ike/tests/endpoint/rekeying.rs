@@ -31,6 +31,9 @@ fn proposals(child: &mut Child, text: &str) {
     child.esp_proposals = vec![parse_esp_proposal(text).unwrap()];
 }
 
+/// What makes a child impossible, and how that is called.
+type Refusal = (fn(&mut Child), FailureReason);
+
 /// A renews its only Child SA.
 fn rekey_child(pair: &mut Pair) {
     let (id, spis) = pair.a.established();
@@ -168,7 +171,7 @@ fn a_renewed_ike_sa_may_take_another_group() {
 
 #[test]
 fn refused_children_leave_the_ike_sa_up() {
-    let cases: [(fn(&mut Child), FailureReason); 2] = [
+    let cases: [Refusal; 2] = [
         (|child| proposals(child, "aes256-sha512"), FailureReason::NoProposalChosen),
         (|child| child.remote_ts = net("10.9.9"), FailureReason::TsUnacceptable),
     ];

@@ -154,9 +154,10 @@ impl Staged {
                 let now = pair.now;
                 let peer = pair.peer(*side);
                 let (id, spis) = peer.established();
-                let asked = match stage.renews_ike() {
-                    true => peer.endpoint.rekey_ike(now, id),
-                    false => peer.endpoint.rekey_child(now, id, spis[0]),
+                let asked = if stage.renews_ike() {
+                    peer.endpoint.rekey_ike(now, id)
+                } else {
+                    peer.endpoint.rekey_child(now, id, spis[0])
                 };
                 asked.expect("it is established");
                 pair.flush();

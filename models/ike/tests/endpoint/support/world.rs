@@ -373,7 +373,7 @@ impl World {
 
     /// Nothing more goes wrong: everything that is still wanted is asked for, everything arrives, and all timers run out.
     pub(crate) fn settle(&mut self) {
-        let end = self.now + Duration::from_secs(600);
+        let end = self.now + Duration::from_mins(10);
         for _ in 0..2000 {
             let op = self.next_ops().next();
             let message = self.under_way.keys().next().copied();
