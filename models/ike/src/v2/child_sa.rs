@@ -304,3 +304,45 @@ impl ChildSa {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn child(phase: Phase, successor: Option<u32>) -> ChildSa {
+        let child = ChildId { connection: ConnectionId(0), place: 0 };
+        let (rekey_at, expires_at) = (Some(Duration::from_secs(1)), Some(Duration::from_secs(2)));
+        let (spi_in, spi_out, waits_for_use) = (256, 257, false);
+        ChildSa { spi_in, spi_out, child, phase, rekey_at, expires_at, waits_for_use, successor }
+    }
+
+    #[test]
+    fn the_ends_and_timers_of_each_phase_are_those_of_the_table() {
+        let phases = [
+            Phase::Installed,
+            Phase::Rekeying,
+            Phase::Rekeyed,
+            Phase::Deleting(CloseReason::Local),
+            Phase::Deleting(CloseReason::Rekeyed),
+            Phase::Deleting(CloseReason::Redundant),
+            Phase::Deleting(CloseReason::Expired),
+        ];
+        let mut table = String::from("phase | successor | our end | the peer's end | next timer\n");
+        for phase in phases {
+            for successor in [None, Some(258)] {
+                let sa = child(phase, successor);
+                let timer = match sa.deadline() {
+                    at if at == sa.rekey_at => "soft limit",
+                    at if at == sa.expires_at => "hard limit",
+                    _ => "none",
+                };
+                let has = if successor.is_some() { "yes" } else { "no" };
+                let (ours, theirs) = (sa.local_reason().as_str(), sa.remote_reason().as_str());
+                writeln!(table, "{phase:?} | {has} | {ours} | {theirs} | {timer}").unwrap();
+            }
+        }
+        assert_eq!(table, include_str!("../../tests/snapshots/child_sa_phases.txt"), "\n{table}");
+    }
+}
