@@ -184,6 +184,7 @@ fn limits(settings: &NodeSettings) -> Limits {
         keep_alive: time(written.keep_alive, default.keep_alive),
         retry_interval: time(written.retry_interval, default.retry_interval),
         retry_jitter: time(written.retry_jitter, default.retry_jitter),
+        ..default
     }
 }
 

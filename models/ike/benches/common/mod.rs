@@ -39,7 +39,7 @@ fn endpoint(local: IpAddr, connection: Connection, seed: u64) -> Endpoint {
     let crypto = Crypto::new(Arc::new(RealProvider::new()));
     let secret = *b"correct horse battery staple";
     let ends = [Identity::parse("gw.example"), Identity::parse("branch.example")];
-    let credentials = Credentials::default().with_psk(ends, secret);
+    let credentials = Credentials::with_psk(ends, secret);
     let config = EndpointConfig { credentials, ..EndpointConfig::new(local, vec![connection]) };
     Endpoint::new(config, crypto, Box::new(random))
 }

@@ -32,6 +32,9 @@ pub(crate) struct ChildSa {
     pub(crate) expires_at: Option<Duration>,
     /// Whether packets go out on it only when the one that it replaces is gone.
     pub(crate) waits_for_use: bool,
+    /// The inbound SPI of the Child SA that the peer has made in its place: packets move there when this one is gone,
+    /// whoever ends it.
+    pub(crate) successor: Option<u32>,
 }
 
 /// Where a Child SA is in its life.
@@ -48,8 +51,8 @@ pub(crate) enum Phase {
     Installed,
     /// Our request to renew it waits or is under way.
     Rekeying,
-    /// The peer has renewed it and will delete it; the Child SA with this inbound SPI has taken its place.
-    Rekeyed(u32),
+    /// The peer has renewed it and will delete it.
+    Rekeyed,
     /// Our Delete waits or is under way.
     Deleting(CloseReason),
 }
@@ -269,6 +272,7 @@ impl ChildSa {
             rekey_at: env.renewal_at(rekey_time, rand_time),
             expires_at: life_time.map(|life| env.now.saturating_add(life)),
             waits_for_use: start.outbound == Outbound::Later,
+            successor: None,
         }
     }
 
@@ -288,7 +292,7 @@ impl ChildSa {
     pub(crate) fn local_reason(&self) -> CloseReason {
         match self.phase {
             Phase::Deleting(reason) => reason,
-            Phase::Rekeyed(_) => CloseReason::Rekeyed,
+            Phase::Rekeyed => CloseReason::Rekeyed,
             Phase::Installed | Phase::Rekeying => CloseReason::Local,
         }
     }
@@ -296,9 +300,51 @@ impl ChildSa {
     /// Why it has ended when the peer deletes it.
     pub(crate) fn remote_reason(&self) -> CloseReason {
         match self.phase {
-            Phase::Rekeyed(_) => CloseReason::Rekeyed,
             Phase::Deleting(reason) if reason != CloseReason::Local => reason,
-            Phase::Installed | Phase::Rekeying | Phase::Deleting(_) => CloseReason::Remote,
+            _ if self.successor.is_some() => CloseReason::Rekeyed,
+            _ => CloseReason::Remote,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn child(phase: Phase, successor: Option<u32>) -> ChildSa {
+        let child = ChildId { connection: ConnectionId(0), place: 0 };
+        let (rekey_at, expires_at) = (Some(Duration::from_secs(1)), Some(Duration::from_secs(2)));
+        let (spi_in, spi_out, waits_for_use) = (256, 257, false);
+        ChildSa { spi_in, spi_out, child, phase, rekey_at, expires_at, waits_for_use, successor }
+    }
+
+    #[test]
+    fn the_ends_and_timers_of_each_phase_are_those_of_the_table() {
+        let phases = [
+            Phase::Installed,
+            Phase::Rekeying,
+            Phase::Rekeyed,
+            Phase::Deleting(CloseReason::Local),
+            Phase::Deleting(CloseReason::Rekeyed),
+            Phase::Deleting(CloseReason::Redundant),
+            Phase::Deleting(CloseReason::Expired),
+        ];
+        let mut table = String::from("phase | successor | our end | the peer's end | next timer\n");
+        for phase in phases {
+            for successor in [None, Some(258)] {
+                let sa = child(phase, successor);
+                let timer = match sa.deadline() {
+                    at if at == sa.rekey_at => "soft limit",
+                    at if at == sa.expires_at => "hard limit",
+                    _ => "none",
+                };
+                let has = if successor.is_some() { "yes" } else { "no" };
+                let (ours, theirs) = (sa.local_reason().as_str(), sa.remote_reason().as_str());
+                writeln!(table, "{phase:?} | {has} | {ours} | {theirs} | {timer}").unwrap();
+            }
+        }
+        assert_eq!(table, include_str!("../../tests/snapshots/child_sa_phases.txt"), "\n{table}");
     }
 }

@@ -8,6 +8,7 @@ use crate::event::{CloseReason, Event, FailureReason, IkeSaId, PathChange};
 use crate::identity::Identity;
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::{ChildSa, Phase, Wish};
+use crate::v2::exchange::informational::ends_ike_sa;
 use crate::v2::exchange::{create_child, rekey_ike};
 use crate::v2::ike_sa::{Env, Head, State, is_fatal};
 use crate::v2::order::{Estate, Order};
@@ -39,6 +40,9 @@ pub(crate) struct Established {
 enum Standing {
     /// It is.
     Current,
+    /// It has come out of a renewal that may cross another, and inherits when that is decided. When that has not
+    /// happened by the given time, it is forgotten.
+    Expectant(Duration),
     /// Another one has taken its place, or is about to; its creator deletes this one. When that has not happened by
     /// the given time, it is forgotten.
     Replaced(CloseReason, Duration),
@@ -137,7 +141,7 @@ impl Established {
 
     /// When something is due, besides repeated requests.
     pub(crate) fn deadline(&self, head: &Head, connection: &Connection) -> Option<Duration> {
-        if let Standing::Replaced(_, until) = self.standing {
+        if let Standing::Replaced(_, until) | Standing::Expectant(until) = self.standing {
             return Some(until);
         }
         let dpd = connection.dpd_delay.filter(|_| head.window.is_idle());
@@ -165,7 +169,7 @@ impl Established {
     /// Does what is due.
     pub(crate) fn handle_timeout(mut self: Box<Self>, head: &mut Head, env: &mut Env<'_>) -> State {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= env.now);
-        if let Standing::Replaced(reason, until) = self.standing {
+        if let Some((reason, until)) = self.retired() {
             return if until <= env.now { self.close(head, env, reason) } else { State::Established(self) };
         }
         if due(self.schedule.end) && !self.is_ending(head) {
@@ -293,6 +297,9 @@ impl Established {
         env: &mut Env<'_>,
         message: &Message,
     ) -> State {
+        if self.is_too_early(message) {
+            return State::Established(self);
+        }
         self.heard = env.now;
         if message.header.exchange != ExchangeType::CreateChildSa {
             return self.handle_informational(head, env, message);
@@ -316,7 +323,7 @@ impl Established {
     ) {
         let Some(place) = self.children.iter().position(|child| child.spi_in == spi_in) else { return };
         let child = self.children.remove(place);
-        if let Phase::Rekeyed(successor) = child.phase {
+        if let Some(successor) = child.successor {
             self.use_child(head, env, successor);
         }
         env.events.push_back(Event::ChildSaClosed { ike_sa: head.id, spi_in, reason });
@@ -348,6 +355,27 @@ impl Established {
         self.standing = Standing::Replaced(reason, until);
     }
 
+    /// An IKE SA that has come out of a renewal, until it inherits.
+    pub(crate) fn expect_estate(&mut self, head: &Head, env: &Env<'_>) {
+        self.standing = Standing::Expectant(env.now.saturating_add(head.retransmit.total()));
+    }
+
+    /// Why and when an IKE SA that does not count ends, if nobody ends it before.
+    fn retired(&self) -> Option<(CloseReason, Duration)> {
+        match self.standing {
+            Standing::Current => None,
+            Standing::Expectant(until) => Some((CloseReason::Redundant, until)),
+            Standing::Replaced(reason, until) => Some((reason, until)),
+        }
+    }
+
+    /// Whether a request is about something that we shall only hear of with an answer that it has overtaken. It stays
+    /// unanswered as if it had not arrived, and its repetition finds us ready.
+    fn is_too_early(&self, message: &Message) -> bool {
+        let estate = matches!(self.standing, Standing::Expectant(_)) && !ends_ike_sa(message);
+        estate || self.awaits_child() && self.names_unknown_child(message)
+    }
+
     /// Takes over what another IKE SA had.
     pub(crate) fn adopt(&mut self, head: &mut Head, env: &mut Env<'_>, estate: Estate) {
         self.standing = Standing::Current;
@@ -364,10 +392,7 @@ impl Established {
             self.under_way.clear();
             self.bequeath(head, env, heir);
         }
-        let reason = match self.standing {
-            Standing::Replaced(reason, _) => reason,
-            Standing::Current => CloseReason::Remote,
-        };
+        let reason = self.retired().map_or(CloseReason::Remote, |(reason, _)| reason);
         self.close(head, env, reason);
         head.window.abandon();
         State::Lingering(env.linger_until())

@@ -288,4 +288,48 @@ mod tests {
             [&i.encryption, &i.integrity, &r.encryption, &r.integrity].map(Secret::expose).concat();
         assert_eq!(in_order, vector.octets("dkm_child")[..128]);
     }
+
+    #[test]
+    fn keymat_with_a_key_exchange_of_its_own_is_that_of_nist() {
+        let vector = Vector::read();
+        let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
+        let keys = derive(&mut crypto, &vector);
+        let (nonce_i, nonce_r) = (vector.octets("nonce_i"), vector.octets("nonce_r"));
+        let secret = vector.octets("shared_secret_new");
+        let seed = [&secret[..], &nonce_i, &nonce_r];
+        let keymat = crypto.prf_plus(Prf::HmacSha1, keys.sk_d.expose(), &seed, 132);
+        assert_eq!(keymat.expose(), vector.octets("dkm_child_pfs"));
+        let shared_secret = Secret::new(secret);
+        let esp = ChosenEsp {
+            number: 1,
+            spi: [1; 4],
+            encryption: Encryption::AesCbc(AesKey::Bits256),
+            integrity: Some(Integrity::HmacSha2_256_128),
+            key_exchange: Some(KeyExchangeMethod::Curve25519),
+            esn: Esn::No,
+        };
+        let sources = KeySources {
+            side: Role::Initiator,
+            nonce_i: &nonce_i,
+            nonce_r: &nonce_r,
+            shared_secret: Some(&shared_secret),
+        };
+        let child = keys.child_keys(&mut crypto, chosen(), &esp, sources);
+        assert_eq!(child.from_initiator.encryption.expose(), &keymat.expose()[..32]);
+        assert_eq!(child.from_responder.integrity.expose(), &keymat.expose()[96..128]);
+    }
+
+    #[test]
+    fn a_renewed_ike_sa_has_the_skeyseed_of_nist() {
+        let vector = Vector::read();
+        let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
+        let keys = derive(&mut crypto, &vector);
+        let (nonce_i, nonce_r) = (vector.octets("nonce_i"), vector.octets("nonce_r"));
+        let (spi_i, spi_r) = (vector.spi("spi_i"), vector.spi("spi_r"));
+        let values = SaInitValues { nonce_i: &nonce_i, nonce_r: &nonce_r, spi_i, spi_r };
+        let secret = Secret::new(vector.octets("shared_secret_new"));
+        let renewed = keys.rekey(&mut crypto, (chosen(), chosen()), &secret, values);
+        assert_eq!(renewed.skeyseed, Secret::new(vector.octets("skeyseed_rekey")));
+        assert_ne!(renewed.sk_d, keys.sk_d);
+    }
 }

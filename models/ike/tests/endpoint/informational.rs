@@ -109,7 +109,7 @@ fn a_queue_without_room_still_lets_the_window_be_used() {
     pair.run_for(Duration::from_secs(31));
     assert_eq!(pair.titles()[4..], ["INFORMATIONAL 2 request", "INFORMATIONAL 2 response"]);
     let (id, spis) = pair.a.established();
-    pair.a.endpoint.close_child(pair.now, id, spis[0]).unwrap();
+    pair.a.endpoint.close_idle_child(pair.now, id, spis[0]).unwrap();
     pair.flush();
     pair.run_for(Duration::from_mins(1));
     assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));

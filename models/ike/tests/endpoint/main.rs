@@ -5,6 +5,7 @@
 mod algorithms;
 mod auth;
 mod auth_methods;
+mod collisions;
 mod cookies;
 mod eap;
 mod exchanges;
@@ -17,6 +18,7 @@ mod probes;
 #[expect(dead_code, reason = "shared with the tests of captures, which use the rest")]
 #[path = "../reference/mod.rs"]
 mod reference;
+mod rekeying;
 mod sa_init;
 mod schedules;
 mod support;

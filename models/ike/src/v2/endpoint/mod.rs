@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use ipseclab_crypto::{Crypto, RandomSource, Work};
 
 use crate::config::{ConnectionId, EndpointConfig, IKE_PORT};
-use crate::event::{CloseReason, Event, IkeSaId, Transmit};
+use crate::event::{CloseReason, Event, FailureReason, IkeSaId, Transmit};
 use crate::v2::Role;
 use crate::v2::child_sa::Wish;
 use crate::v2::cookie::CookieJar;
@@ -139,17 +139,32 @@ impl Endpoint {
 
     /// Hands the Child SAs of one IKE SA to the one that has taken its place.
     fn adopt(&mut self, now: Duration, estate: Estate) {
-        let Some(mut sa) = self.table.take(estate.heir) else {
-            // The heir was deleted while its election was under way: its Child SAs went with it.
-            let (ike_sa, reason) = (estate.heir, CloseReason::Remote);
-            let closed = estate.children.iter().map(|child| child.spi_in);
-            self.events.extend(closed.map(|spi_in| Event::ChildSaClosed { ike_sa, spi_in, reason }));
-            return;
-        };
-        if let State::Established(established) = &mut sa.state {
-            established.adopt(&mut sa.head, &mut self.env(now), estate);
+        let mut heir = self.table.take(estate.heir);
+        match heir.as_deref_mut() {
+            Some(IkeSa { head, state: State::Established(established) }) => {
+                established.adopt(head, &mut self.env(now), estate);
+            }
+            _ => self.escheat(estate),
         }
-        self.table.insert(&self.config, sa);
+        if let Some(heir) = heir {
+            self.table.insert(&self.config, heir);
+        }
+    }
+
+    /// The peer has deleted the heir before we knew that it was one: everything has ended with it.
+    fn escheat(&mut self, estate: Estate) {
+        let Estate { heir: ike_sa, children, waiting } = estate;
+        let reason = CloseReason::Remote;
+        let closed =
+            children.iter().map(|child| Event::ChildSaClosed { ike_sa, spi_in: child.spi_in, reason });
+        self.events.extend(closed);
+        self.events.extend(waiting.into_iter().filter_map(|request| match request {
+            Request::CreateChild(Wish { child, .. }) => {
+                let (connection, reason) = (child.connection, FailureReason::Terminated);
+                Some(Event::ChildSaFailed { ike_sa, connection, child: Some(child), reason })
+            }
+            _ => None,
+        }));
     }
 
     /// Runs everything that is due at `now`.

@@ -287,10 +287,13 @@ fn accept(
     let Some(old) = sent.replaces else { return };
     if lost {
         sa.end_child(head, env, sent.spi_in, CloseReason::Redundant);
-        if let (Some(rival), Some(old)) = (&sent.rival, sa.child_mut(old)) {
-            old.phase = Phase::Rekeyed(rival.spi_in);
+        if let Some(old) = sa.child_mut(old) {
+            old.phase = Phase::Rekeyed;
         }
     } else {
+        if let Some(old) = sa.child_mut(old) {
+            old.successor = None;
+        }
         sa.end_child(head, env, old, CloseReason::Rekeyed);
     }
 }
@@ -316,10 +319,10 @@ fn refused(sa: &mut Established, head: &mut Head, env: &mut Env<'_>, sent: &Sent
         }
         return;
     };
-    if let Some(rival) = &sent.rival {
+    if sent.rival.is_some() {
         // The peer has finished its own renewal before it saw ours.
         if let Some(old) = sa.child_mut(old) {
-            old.phase = Phase::Rekeyed(rival.spi_in);
+            old.phase = Phase::Rekeyed;
         }
         return;
     }
@@ -372,10 +375,12 @@ impl Established {
     /// The peer has renewed the Child SA `old`. If our own renewal of it is under way, its answer will decide.
     fn renewed_by_peer(&mut self, old: u32, rival: Rival) {
         let successor = rival.spi_in;
-        if let Some(sent) = self.rekeying_child(old) {
-            sent.rival = Some(rival);
-        } else if let Some(old) = self.child_mut(old) {
-            old.phase = Phase::Rekeyed(successor);
+        let crossing = self.rekeying_child(old).map(|sent| sent.rival = Some(rival)).is_some();
+        if let Some(old) = self.child_mut(old) {
+            old.successor = Some(successor);
+            if !crossing {
+                old.phase = Phase::Rekeyed;
+            }
         }
     }
 }
@@ -436,13 +441,17 @@ fn renewed_child(sa: &Established, message: &Message) -> Result<Option<(u32, Chi
     let Some(rekey) = rekey_of(message) else { return Ok(None) };
     let old = sa.children.iter().find(|child| child.spi_out.to_be_bytes() == *rekey.spi);
     let Some(old) = old else {
+        // The answer that brings it may have been overtaken.
+        if sa.awaits_child() {
+            return Err(refuse(NotifyType::TemporaryFailure));
+        }
         // The notification names the SPI that was asked for (RFC 7296 §3.10.1).
         let data = NotifyPayload { kind: NotifyType::ChildSaNotFound, data: vec![], ..rekey.clone() };
         return Err(data);
     };
     match old.phase {
         Phase::Installed | Phase::Rekeying => Ok(Some((old.spi_in, old.child))),
-        Phase::Deleting(_) | Phase::Rekeyed(_) => Err(refuse(NotifyType::TemporaryFailure)),
+        Phase::Deleting(_) | Phase::Rekeyed => Err(refuse(NotifyType::TemporaryFailure)),
     }
 }
 

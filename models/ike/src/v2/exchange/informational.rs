@@ -29,15 +29,13 @@ impl Established {
         env: &mut Env<'_>,
         message: &Message,
     ) -> State {
-        let mut closing = is_fatal(&message.payloads);
+        let closing = ends_ike_sa(message);
         let mut deleted = Vec::new();
         for payload in &message.payloads {
-            match payload {
-                Payload::Delete(delete) if delete.protocol == ProtocolId::Ike => closing = true,
-                Payload::Delete(delete) if delete.protocol == ProtocolId::Esp => {
-                    deleted.extend(self.delete_named(head, env, delete));
-                }
-                _ => {}
+            if let Payload::Delete(delete) = payload
+                && delete.protocol == ProtocolId::Esp
+            {
+                deleted.extend(self.delete_named(head, env, delete));
             }
         }
         let (ours, gone): (Vec<u32>, Vec<_>) = deleted.into_iter().unzip();
@@ -93,9 +91,28 @@ impl Established {
         }
     }
 
+    /// Whether a Delete names a Child SA that we do not have.
+    pub(crate) fn names_unknown_child(&self, message: &Message) -> bool {
+        let is_known =
+            |spi: &[u8]| self.children.iter().any(|child| child.spi_out.to_be_bytes().as_slice() == spi);
+        message.payloads.iter().any(|payload| match payload {
+            Payload::Delete(delete) if delete.protocol == ProtocolId::Esp => {
+                !delete.spis.iter().all(|spi| is_known(spi))
+            }
+            _ => false,
+        })
+    }
+
     fn is_deleting(&self, spi_in: u32) -> bool {
         self.under_way.values().any(|pending| matches!(pending, Pending::DeleteChild(spi) if *spi == spi_in))
     }
+}
+
+/// Whether a request ends the IKE SA.
+pub(crate) fn ends_ike_sa(message: &Message) -> bool {
+    let deletes =
+        |payload: &Payload| matches!(payload, Payload::Delete(delete) if delete.protocol == ProtocolId::Ike);
+    is_fatal(&message.payloads) || message.payloads.iter().any(deletes)
 }
 
 pub(crate) fn delete_ike() -> Payload {

@@ -258,7 +258,7 @@ fn build(sa: &Established, old: &Head, env: &mut Env<'_>, fresh: &Fresh) -> IkeS
     let mut new = Established::new(env, (sa.connection, sa.peer_id.clone()), channel, schedule);
     new.refused.clone_from(&sa.refused);
     // Should it never inherit anything, because the peer's own stays and its Delete is lost, it is forgotten.
-    new.replaced(&head, env, CloseReason::Redundant);
+    new.expect_estate(&head, env);
     IkeSa { head, state: State::Established(Box::new(new)) }
 }
 

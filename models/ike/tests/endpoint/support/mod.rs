@@ -5,14 +5,19 @@
 
 pub(crate) mod arena;
 pub(crate) mod certified;
+pub(crate) mod cheap;
 pub(crate) mod craft;
+pub(crate) mod explore;
+pub(crate) mod owner;
 pub(crate) mod stage;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cheap::Cheap;
 use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider};
 use ipseclab_ike::config::{Child, ChildId, Connection, ConnectionId, EndpointConfig, Lifetime, Renewal};
 use ipseclab_ike::credential::Credentials;
@@ -124,7 +129,7 @@ pub(crate) fn connection(side: Side) -> Connection {
     connection
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Side {
     A,
     B,
@@ -149,6 +154,13 @@ impl Peer {
         let crypto = Crypto::new(Arc::new(RealProvider::new()));
         Self { address, endpoint: Endpoint::new(config, crypto, Box::new(random)), events: vec![] }
     }
+
+    /// One whose key exchanges cost nothing.
+    pub(crate) fn cheap(config: EndpointConfig, random: impl RandomSource + 'static) -> Self {
+        let IpAddr::V4(address) = config.local_address else { unreachable!("the tests speak IPv4") };
+        let crypto = Crypto::new(Arc::new(Cheap::new()));
+        Self { address, endpoint: Endpoint::new(config, crypto, Box::new(random)), events: vec![] }
+    }
 }
 
 impl Pair {
@@ -166,6 +178,13 @@ impl Pair {
         let (mut a, mut b) = (config(Side::A), config(Side::B));
         change(&mut a, &mut b);
         Self::of(Peer::new(a, Counting::new(0)), Peer::new(b, Counting::new(0x55)))
+    }
+
+    /// A pair whose two connections `change` has changed, and whose key exchanges cost nothing.
+    pub(crate) fn cheap(change: impl FnOnce(&mut Connection, &mut Connection)) -> Self {
+        let (mut a, mut b) = (config(Side::A), config(Side::B));
+        change(&mut a.connections[0], &mut b.connections[0]);
+        Self::of(Peer::cheap(a, Counting::new(0)), Peer::cheap(b, Counting::new(0x55)))
     }
 
     /// Two sides on a wire that delivers everything.
