@@ -214,6 +214,7 @@ impl Peers {
             Event::KeysDerived(keys) => self.ike_sas.get(&keys.ike_sa),
             Event::IkeSaEstablished(sa) => Some(&sa.connection),
             Event::ChildSaEstablished(child) => Some(&child.connection),
+            Event::VirtualAddress(agreed) => Some(&agreed.connection),
             Event::ChildSaFailed { connection, .. } => Some(connection),
             Event::ChildSaClosed { ike_sa, .. }
             | Event::ChildSaReady { ike_sa, .. }

@@ -2,11 +2,13 @@
 //!
 //! A newcomer should learn IKE from these lines, so they say what happens and name the RFC's terms.
 
+use std::net::IpAddr;
+
 use ipseclab_crypto::Secret;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{
     ChildSaEstablished, CloseReason, Event, FailureReason, IkeSaEstablished, IkeSaKeys, Role,
-    TrafficSelectors,
+    TrafficSelectors, VirtualAddress,
 };
 use ipseclab_ipsec::{ChildSaCounters, Selectors};
 use ipseclab_net::protocol;
@@ -89,6 +91,7 @@ fn describe_event(event: &Event) -> Option<String> {
     Some(match event {
         Event::KeysDerived(keys) => keys_derived(keys),
         Event::IkeSaEstablished(sa) => ike_sa_established(sa),
+        Event::VirtualAddress(agreed) => virtual_address(agreed),
         Event::ChildSaEstablished(child) => child_sa_established(child),
         Event::ChildSaFailed { reason, .. } => {
             format!("no Child SA: {}; the IKE SA stays without one", failure(*reason))
@@ -111,6 +114,19 @@ fn describe_event(event: &Event) -> Option<String> {
         Event::PathChanged(change) => format!("the IKE SA and its Child SAs move to {}", change.remote),
         Event::Dropped(_) => return None,
     })
+}
+
+fn virtual_address(agreed: &VirtualAddress) -> String {
+    let list = |addresses: &[IpAddr]| {
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        addresses.join(" ")
+    };
+    let whose = if agreed.role == Role::Initiator { "received" } else { "lent" };
+    let addresses = list(&agreed.addresses);
+    match agreed.dns.as_slice() {
+        [] => format!("virtual address {whose}: {addresses}"),
+        dns => format!("virtual address {whose}: {addresses}, name servers {}", list(dns)),
+    }
 }
 
 /// The keys of an IKE SA that are not empty, by their names.
@@ -239,6 +255,9 @@ fn failure(reason: FailureReason) -> &'static str {
         FailureReason::ChildSaNotFound => "the peer does not know the Child SA",
         FailureReason::NoAdditionalSas => "no further Child SA is allowed",
         FailureReason::Duplicate => "the two sides have an IKE SA already",
+        FailureReason::AddressFailure => "there is no virtual address to lend",
+        FailureReason::CpRequired => "the responder wants to be asked for a virtual address",
+        FailureReason::Childless => "the two sides disagree on setting up without a Child SA",
     }
 }
 

@@ -65,7 +65,7 @@ pub mod wire;
 
 pub use event::{
     ChildSaEstablished, CloseReason, DirectionKeys, DropReason, Event, FailureReason, IkeSaEstablished,
-    IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit,
+    IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit, VirtualAddress,
 };
 pub use identity::{Fit, Identity, IdentityPattern};
 pub use traffic_selector::TrafficSelectors;

@@ -386,7 +386,8 @@ impl Host {
                 moved.for_each(|owner| *owner = *new);
             }
             Event::PathChanged(change) => self.move_children(change),
-            Event::RekeyFailed { .. } => {}
+            // The selectors of the Child SAs have all that this node acts on.
+            Event::VirtualAddress(_) | Event::RekeyFailed { .. } => {}
             Event::ChildSaClosed { ike_sa, spi_in, reason } => self.remove(run, *ike_sa, *spi_in, *reason),
             Event::IkeSaClosed { ike_sa, reason } => {
                 self.counters.ike_sas_closed += 1;

@@ -7,14 +7,18 @@
 mod child;
 mod connection;
 mod limits;
+mod pool;
 mod retransmit;
+mod selectors;
 
 use core::net::IpAddr;
 
 pub use child::{Child, CloseAction, DpdAction, Lifetime, Mode, Volume};
 pub use connection::{Childless, Connection, Fragmentation, Reauthentication, Renewal, Unique};
 pub use limits::Limits;
+pub use pool::{Network, Pool, PoolAttribute, PoolError, PoolId, PoolRange};
 pub use retransmit::RetransmitPolicy;
+pub use selectors::{ConfiguredTs, TsEntry};
 
 /// The UDP port of IKE (RFC 7296 §2).
 pub const IKE_PORT: u16 = 500;
@@ -28,6 +32,8 @@ pub struct EndpointConfig {
     pub local_address: IpAddr,
     /// Connections, in order of preference.
     pub connections: Vec<Connection>,
+    /// Pools of addresses that connections lend from.
+    pub pools: Vec<Pool>,
     /// Bounds on what peers can make this endpoint keep.
     pub limits: Limits,
     /// Whether transmitted messages carry their payload list, for ladders and logs.
@@ -50,7 +56,7 @@ pub struct ChildId {
 impl EndpointConfig {
     /// A configuration with default limits.
     pub fn new(local_address: IpAddr, connections: Vec<Connection>) -> Self {
-        Self { local_address, connections, limits: Limits::default(), trace: false }
+        Self { local_address, connections, pools: vec![], limits: Limits::default(), trace: false }
     }
 
     /// The connection with this number.
@@ -67,6 +73,12 @@ impl EndpointConfig {
     /// When the number is no place in the configuration.
     pub fn child(&self, id: ChildId) -> &Child {
         &self.connection(id.connection).children[id.place as usize]
+    }
+
+    /// The pools that a connection lends from, in order; numbers that are no place in the configuration are left out.
+    pub(crate) fn pools_of(&self, connection: &Connection) -> Vec<(PoolId, &Pool)> {
+        let pools = connection.pools.iter();
+        pools.filter_map(|id| self.pools.get(id.0 as usize).map(|pool| (*id, pool))).collect()
     }
 
     /// The children of a connection with their numbers, in order.

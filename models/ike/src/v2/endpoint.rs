@@ -4,20 +4,21 @@
 //! deadline is the least of one timer table. The endpoint never looks at a clock and draws no randomness but what its
 //! owner's streams give.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::VecDeque;
 
 use ipseclab_crypto::{Crypto, RandomSource, Work};
 
-use crate::config::{ChildId, Childless, ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT};
+use crate::config::{ChildId, Childless, ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT, PoolId};
 use crate::event::{CloseReason, DropReason, Event, IkeSaId, Transmit};
 use crate::v2::Role;
+use crate::v2::address_pool::AddressPools;
 use crate::v2::child_sa::Wish;
 use crate::v2::established::Established;
 use crate::v2::exchange::sa_init::{self, Answer, Goal};
 use crate::v2::ike_sa::{Env, Head, IkeSa, Received, State};
-use crate::v2::order::{Estate, Order};
+use crate::v2::order::{Estate, Order, Plan};
 use crate::v2::request::Request;
 use crate::v2::table::{Prospect, Table};
 use crate::v2::window::{Path, Tail, transmits};
@@ -34,6 +35,7 @@ pub struct Endpoint {
     events: VecDeque<Event>,
     table: Table,
     orders: VecDeque<Order>,
+    pools: AddressPools,
     next_id: u32,
 }
 
@@ -68,6 +70,7 @@ impl Endpoint {
             events: VecDeque::new(),
             table: Table::default(),
             orders: VecDeque::new(),
+            pools: AddressPools::default(),
             next_id: 1,
         }
     }
@@ -84,7 +87,7 @@ impl Endpoint {
     /// When `connection` is not a place in the configuration.
     pub fn initiate(&mut self, now: Duration, connection: ConnectionId) -> Option<IkeSaId> {
         let wishes = self.first_wish(connection);
-        let id = self.start(now, connection, wishes, None);
+        let id = self.start(now, Plan::fresh(connection, wishes));
         self.carry_out(now);
         id
     }
@@ -101,7 +104,7 @@ impl Endpoint {
         let childless =
             matches!(self.config.connection(connection).childless, Childless::Prefer | Childless::Force);
         let wishes = if childless { vec![] } else { self.first_wish(connection) };
-        let id = self.start(now, connection, wishes, None);
+        let id = self.start(now, Plan::fresh(connection, wishes));
         self.carry_out(now);
         id
     }
@@ -111,7 +114,7 @@ impl Endpoint {
     /// # Panics
     /// When `child` is not a place in the configuration.
     pub fn initiate_child(&mut self, now: Duration, child: ChildId) -> Option<IkeSaId> {
-        let wish = Wish::whole(&self.config, child);
+        let wish = Wish::whole(child);
         let id = self.ask_for(now, wish);
         self.carry_out(now);
         id
@@ -128,7 +131,7 @@ impl Endpoint {
         local: TrafficSelector,
         remote: TrafficSelector,
     ) -> Acquired {
-        let wish = Wish::for_packet(&self.config, child, local, remote);
+        let wish = Wish::for_packet(child, local, remote);
         let acquired = match self.table.prospect(child) {
             Some((id, Prospect::Refused)) => Acquired::Refused(id),
             Some((id, Prospect::Covered)) => Acquired::Covered(id),
@@ -144,27 +147,21 @@ impl Endpoint {
 
     fn first_wish(&self, connection: ConnectionId) -> Vec<Wish> {
         let mut children = self.config.children(connection).map(|(id, _)| id);
-        children.next().map(|id| Wish::whole(&self.config, id)).into_iter().collect()
+        children.next().map(Wish::whole).into_iter().collect()
     }
 
     /// Asks for a Child SA in the IKE SA that serves its connection, or in a new one.
     fn ask_for(&mut self, now: Duration, wish: Wish) -> Option<IkeSaId> {
         let connection = wish.child.connection;
         let Some(id) = self.table.serving(connection).map(|sa| sa.head.id) else {
-            return self.start(now, connection, vec![wish], None);
+            return self.start(now, Plan::fresh(connection, vec![wish]));
         };
         self.command(now, id, Request::CreateChild(wish)).ok().map(|()| id)
     }
 
-    /// Begins an IKE SA; the first of `wishes` goes with it, the others follow.
-    fn start(
-        &mut self,
-        now: Duration,
-        connection: ConnectionId,
-        wishes: Vec<Wish>,
-        replaces: Option<IkeSaId>,
-    ) -> Option<IkeSaId> {
-        let configured = self.config.connection(connection);
+    /// Begins an IKE SA; the first wish goes with it, the others follow.
+    fn start(&mut self, now: Duration, plan: Plan) -> Option<IkeSaId> {
+        let configured = self.config.connection(plan.connection);
         let (remote, retransmit) = (configured.remote_address?, configured.retransmit);
         if self.table.len() >= self.config.limits.ike_sas {
             return None;
@@ -173,12 +170,12 @@ impl Endpoint {
             local: SocketAddr::from((self.config.local_address, IKE_PORT)),
             remote: SocketAddr::from((remote, IKE_PORT)),
         };
+        let spare = self.first_wish(plan.connection).pop();
         let mut env = self.env(now);
         let received = Received { path, tail: Tail::of(&[]) };
         let mut head = Head::new(env.new_id(), Role::Initiator, received);
         (head.spi_i, head.retransmit) = (env.draw_ike_spi(), retransmit);
-        let mut wishes = wishes.into_iter();
-        let goal = Goal { connection, first: wishes.next(), replaces };
+        let (goal, wishes) = Goal::of(plan, spare);
         head.waiting.extend(wishes.map(Request::CreateChild));
         let id = head.id;
         let state = sa_init::initiate(&mut head, &mut env, goal);
@@ -300,18 +297,40 @@ impl Endpoint {
                     // It may have ended meanwhile, which is what this wanted.
                     let _gone = self.command(now, ike_sa, request);
                 }
-                Order::Initiate { connection, wishes, replaces } => {
+                Order::Initiate(plan) => {
                     // Without an address there is nobody to begin with: the peer must come back itself.
-                    let _id = self.start(now, connection, wishes, replaces);
+                    let _id = self.start(now, plan);
                 }
+                Order::Forget(ike_sa) => self.forget(now, ike_sa),
+                Order::Supersede(ike_sa, remote) => self.supersede(now, ike_sa, remote),
             }
         }
+    }
+
+    /// Ends an established IKE SA that its peer no longer has.
+    fn forget(&mut self, now: Duration, ike_sa: IkeSaId) {
+        let Some(IkeSa { mut head, state }) = self.table.take(ike_sa) else { return };
+        let state = match state {
+            State::Established(sa) => sa.close(&mut head, &mut self.env(now), CloseReason::Replaced),
+            other => other,
+        };
+        self.table.insert(&self.config, IkeSa { head, state });
+    }
+
+    /// Sees to it that an IKE SA is deleted whose peer has set up another one from `remote`.
+    fn supersede(&mut self, now: Duration, ike_sa: IkeSaId, remote: IpAddr) {
+        let Some(mut sa) = self.table.take(ike_sa) else { return };
+        if let State::Established(established) = &mut sa.state {
+            established.supersede(&mut sa.head, &mut self.env(now), remote);
+        }
+        self.table.insert(&self.config, sa);
     }
 
     /// Hands the Child SAs of one IKE SA to the one that has taken its place.
     fn adopt(&mut self, now: Duration, estate: Estate) {
         let Some(mut sa) = self.table.take(estate.heir) else {
             // The heir was deleted while its election was under way: its Child SAs went with it.
+            self.pools.release(estate.heir);
             let (ike_sa, reason) = (estate.heir, CloseReason::Remote);
             let closed = estate.children.iter().map(|child| child.spi_in);
             self.events.extend(closed.map(|spi_in| Event::ChildSaClosed { ike_sa, spi_in, reason }));
@@ -470,6 +489,11 @@ impl Endpoint {
         })
     }
 
+    /// Addresses of a pool that clients have now.
+    pub fn leases_in_use(&self, pool: PoolId) -> usize {
+        self.pools.in_use(pool)
+    }
+
     /// IKE SAs in any state, those that only wait to be forgotten included.
     pub fn ike_sa_count(&self) -> usize {
         self.table.len()
@@ -486,6 +510,8 @@ impl Endpoint {
             events: &mut self.events,
             child_spis: self.table.child_spis(),
             ike_spis: self.table.ike_spis(),
+            contacts: self.table.contacts(),
+            pools: &mut self.pools,
             next_id: &mut self.next_id,
             orders: &mut self.orders,
         }

@@ -1,17 +1,22 @@
 //! The initiator's side of `IKE_AUTH`.
 
+use core::net::IpAddr;
+use std::sync::Arc;
+
 use crate::config::{ChildId, ConnectionId};
 use crate::event::{CloseReason, FailureReason, IkeSaId};
 use crate::identity::Identity;
 use crate::v2::Role;
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::{Agreed, Wish};
+use crate::v2::configuration::{self, Addresses};
 use crate::v2::established::{Established, Schedule};
 use crate::v2::exchange::auth::{Parts, announce, child, proof};
-use crate::v2::exchange::sa_init::SaInit;
+use crate::v2::exchange::sa_init::{Goal, SaInit};
 use crate::v2::ike_sa::{Env, Head, State, error_notify, failure_of};
 use crate::v2::order::Order;
 use crate::v2::request::Request;
+use crate::v2::uniqueness::{self, Peers};
 use crate::wire::{ExchangeType, Message, MessageId, NotifyPayload, NotifyType, Payload};
 
 /// The initiator after its request.
@@ -21,29 +26,31 @@ pub(crate) struct Sent {
     init: SaInit,
     /// The Child SA that the request asks for, and its inbound SPI; `None` without one (RFC 6023).
     first: Option<(Wish, u32)>,
+    /// The virtual addresses that the request asks for.
+    wanted: Vec<IpAddr>,
     /// The IKE SA that goes when this one is up.
     replaces: Option<IkeSaId>,
 }
 
 /// Sends the request.
-pub(crate) fn initiate(
-    head: &mut Head,
-    env: &mut Env<'_>,
-    connection_id: ConnectionId,
-    (wish, replaces): (Option<Wish>, Option<IkeSaId>),
-    init: SaInit,
-) -> State {
-    let connection = env.config.connection(connection_id);
-    let first = wish.map(|wish| (wish, env.draw_child_spi()));
-    let mut sent = Sent { connection: connection_id, init, first, replaces };
+pub(crate) fn initiate(head: &mut Head, env: &mut Env<'_>, goal: Goal, init: SaInit) -> State {
+    let connection = env.config.connection(goal.connection);
+    let wanted = goal.wanted_addresses(env.config);
+    let Goal { connection: connection_id, first, replaces, .. } = goal;
+    let first = first.map(|wish| (wish, env.draw_child_spi()));
+    let mut sent = Sent { connection: connection_id, init, first, wanted, replaces };
     let id_i = connection.local_id.to_payload();
     let auth = sent.init.auth_data(env, Role::Initiator, &id_i, &connection.psk);
-    let mut payloads = vec![
-        Payload::IdI(id_i),
-        Payload::IdR(connection.remote_id.to_payload()),
-        Payload::Auth(proof::shared_key(&auth)),
-    ];
-    payloads.extend(child::request(env, sent.first.as_ref()));
+    let mut payloads = vec![Payload::IdI(id_i)];
+    let peers = Peers::new(&connection.local_id, &connection.remote_id);
+    if sent.replaces.is_none() && uniqueness::is_initial_contact(env, connection_id, &peers) {
+        payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::InitialContact, vec![])));
+    }
+    payloads.push(Payload::IdR(connection.remote_id.to_payload()));
+    payloads.push(Payload::Auth(proof::shared_key(&auth)));
+    payloads.extend(configuration::request(&sent.wanted));
+    let hosts = Addresses::default().hosts(head.path).awaiting(&sent.wanted);
+    payloads.extend(child::request(env, sent.first.as_ref(), &hosts));
     head.send_protected_request(env, &mut sent.init.channel, ExchangeType::IkeAuth, &payloads);
     State::AuthSent(Box::new(sent))
 }
@@ -87,9 +94,13 @@ impl Sent {
             return self.reject_peer(head, env, FailureReason::AuthenticationFailed);
         };
         announce(head, env, self.connection, &self.init.channel, peer_id.clone());
-        let agreed =
-            self.first.as_ref().map(|(wish, spi)| child::agree(env, wish, *spi, message, &parts.child));
-        self.establish(head, env, peer_id, agreed, parts.child.sa.is_some())
+        let lent = configuration::accept(head, env, self.connection, &self.wanted, parts.cp);
+        let addresses = Addresses { local: lent, remote: vec![] };
+        let hosts = Addresses::default().hosts(head.path).awaiting(&self.wanted);
+        let hosts = (&hosts, &addresses.hosts(head.path));
+        let agree = |(wish, spi): &(Wish, u32)| child::agree(env, (wish, *spi), hosts, message, &parts.child);
+        let agreed = self.first.as_ref().map(agree);
+        self.establish(head, env, (peer_id, addresses), agreed, parts.child.sa.is_some())
     }
 
     /// Handles an answer that is the peer's and does not parse.
@@ -116,11 +127,11 @@ impl Sent {
         self,
         head: &mut Head,
         env: &mut Env<'_>,
-        peer_id: Identity,
+        (peer_id, addresses): (Identity, Addresses),
         agreed: Option<Result<Agreed, FailureReason>>,
         peer_has_child: bool,
     ) -> State {
-        let Self { connection, init, first, replaces } = self;
+        let Self { connection, init, first, replaces, .. } = self;
         let child = match agreed {
             Some(Ok(agreed)) => Some(child::install_first(head, env, &init, agreed)),
             Some(Err(reason)) => {
@@ -132,7 +143,10 @@ impl Sent {
             None => None,
         };
         let schedule = Schedule::begin(env, connection, None);
-        let mut sa = Box::new(Established::new(env, (connection, peer_id), init.channel, schedule));
+        let peers = Arc::new(Peers::new(&env.config.connection(connection).local_id, &peer_id));
+        let sa = Established::new(env, (connection, peer_id), peers, init.channel, schedule);
+        let mut sa = Box::new(sa);
+        sa.addresses = addresses;
         if let (None, Some((wish, spi))) = (&child, &first) {
             sa.refused.insert(wish.child);
             if peer_has_child {

@@ -24,7 +24,7 @@ use crate::identity::Identity;
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::ChildParts;
 use crate::v2::ike_sa::{Env, Head};
-use crate::wire::{AuthPayload, IdPayload, Message, Payload};
+use crate::wire::{AuthPayload, CpPayload, IdPayload, Message, Payload};
 
 /// The payloads of an `IKE_AUTH` message, by kind.
 #[derive(Default)]
@@ -32,6 +32,7 @@ struct Parts<'a> {
     id_i: Option<&'a IdPayload>,
     id_r: Option<&'a IdPayload>,
     auth: Option<&'a AuthPayload>,
+    cp: Option<&'a CpPayload>,
     child: ChildParts<'a>,
 }
 
@@ -44,6 +45,7 @@ impl<'a> Parts<'a> {
                 Payload::IdI(id) => parts.id_i.replace(id).is_some(),
                 Payload::IdR(id) => parts.id_r.replace(id).is_some(),
                 Payload::Auth(auth) => parts.auth.replace(auth).is_some(),
+                Payload::Cp(cp) => parts.cp.replace(cp).is_some(),
                 Payload::Sa(sa) => parts.child.sa.replace(sa).is_some(),
                 Payload::TsI(ts) => parts.child.ts_i.replace(ts.into()).is_some(),
                 Payload::TsR(ts) => parts.child.ts_r.replace(ts.into()).is_some(),

@@ -1,13 +1,17 @@
 //! The responder's side of `IKE_AUTH`.
 
+use std::sync::Arc;
+
 use crate::config::{Connection, ConnectionId};
 use crate::event::{Event, FailureReason};
 use crate::identity::Identity;
 use crate::v2::Role;
+use crate::v2::configuration::{self, Addresses};
 use crate::v2::established::{Established, Schedule};
 use crate::v2::exchange::auth::{Parts, announce, child, proof};
 use crate::v2::exchange::sa_init::HalfOpen;
-use crate::v2::ike_sa::{Env, Head, State};
+use crate::v2::ike_sa::{Env, Head, State, has_notify};
+use crate::v2::uniqueness::{self, Peers};
 use crate::wire::{IdPayload, Message, NotifyPayload, NotifyType, Payload};
 
 impl HalfOpen {
@@ -28,11 +32,28 @@ impl HalfOpen {
         if !proof::is_valid(auth, &expected) {
             return self.refuse_authentication(head, env, message);
         }
+        if !child::is_welcome(connection, &parts) {
+            return self.refuse(head, env, message, NotifyType::InvalidSyntax, FailureReason::Childless);
+        }
+        let peers = Arc::new(Peers::new(&connection.local_id, &peer_id));
+        let initial_contact = has_notify(message, NotifyType::InitialContact);
+        if !uniqueness::admit(head, env, connection_id, &peers, initial_contact) {
+            let reason = FailureReason::Duplicate;
+            return self.refuse(head, env, message, NotifyType::AuthenticationFailed, reason);
+        }
         announce(head, env, connection_id, &self.init.channel, peer_id.clone());
-        let agreed = child::agree_as_responder(env, connection_id, message, &parts);
+        let lent = configuration::lend(head, env, connection_id, &peer_id, parts.cp);
+        let addresses = Addresses { local: vec![], remote: lent.addresses };
+        let agreed = match lent.refusal {
+            Some(reason) => Some(Err((None, reason))),
+            None => {
+                child::agree_as_responder(env, connection_id, &addresses.hosts(head.path), message, &parts)
+            }
+        };
         let id_r = connection.local_id.to_payload();
         let auth = self.init.auth_data(env, Role::Responder, &id_r, &connection.psk);
         let mut payloads = vec![Payload::IdR(id_r), Payload::Auth(proof::shared_key(&auth))];
+        payloads.extend(lent.payload);
         payloads.extend(child::answer(agreed.as_ref()));
         head.send_protected_response(env, &mut self.init.channel, &message.header, &payloads);
         let schedule = Schedule::begin(env, connection_id, None);
@@ -45,7 +66,8 @@ impl HalfOpen {
             }
             None => None,
         };
-        let mut sa = Established::new(env, (connection_id, peer_id), self.init.channel, schedule);
+        let mut sa = Established::new(env, (connection_id, peer_id), peers, self.init.channel, schedule);
+        sa.addresses = addresses;
         sa.children.extend(child);
         State::Established(Box::new(sa))
     }
