@@ -155,9 +155,7 @@ impl Reader<'_> {
     fn names(&self, at: &NodeSettings, connection: ConnectionId) -> (String, String) {
         let index = self.world.connection_at(at.node, connection);
         let index = index.expect("an endpoint negotiates the connections that it was given");
-        let connection = &self.scenario.connections[index.index()];
-        let peer = if connection.local == at.node { connection.remote } else { connection.local };
-        (self.scenario.connection_label(index), self.scenario.node_name(peer).to_owned())
+        (self.scenario.connection_label(index), self.scenario.peer_name(index).to_owned())
     }
 
     fn closures(&self) -> Vec<ClosureRow> {

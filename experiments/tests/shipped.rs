@@ -80,11 +80,12 @@ fn the_nat_has_an_inside_and_the_node_is_known_by_it() {
 #[test]
 fn one_wildcard_connection_stands_for_eight_tunnels() {
     let scenario = load("hub-and-spoke");
-    assert_eq!(scenario.connections.len(), 8);
+    assert_eq!((scenario.pairs().len(), scenario.connections.len()), (8, 16));
     let hub = scenario.topology.node_by_name("hub").unwrap();
-    assert!(scenario.connections.iter().all(|connection| connection.remote == hub));
-    let labels: Vec<_> = scenario.connections().map(|(index, _)| scenario.connection_label(index)).collect();
-    assert_eq!(labels[2], "branch/spoke-3--hub");
+    let mut locals = scenario.connections.iter().filter(|connection| connection.is_local);
+    assert!(locals.all(|connection| connection.peer == Some(hub)));
+    assert_eq!(scenario.pairs()[2].label, "branch/spoke-3--hub");
+    assert_eq!(scenario.connections[5].label, "branch/spoke-3--hub", "on both sides");
     let networks: Vec<_> = scenario.nodes.iter().map(|node| node.networks[0].to_string()).collect();
     assert_eq!(networks[..3], ["10.0.0.0/16", "10.128.0.0/24", "10.128.1.0/24"]);
     assert_eq!(scenario.nodes[hub.index()].cores, 2);
@@ -97,7 +98,7 @@ fn one_wildcard_connection_stands_for_eight_tunnels() {
 #[test]
 fn abilene_has_eleven_sites_and_ten_tunnels_over_links_from_distances() {
     let scenario = load("abilene-sites");
-    assert_eq!((scenario.topology.node_count(), scenario.connections.len()), (11, 10));
+    assert_eq!((scenario.topology.node_count(), scenario.pairs().len()), (11, 10));
     let delays: std::collections::BTreeSet<_> =
         scenario.topology.links().map(|(.., link)| link.delay_ns).collect();
     assert_eq!(delays.len(), scenario.topology.link_count(), "each link has its own length");

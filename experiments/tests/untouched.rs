@@ -88,6 +88,10 @@ const SCENARIO_MISTAKES: &[Mistake] = &[
     ("file = \"net.toml\"", "file = \"net.toml\"\nlink = { loss = -0.1 }", "loss"),
     ("name = \"good\"", "name = \"good", "this is not valid TOML"),
     ("\"net.toml\"", "\"missing.toml\"", "there is no such file"),
+    ("[nodes.b]", "[nodes.b]\nswanctl = \"b.conf\"", "there is no such file"),
+    ("[nodes.b]", "[nodes.b]\nswanctl = \"net.toml\"", "this is no swanctl.conf"),
+    ("psk = \"secret\"", "psk = \"secret\", cacerts = [\"ca.pem\"]", "`authorities` has no `ca.pem`"),
+    ("auth =", "rekey_time = \"0.5ns\"\nauth =", "`connections.office.rekey_time`"),
 ];
 
 const TOPOLOGY_MISTAKES: &[Mistake] = &[

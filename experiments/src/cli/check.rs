@@ -61,7 +61,7 @@ fn scenario_summary(scenario: &CheckedScenario) -> String {
     let parts = [
         counted(scenario.topology.node_count(), "node"),
         counted(scenario.topology.link_count(), "link"),
-        counted(scenario.connections.len(), "connection"),
+        counted(scenario.pairs().len(), "connection"),
         counted(scenario.traffic.len(), "flow"),
     ];
     format!("scenario with {}", parts.join(", "))

@@ -11,10 +11,11 @@ use ipseclab_ike::{Event, IkeSaId, PathChange};
 use ipseclab_node::{Departure, Step};
 use ipseclab_output::{Ladder, LadderEvent, LadderEventKind, Message, Participant};
 use ipseclab_sim::SimTime;
+use ipseclab_topologies::NodeIndex;
 
 use super::wording;
 use crate::run::{ObservedNode, RunResult};
-use crate::scenario::{CheckedScenario, Connection};
+use crate::scenario::{CheckedScenario, Pair};
 
 /// Lifelines that `ladder.svg` has at most: more do not fit a page.
 const WHOLE_NODES_MAX: usize = 12;
@@ -42,15 +43,15 @@ pub fn stories(scenario: &CheckedScenario, result: &RunResult, secrets: bool) ->
     for placed in collect(scenario, result, secrets) {
         by_pair.entry(placed.pair).or_default().push(placed.event);
     }
-    let story = |(index, connection): (_, &Connection)| {
-        let ends = (connection.local.index(), connection.remote.index());
+    let story = |pair: Pair<'_>| {
+        let ends = (pair.local.index(), pair.remote.index());
         let events = by_pair.remove(&ordered(ends))?;
-        let name = scenario.connection_label(index);
+        let name = pair.label.to_owned();
         let participants = vec![participant(scenario, ends.0), participant(scenario, ends.1)];
         let title = format!("{}: {name}", scenario.name);
         Some(Story { connection: name, ladder: ladder(title, participants, events) })
     };
-    scenario.connections().filter_map(story).collect()
+    scenario.pairs().into_iter().filter_map(story).collect()
 }
 
 /// One ladder of everything, for the first nodes that take part.
@@ -169,19 +170,15 @@ fn place_steps(
 
 /// Which peer each connection, IKE SA and Child SA of a node has.
 struct Peers {
-    of_connection: Vec<usize>,
+    of_connection: Vec<Option<usize>>,
     ike_sas: BTreeMap<IkeSaId, ConnectionId>,
     children: BTreeMap<u32, ConnectionId>,
 }
 
 impl Peers {
     fn of(scenario: &CheckedScenario, number: usize, node: &ObservedNode) -> Self {
-        let peer = |connection: &Connection| match (connection.local.index(), connection.remote.index()) {
-            (local, remote) if local == number => Some(remote),
-            (local, remote) if remote == number => Some(local),
-            _ => None,
-        };
-        let of_connection = scenario.connections.iter().filter_map(peer).collect();
+        let own = scenario.connections.iter().filter(|connection| connection.node.index() == number);
+        let of_connection = own.map(|connection| connection.peer.map(NodeIndex::index)).collect();
         let mut peers = Self { of_connection, ike_sas: BTreeMap::new(), children: BTreeMap::new() };
         for negotiation in &node.records.negotiations {
             peers.ike_sas.insert(negotiation.ike_sa, negotiation.connection);
@@ -206,7 +203,7 @@ impl Peers {
             Step::IdleTimeout { spi_in } | Step::Carried { spi_in, .. } => self.children.get(spi_in),
             Step::Ike(event) => self.of_event(event),
         };
-        self.of_connection.get(connection?.0 as usize).copied()
+        self.of_connection.get(connection?.0 as usize).copied().flatten()
     }
 
     fn of_event<'a>(&'a self, event: &'a Event) -> Option<&'a ConnectionId> {

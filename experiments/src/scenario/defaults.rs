@@ -12,6 +12,16 @@ pub const MAX_SEED: i64 = i64::MAX;
 /// `charon.retransmit_timeout`, `retransmit_base` and `retransmit_tries` of strongSwan.
 pub const RETRANSMISSION: Retransmission =
     Retransmission { timeout: SimDuration::from_secs(4), base_thousandths: 1800, tries: 5 };
+/// Our own: the ports of a set-up say then whether there is a NAT. strongSwan announces MOBIKE.
+pub const MOBIKE: bool = false;
+/// `charon.fragment_size` of strongSwan: what every path with IPv6 on it takes.
+pub const FRAGMENT_SIZE: u16 = 1280;
+/// `charon.replay_window` of strongSwan.
+pub const REPLAY_WINDOW: u32 = 32;
+/// The date at which runs begin, for certificates: 2026-01-01T00:00:00Z.
+pub const START_UNIX: i64 = 1_767_225_600;
+/// Where forged sources come from, a range for documentation (RFC 5737).
+pub const FLOOD_SOURCES: (std::net::Ipv4Addr, u8) = (std::net::Ipv4Addr::new(203, 0, 113, 0), 24);
 /// Processor cores of a node.
 pub const CORES: u32 = 1;
 /// Octets of data that `ping` sends.

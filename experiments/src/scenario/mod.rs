@@ -7,26 +7,31 @@ mod check;
 mod checked;
 pub mod defaults;
 pub mod file;
+mod identity;
 pub mod library;
 mod overrides;
 mod pattern;
 mod selector;
 mod source;
+mod swanctl;
 mod value;
 
 pub use check::{check, hex, read_bounded, read_topology};
 pub use checked::{
-    Action, CheckedScenario, Child, ChildEnd, Connection, ConnectionIndex, CostProfile, Fault, Flow,
-    FlowKind, Identity, Limits, Nat, NodeSettings, Policy, Retransmission, TrafficSelector,
+    Action, Authority, CaTrust, Certificate, CertificateSource, CheckedScenario, Child, ChildIndex,
+    Connection, ConnectionIndex, CostProfile, Credentials, Eap, Fault, Flow, FlowKind, Identity, Lifetime,
+    Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Pair, PeerIdentity, Policy, Pool, Profile, RemoteAuth,
+    Renewal, Retransmission, TrafficSelector, Volume,
 };
 pub use file::{
-    ActionKind, CryptoKind, Mode, NatBehaviour, PolicyMode, ScenarioFile, StartAction, TopologyFile,
-    TrafficKind,
+    ActionKind, Childless, CloseAction, CryptoKind, DpdAction, Fragmentation, KeyKind, Mode, NatBehaviour,
+    PolicyMode, ScenarioFile, SendCert, StartAction, TopologyFile, TrafficKind, Unique,
 };
 pub use overrides::{Override, OverrideError};
 pub use pattern::{NodePattern, Precision};
 pub use selector::{Network, Selector, SelectorRange};
 pub use source::{ScenarioSource, load};
 pub use value::{
-    Address, Duration, EspProposal, FORMATS, Factor, IkeProposal, Loss, Psk, Rate, Size, TextValue,
+    Address, AuthMethod, Duration, EapMethod, EspProposal, FORMATS, Factor, HashName, IkeProposal, KeyFamily,
+    Loss, Moment, Psk, Rate, SignatureChoice, Size, Spread, TextValue, VirtualAddress,
 };

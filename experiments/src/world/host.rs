@@ -1,17 +1,23 @@
 //! Hosts: endpoint, policies and traps of one node.
 
 use ipseclab_crypto::Secret;
-use ipseclab_ike::config::{Child, Connection, EndpointConfig, Mode as IkeMode, RetransmitPolicy};
+use ipseclab_ike::config::{
+    Child, Childless as IkeChildless, CloseAction as IkeCloseAction, Connection, DpdAction as IkeDpdAction,
+    EndpointConfig, Fragmentation as IkeFragmentation, Lifetime, Limits, Mode as IkeMode, Reauthentication,
+    Renewal, RetransmitPolicy, Unique as IkeUnique, Volume,
+};
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector};
 use ipseclab_node::{HostConfig, Observe, convert};
+use ipseclab_sim::SimDuration;
 use ipseclab_topologies::NodeIndex;
 
 use super::Connections;
 use super::links::ipv4_net;
 use crate::scenario::{
-    self, CheckedScenario, ConnectionIndex, Mode, NodeSettings, PolicyMode, StartAction, TrafficSelector,
+    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, LocalAuth, Mode, NodeLimits,
+    NodeSettings, PeerIdentity, PolicyMode, StartAction, TrafficSelector, Unique,
 };
 
 /// The host of a node, or `None` for one that only forwards.
@@ -26,114 +32,184 @@ pub(super) fn config(
         return None;
     }
     let indices = connections.at(node);
-    let sides: Vec<_> = indices.iter().map(|index| Side::of(scenario, *index, node)).collect();
+    let own: Vec<_> = indices.iter().map(|index| &scenario.connections[index.index()]).collect();
     let ike = EndpointConfig {
+        local_address: settings.nat.map_or(settings.address, |nat| nat.inside).into(),
+        connections: own.iter().map(|written| connection(written)).collect(),
+        limits: limits(&settings.limits),
         trace: observe.steps,
-        ..EndpointConfig::new(
-            settings.nat.map_or(settings.address, |nat| nat.inside).into(),
-            sides.iter().map(Side::connection).collect(),
-        )
     };
+    let children =
+        || policy_children(&own).map(|(_, connection, place)| (connection, &connection.children[place]));
     Some(HostConfig {
         networks: settings.networks.iter().copied().map(ipv4_net).collect(),
-        spd: policies(scenario, &sides, node),
+        spd: policies(scenario, &own, node),
         ike,
         acquire_queue: scenario.limits.acquire_queue,
-        traps: sides.iter().map(Side::traps).collect(),
-        inactivity: sides.iter().map(Side::inactivity).collect(),
+        traps: children().map(|(connection, child)| traps(connection, child)).collect(),
+        inactivity: children().map(|(_, child)| child.inactivity.map(SimDuration::to_duration)).collect(),
     })
 }
 
-/// A connection as one of its two nodes sees it.
-struct Side<'a> {
-    scenario: &'a CheckedScenario,
-    connection: &'a scenario::Connection,
-    child: &'a scenario::Child,
-    is_local: bool,
-}
-
-impl<'a> Side<'a> {
-    fn of(scenario: &'a CheckedScenario, index: ConnectionIndex, node: NodeIndex) -> Self {
-        let connection = &scenario.connections[index.index()];
-        let child = connection.children.first().expect("a checked connection has a child");
-        Self { scenario, connection, child, is_local: connection.local == node }
-    }
-
-    /// `(ours, theirs)` of a pair that is written from the local node's side.
-    fn turn<T>(&self, local: T, remote: T) -> (T, T) {
-        if self.is_local { (local, remote) } else { (remote, local) }
-    }
-
-    fn connection(&self) -> Connection {
-        let written = self.connection;
-        let (_, peer) = self.turn(written.local, written.remote);
-        let peer = &self.scenario.nodes[peer.index()];
-        let (local_id, remote_id) = self.turn(&written.local_id, &written.remote_id);
-        let (psk, _) = self.turn(&written.psk, &written.remote_psk);
-        let (proposals, _) = self.turn(&written.proposals, &written.remote_proposals);
-        let (local_id, remote_id) = (identity(local_id), identity(remote_id));
-        let mut connection = Connection::new(&written.name, local_id, remote_id, Secret::new(psk.as_slice()));
-        // Whoever is behind a NAT shows up with an address and port that nobody knows beforehand.
-        connection.remote_address = peer.nat.is_none().then_some(peer.address.into());
-        connection.proposals.clone_from(proposals);
-        connection.encap = written.encap;
-        connection.retransmit = RetransmitPolicy {
+fn connection(written: &scenario::Connection) -> Connection {
+    let (local_id, remote_id) = (identity(&written.local_id), peer_identity(&written.remote_id));
+    Connection {
+        remote_address: written.remote_address.map(Into::into),
+        proposals: written.proposals.clone(),
+        encap: written.encap,
+        mobike: written.mobike,
+        fragmentation: fragmentation(written),
+        childless: childless(written.childless),
+        unique: unique(written.unique),
+        window: written.window,
+        retransmit: RetransmitPolicy {
             timeout: written.retransmission.timeout.to_duration(),
             base_permille: written.retransmission.base_thousandths,
             tries: written.retransmission.tries,
-        };
-        connection.dpd_delay = written.dpd_delay.map(ipseclab_sim::SimDuration::to_duration);
-        connection.children.push(self.child());
-        connection
+        },
+        keying_tries: written.keying_tries,
+        dpd_delay: written.dpd_delay.map(SimDuration::to_duration),
+        renewal: renewal(&written.renewal),
+        children: written.children.iter().map(child).collect(),
+        ..Connection::new(&written.name, local_id, remote_id, psk(&written.local_auth))
     }
+}
 
-    fn child(&self) -> Child {
-        let own = self.child_end();
-        let mut child =
-            Child::new(&self.child.name, ike_selectors(&own.local_ts), ike_selectors(&own.remote_ts));
-        child.esp_proposals.clone_from(&own.esp_proposals);
-        child.mode = self.mode();
-        child
+fn renewal(written: &scenario::Renewal) -> Renewal {
+    Renewal {
+        rekey_time: written.rekey_time.map(SimDuration::to_duration),
+        reauth_time: written.reauth_time.map(SimDuration::to_duration),
+        over_time: written.over_time.to_duration(),
+        rand_time: written.rand_time.to_duration(),
+        reauthentication: if written.make_before_break {
+            Reauthentication::MakeBeforeBreak
+        } else {
+            Reauthentication::BreakBeforeMake
+        },
     }
+}
 
-    /// The node's own configuration of the tunnel.
-    fn child_end(&self) -> &'a scenario::ChildEnd {
-        if self.is_local { &self.child.local } else { &self.child.remote }
+fn fragmentation(written: &scenario::Connection) -> IkeFragmentation {
+    match written.fragmentation {
+        Fragmentation::Yes | Fragmentation::Force => IkeFragmentation::Above(written.fragment_size),
+        Fragmentation::Accept => IkeFragmentation::Accept,
+        Fragmentation::No => IkeFragmentation::Off,
     }
+}
 
-    fn mode(&self) -> IkeMode {
-        match self.child.mode {
-            Mode::Tunnel => IkeMode::Tunnel,
-            Mode::Transport => IkeMode::Transport,
-        }
+fn childless(written: Childless) -> IkeChildless {
+    match written {
+        Childless::Allow => IkeChildless::Allow,
+        Childless::Prefer => IkeChildless::Prefer,
+        Childless::Force => IkeChildless::Force,
+        Childless::Never => IkeChildless::Never,
     }
+}
 
-    /// Whether the first packet that matches starts a negotiation. Both ends have the trap, as long as they know where
-    /// the other one is.
-    fn traps(&self) -> bool {
-        let (_, peer) = self.turn(self.connection.local, self.connection.remote);
-        let reachable = self.scenario.nodes[peer.index()].nat.is_none();
-        self.child.start_action == StartAction::Trap && reachable
+fn unique(written: Unique) -> IkeUnique {
+    match written {
+        Unique::No => IkeUnique::No,
+        Unique::Never => IkeUnique::Never,
+        Unique::Keep => IkeUnique::Keep,
+        Unique::Replace => IkeUnique::Replace,
     }
+}
 
-    /// The side that set the tunnel up takes it down; two timers would only cross.
-    fn inactivity(&self) -> Option<std::time::Duration> {
-        self.child.inactivity.filter(|_| self.is_local).map(ipseclab_sim::SimDuration::to_duration)
+fn child(written: &scenario::Child) -> Child {
+    let (local_ts, remote_ts) = (ike_selectors(&written.local_ts), ike_selectors(&written.remote_ts));
+    Child {
+        esp_proposals: written.esp_proposals.clone(),
+        mode: mode(written.mode),
+        lifetime: Lifetime {
+            rekey_time: written.lifetime.rekey_time.map(SimDuration::to_duration),
+            life_time: written.lifetime.life_time.map(SimDuration::to_duration),
+            rand_time: written.lifetime.rand_time.to_duration(),
+        },
+        bytes: volume(written.bytes),
+        packets: volume(written.packets),
+        dpd_action: match written.dpd_action {
+            DpdAction::Clear => IkeDpdAction::Clear,
+            DpdAction::Trap => IkeDpdAction::Trap,
+            DpdAction::Restart => IkeDpdAction::Restart,
+        },
+        close_action: match written.close_action {
+            CloseAction::None => IkeCloseAction::None,
+            CloseAction::Trap => IkeCloseAction::Trap,
+            CloseAction::Start => IkeCloseAction::Start,
+        },
+        ..Child::new(&written.name, local_ts, remote_ts)
     }
+}
 
-    fn protect(&self, policy: PolicyId) -> SpdEntry {
-        let own = self.child_end();
-        SpdEntry {
-            name: format!("{}/{}", self.connection.name, self.child.name),
-            local: ipsec_selectors(&own.local_ts),
-            remote: ipsec_selectors(&own.remote_ts),
-            action: SpdAction::Protect { policy, mode: convert::ipsec_mode(self.mode()) },
-        }
+fn volume(written: scenario::Volume) -> Volume {
+    Volume { rekey: written.rekey, life: written.life, rand: written.rand }
+}
+
+/// The core's limits, with those that the scenario sets in their place.
+fn limits(written: &NodeLimits) -> Limits {
+    let default = Limits::default();
+    let count = |given: Option<u32>, default: usize| {
+        given.map_or(default, |given| usize::try_from(given).unwrap_or(usize::MAX))
+    };
+    let time = |given: Option<SimDuration>, default| given.map_or(default, SimDuration::to_duration);
+    Limits {
+        ike_sas: count(written.ike_sas, default.ike_sas),
+        half_open: count(written.half_open, default.half_open),
+        half_open_per_address: count(written.half_open_per_address, default.half_open_per_address),
+        cookie_threshold: count(written.cookie_threshold, default.cookie_threshold),
+        cookie_threshold_per_address: count(
+            written.cookie_threshold_per_address,
+            default.cookie_threshold_per_address,
+        ),
+        half_open_timeout: time(written.half_open_timeout, default.half_open_timeout),
+        queued_requests: count(written.queued_requests, default.queued_requests),
+        children: count(written.children, default.children),
+        window: written.window.unwrap_or(default.window),
+        sa_init_retries: written.sa_init_retries.unwrap_or(default.sa_init_retries),
+        fragments: written.fragments.and_then(|most| u16::try_from(most).ok()).unwrap_or(default.fragments),
+        fragmented_octets: count(written.fragmented_octets, default.fragmented_octets),
+        keep_alive: time(written.keep_alive, default.keep_alive),
+        retry_interval: time(written.retry_interval, default.retry_interval),
+        retry_jitter: time(written.retry_jitter, default.retry_jitter),
+    }
+}
+
+fn mode(mode: Mode) -> IkeMode {
+    match mode {
+        Mode::Tunnel => IkeMode::Tunnel,
+        Mode::Transport => IkeMode::Transport,
+    }
+}
+
+/// Whether the first packet that matches starts a negotiation; a node that does not know where its peer is cannot.
+fn traps(connection: &scenario::Connection, child: &scenario::Child) -> bool {
+    let traps = matches!(child.start_action, StartAction::Trap | StartAction::TrapStart);
+    traps && connection.remote_address.is_some()
+}
+
+/// Every child of a node's connections with its number: policies are numbered over all children of all connections, in
+/// the order of the connections and of the children in each.
+pub(crate) fn policy_children<'a>(
+    connections: &'a [&'a scenario::Connection],
+) -> impl Iterator<Item = (PolicyId, &'a scenario::Connection, usize)> {
+    let children = connections
+        .iter()
+        .flat_map(|connection| (0..connection.children.len()).map(move |place| (*connection, place)));
+    (0..).zip(children).map(|(number, (connection, place))| (PolicyId(number), connection, place))
+}
+
+fn protect(policy: PolicyId, connection: &scenario::Connection, place: usize) -> SpdEntry {
+    let child = &connection.children[place];
+    SpdEntry {
+        name: format!("{}/{}", connection.name, child.name),
+        local: ipsec_selectors(&child.local_ts),
+        remote: ipsec_selectors(&child.remote_ts),
+        action: SpdAction::Protect { policy, mode: convert::ipsec_mode(mode(child.mode)) },
     }
 }
 
 /// Written bypasses and discards first, then the tunnels; what matches nothing passes, as with strongSwan.
-fn policies(scenario: &CheckedScenario, sides: &[Side<'_>], node: NodeIndex) -> Spd {
+fn policies(scenario: &CheckedScenario, connections: &[&scenario::Connection], node: NodeIndex) -> Spd {
     let written = scenario.policies.iter().filter(|policy| policy.node == node);
     let mut entries: Vec<_> = written
         .map(|policy| SpdEntry {
@@ -146,15 +222,34 @@ fn policies(scenario: &CheckedScenario, sides: &[Side<'_>], node: NodeIndex) -> 
             },
         })
         .collect();
-    entries.extend((0..).zip(sides).map(|(number, side)| side.protect(PolicyId(number))));
+    entries
+        .extend(policy_children(connections).map(|(id, connection, place)| protect(id, connection, place)));
     Spd::new(entries, DefaultAction::Bypass)
 }
 
-fn identity(identity: &scenario::Identity) -> Identity {
+pub(super) fn identity(identity: &scenario::Identity) -> Identity {
     match identity {
         scenario::Identity::Address(address) => Identity::Address((*address).into()),
         scenario::Identity::Fqdn(name) => Identity::Fqdn(name.clone()),
         scenario::Identity::Email(address) => Identity::Email(address.clone()),
+        scenario::Identity::KeyId(octets) => Identity::KeyId(octets.clone()),
+        scenario::Identity::DistinguishedName(name) => Identity::parse(&format!("asn1dn:{name}")),
+    }
+}
+
+fn peer_identity(wanted: &PeerIdentity) -> Identity {
+    match wanted {
+        PeerIdentity::Exactly(wanted) => identity(wanted),
+        PeerIdentity::Any | PeerIdentity::Like(_) => unreachable!("refused before: they are not built yet"),
+    }
+}
+
+fn psk(auth: &LocalAuth) -> Secret {
+    match auth {
+        LocalAuth::Psk(key) => Secret::new(key.as_slice()),
+        LocalAuth::PublicKey { .. } | LocalAuth::Eap { .. } => {
+            unreachable!("refused before: they are not built yet")
+        }
     }
 }
 

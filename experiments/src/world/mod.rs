@@ -7,6 +7,7 @@
 //!
 //! Model: the wire between a node and its NAT has no delay, no loss and no limit of rate.
 
+pub mod credentials;
 mod flows;
 mod host;
 mod links;
@@ -22,7 +23,9 @@ use ipseclab_sim::{Options, ProcessId, RunSeed, SimTime, Simulation};
 use ipseclab_topologies::{LinkIndex, NodeIndex, RouteError, shortest_paths};
 
 use crate::cost_profiles::{CostProfiles, ProfileError};
-use crate::scenario::{ActionKind, CheckedScenario, ConnectionIndex, Fault, NatBehaviour, StartAction};
+use crate::scenario::{
+    ActionKind, CheckedScenario, Child, ConnectionIndex, Fault, NatBehaviour, StartAction,
+};
 
 pub use links::WireEnd;
 
@@ -115,23 +118,27 @@ impl World {
             self.simulation.schedule(process(settings.node), SimTime::ZERO, NodeEvent::Start);
         }
         for (index, connection) in scenario.connections() {
-            if connection.children.iter().any(|child| child.start_action == StartAction::Start) {
-                let command = Command::Initiate(self.connections.id(connection.local, index));
-                let node = process(connection.local);
+            let starts =
+                |child: &Child| matches!(child.start_action, StartAction::Start | StartAction::TrapStart);
+            if connection.children.iter().any(starts) {
+                let command = Command::Initiate(self.connections.id(connection.node, index));
+                let node = process(connection.node);
                 self.simulation.schedule(node, SimTime::ZERO, NodeEvent::Command(command));
             }
         }
         for action in &scenario.actions {
-            let id = self.connections.id(action.node, action.connection);
+            let node = scenario.connections[action.connection.index()].node;
+            let id = self.connections.id(node, action.connection);
             let command = match action.kind {
                 ActionKind::Initiate => Command::Initiate(id),
                 ActionKind::Terminate if action.children.is_empty() => Command::Terminate(id),
                 ActionKind::Terminate => Command::TerminateChildren(id),
+                ActionKind::Rekey | ActionKind::Reauthenticate => continue,
             };
-            self.simulation.schedule(process(action.node), action.at, NodeEvent::Command(command));
+            self.simulation.schedule(process(node), action.at, NodeEvent::Command(command));
         }
         for fault in &scenario.faults {
-            let Fault::LinkDown { link, at, until } = *fault;
+            let Fault::LinkDown { link, at, until } = *fault else { continue };
             self.schedule_link(link, at, false);
             self.schedule_link(link, until, true);
         }
@@ -150,8 +157,7 @@ impl Connections {
     fn of(scenario: &CheckedScenario) -> Self {
         let mut by_node: BTreeMap<NodeIndex, Vec<ConnectionIndex>> = BTreeMap::new();
         for (index, connection) in scenario.connections() {
-            by_node.entry(connection.local).or_default().push(index);
-            by_node.entry(connection.remote).or_default().push(index);
+            by_node.entry(connection.node).or_default().push(index);
         }
         Self { by_node }
     }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
 
+mod credentials;
 mod lifecycle;
 mod load;
 mod nat;
@@ -12,3 +13,4 @@ mod network;
 mod policies;
 mod sides;
 mod support;
+mod swanctl;

@@ -58,6 +58,7 @@ pub mod credential;
 pub mod eap;
 mod event;
 mod identity;
+pub mod profile;
 pub mod proposal;
 mod traffic_selector;
 mod v2;

@@ -6,8 +6,8 @@ use ipseclab_topologies::{MAX_TRANSIT_NODES, NodeIndex};
 
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
-use crate::scenario::checked::{Action, Child, Connection, NodeSettings};
-use crate::scenario::file::{ActionKind, ConnectionFile, Mode, StartAction};
+use crate::scenario::checked::{Action, Connection, NodeSettings};
+use crate::scenario::file::{ActionKind, ChildFile, Mode, StartAction};
 
 impl Checker<'_> {
     /// All shortest paths fit into memory for so many nodes with two or more links; generators stay below by themselves.
@@ -22,21 +22,6 @@ impl Checker<'_> {
                 finding.help(format!("at most {MAX_TRANSIT_NODES}; nodes with one link do not count"));
             self.blame(&KeyPath::root().key("topology").key("file"), "too many for routes", finding);
         }
-    }
-
-    /// `IKE_AUTH` brings one Child SA; further ones come with `CREATE_CHILD_SA` (RFC 7296 §1.3.1).
-    pub(super) fn check_one_child(&mut self, file: &ConnectionFile, path: &KeyPath) {
-        if file.children.len() < 2 {
-            return;
-        }
-        let children = path.key("children");
-        let second = self.document.keys_as_written(&children).into_iter().nth(1);
-        let place = self.document.locate_key(&second.map_or(children.clone(), |name| children.key(name)));
-        let finding = Finding::new(format!("`{children}` has {} children", file.children.len()))
-            .at(place, "the second one")
-            .help("further Child SAs come with CREATE_CHILD_SA, which is not built yet")
-            .help("one child may have several networks on either side");
-        self.report.push(finding);
     }
 
     /// A NAT stands between a node and its only link, and needs a name of its own in the results.
@@ -57,15 +42,12 @@ impl Checker<'_> {
     /// Nobody outside can send the first packet to a node behind a NAT.
     pub(super) fn check_beginning(
         &mut self,
-        child: &Child,
+        child: &ChildFile,
         local: &NodeSettings,
         remote: &NodeSettings,
         path: &KeyPath,
     ) {
-        let begins = match child.start_action {
-            StartAction::Trap | StartAction::Start => true,
-            StartAction::None => false,
-        };
+        let begins = child.start_action != Some(StartAction::None);
         if begins && remote.nat.is_some() {
             self.blame_beginning(local, remote, &path.key("remote"));
         }
@@ -84,16 +66,17 @@ impl Checker<'_> {
     /// Transport mode through a NAT needs the original addresses (RFC 7296 §2.23.1), which nobody sends yet.
     pub(super) fn check_transport(
         &mut self,
-        child: &Child,
+        name: &str,
+        child: &ChildFile,
         local: &NodeSettings,
         remote: &NodeSettings,
         path: &KeyPath,
     ) {
         let behind_nat = [local, remote].into_iter().find(|node| node.nat.is_some());
-        if let (Mode::Transport, Some(node)) = (child.mode, behind_nat) {
+        if let (Some(Mode::Transport), Some(node)) = (child.mode, behind_nat) {
             let finding = Finding::new("transport mode through a NAT is not built yet")
                 .help(format!("use mode = \"tunnel\", or take away the NAT of `{}`", node.name));
-            let path = path.key("children").key(&child.name).key("mode");
+            let path = path.key("children").key(name).key("mode");
             self.blame(&path, format!("`{}` is behind a NAT", node.name), finding);
         }
     }
@@ -107,8 +90,8 @@ impl Checker<'_> {
         path: &KeyPath,
     ) {
         let connection = &connections[action.connection.index()];
-        let peer = if connection.local == action.node { connection.remote } else { connection.local };
-        let (from, to) = (&nodes[action.node.index()], &nodes[peer.index()]);
+        let Some(peer) = connection.peer else { return };
+        let (from, to) = (&nodes[connection.node.index()], &nodes[peer.index()]);
         if action.kind == ActionKind::Initiate && to.nat.is_some() {
             self.blame_beginning(from, to, &path.key("connection"));
         }

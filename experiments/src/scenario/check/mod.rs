@@ -5,17 +5,29 @@
 //! section by section; a section that cannot be resolved leaves a finding and the others are still looked at. Without
 //! a topology there are no nodes to speak of, so a broken one ends the pass.
 
+mod actions;
+mod auth;
+mod behaviour;
 mod clash;
 mod connections;
-mod events;
+mod credentials;
+mod faults;
 mod feasible;
+mod lifetimes;
 mod nodes;
+mod policies;
 mod profile;
+mod sides;
+mod swanctl;
+mod swanctl_auth;
+mod swanctl_peers;
 mod topology;
 mod traffic;
+mod unbuilt;
 
 pub use topology::read_topology;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ipseclab_sim::SimDuration;
@@ -23,7 +35,7 @@ use ipseclab_topologies::{NodeIndex, Topology};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::checked::{CheckedScenario, Limits};
+use super::checked::{CheckedScenario, Connection, Credentials, Limits};
 use super::defaults;
 use super::file::{CryptoKind, ScenarioFile};
 use super::pattern::NodePattern;
@@ -70,6 +82,10 @@ struct Checker<'a> {
     texts: Vec<(String, String)>,
     /// Whether the networks of all nodes are known; if not, nobody is blamed for being outside them.
     networks_known: bool,
+    /// Authorities, certificates and pools, so far as they are known.
+    credentials: Credentials,
+    /// When the run begins, in Unix seconds.
+    start_unix: i64,
 }
 
 /// The topology with what is asked of it again and again.
@@ -81,7 +97,16 @@ struct Ground {
 
 impl<'a> Checker<'a> {
     fn new(document: &'a Document, file: &'a ScenarioFile, folder: Option<&'a Path>) -> Self {
-        Self { document, file, folder, report: Report::default(), texts: Vec::new(), networks_known: true }
+        Self {
+            document,
+            file,
+            folder,
+            report: Report::default(),
+            texts: Vec::new(),
+            networks_known: true,
+            credentials: Credentials::default(),
+            start_unix: defaults::START_UNIX,
+        }
     }
 
     fn scenario(&mut self) -> Option<CheckedScenario> {
@@ -92,14 +117,19 @@ impl<'a> Checker<'a> {
         let before = self.report.findings().len();
         let (mut nodes, without_profile) = self.nodes(&ground);
         self.networks_known = self.report.findings().len() == before;
-        let connections = self.connections(&ground, &nodes);
+        self.credentials();
+        let mut connections = self.connections(&ground, &nodes);
+        connections.extend(self.swanctl_files(&ground, &nodes));
+        label(&mut connections, &ground);
         let policies = self.policies(&ground, &nodes);
         let traffic = self.traffic(&ground, &nodes, &connections, duration);
         self.check_amount(&traffic);
-        let faults = self.faults(&ground, duration);
+        let faults = self.faults(&ground, &nodes, duration);
         let actions = self.actions(&ground, &connections, &nodes, duration);
         nodes::settle_roles(&mut nodes, &without_profile, &connections, &traffic);
         self.check_policy_nodes(&ground, &nodes);
+        self.refuse_faults();
+        self.refuse_profiles();
         Some(CheckedScenario {
             name: self.file.name.clone(),
             description: self.file.description.clone(),
@@ -114,6 +144,8 @@ impl<'a> Checker<'a> {
             traffic,
             faults,
             actions,
+            credentials: std::mem::take(&mut self.credentials),
+            start_unix: self.start_unix,
             limits: self.limits(),
             canonical: self.canonical(),
         })
@@ -251,6 +283,27 @@ impl Ground {
 
     fn name(&self, node: NodeIndex) -> &str {
         self.topology.node(node).map_or("?", |node| node.name.as_str())
+    }
+}
+
+/// Labels connections: by their name, or by name and nodes where the name stands for several pairs.
+fn label(connections: &mut [Connection], ground: &Ground) {
+    let mut pairs: BTreeMap<&str, BTreeSet<(NodeIndex, NodeIndex)>> = BTreeMap::new();
+    for connection in connections.iter() {
+        let (node, peer) = (connection.node, connection.peer.unwrap_or(connection.node));
+        pairs.entry(&connection.name).or_default().insert((node.min(peer), node.max(peer)));
+    }
+    let many = pairs.iter().filter(|(_, pairs)| pairs.len() > 1);
+    let many: BTreeSet<String> = many.map(|(name, _)| (*name).to_owned()).collect();
+    for connection in connections {
+        let (node, peer) =
+            (ground.name(connection.node), connection.peer.map_or("any", |peer| ground.name(peer)));
+        let (local, remote) = if connection.is_local { (node, peer) } else { (peer, node) };
+        connection.label = if many.contains(&connection.name) {
+            format!("{}/{local}--{remote}", connection.name)
+        } else {
+            connection.name.clone()
+        };
     }
 }
 

@@ -17,10 +17,10 @@ use crate::scenario::selector::Network;
 use crate::scenario::value::Address;
 
 /// One `[nodes.…]` table.
-struct Layer<'a> {
+pub(super) struct Layer<'a> {
     key: &'a str,
     precision: Precision,
-    file: &'a NodeFile,
+    pub(super) file: &'a NodeFile,
 }
 
 /// What a layer said last about each key of one node: the position of the layer.
@@ -30,6 +30,9 @@ struct Chosen {
     address: Option<usize>,
     cores: Option<usize>,
     cost_profile: Option<usize>,
+    profile: Option<usize>,
+    limits: Option<usize>,
+    swanctl: Option<usize>,
     nat: Option<usize>,
 }
 
@@ -39,7 +42,7 @@ struct Spare {
     taken: Vec<Ipv4Addr>,
 }
 
-fn path_of(layer: &Layer<'_>) -> KeyPath {
+pub(super) fn path_of(layer: &Layer<'_>) -> KeyPath {
     KeyPath::root().key("nodes").key(layer.key)
 }
 
@@ -51,6 +54,8 @@ impl Checker<'_> {
         let layers: Vec<_> = file.nodes.iter().filter_map(|(key, node)| self.layer(key, node)).collect();
         let chosen = self.choose(ground, &layers);
         let profiles = self.cost_profiles(&layers);
+        let behaviours = self.profiles(&layers);
+        let limits = self.node_limits(&layers);
         let mut claims = Vec::new();
         let networks = self.networks(ground, &layers, &chosen, &mut claims);
         let addresses = addresses(ground, &layers, &chosen, &mut claims);
@@ -58,6 +63,7 @@ impl Checker<'_> {
         report_clashes(claims, self.document, &mut self.report);
         let cores = |chosen: &Chosen| chosen.cores.and_then(|layer| layers[layer].file.cores);
         let profile = |chosen: &Chosen| chosen.cost_profile.and_then(|layer| profiles.get(&layer).cloned());
+        let behaviour = |chosen: &Chosen| chosen.profile.and_then(|layer| behaviours.get(&layer).cloned());
         let parts = networks.into_iter().zip(addresses).zip(nats);
         let settings = ground.topology.nodes().zip(&chosen).zip(parts);
         let settings = settings.map(|(((node, spec), chosen), ((networks, address), nat))| NodeSettings {
@@ -68,6 +74,8 @@ impl Checker<'_> {
             cores: cores(chosen).unwrap_or(defaults::CORES),
             cost_profile: profile(chosen).unwrap_or(CostProfile::Free),
             nat,
+            profile: behaviour(chosen).unwrap_or_default(),
+            limits: chosen.limits.and_then(|layer| limits.get(&layer).copied()).unwrap_or_default(),
             is_host: false,
         });
         let settings = settings.collect();
@@ -116,6 +124,9 @@ impl Checker<'_> {
             ("address", file.address.is_some(), &mut chosen.address),
             ("cores", file.cores.is_some(), &mut chosen.cores),
             ("cost_profile", file.cost_profile.is_some(), &mut chosen.cost_profile),
+            ("profile", file.profile.is_some(), &mut chosen.profile),
+            ("limits", file.limits.is_some(), &mut chosen.limits),
+            ("swanctl", file.swanctl.is_some(), &mut chosen.swanctl),
             ("nat", file.nat.is_some(), &mut chosen.nat),
         ];
         for (key, given, slot) in slots {
@@ -251,7 +262,7 @@ pub(super) fn settle_roles(
     connections: &[Connection],
     traffic: &[Flow],
 ) {
-    let tunnels = connections.iter().flat_map(|connection| [connection.local, connection.remote]);
+    let tunnels = connections.iter().map(|connection| connection.node);
     let flows = traffic.iter().flat_map(|flow| [flow.from, flow.to]);
     for node in tunnels.chain(flows) {
         nodes[node.index()].is_host = true;

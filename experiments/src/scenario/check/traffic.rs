@@ -267,15 +267,10 @@ impl Checker<'_> {
 fn protected_hosts(nodes: &[NodeSettings], connections: &[Connection]) -> BTreeSet<NodeIndex> {
     let mut hosts = BTreeSet::new();
     for connection in connections {
-        for child in &connection.children {
-            for (node, selectors) in
-                [(connection.local, &child.local.local_ts), (connection.remote, &child.local.remote_ts)]
-            {
-                let own = Network::host(own_address(&nodes[node.index()]));
-                if selectors.iter().any(|selector| selector.network == own) {
-                    hosts.insert(node);
-                }
-            }
+        let own = Network::host(own_address(&nodes[connection.node.index()]));
+        let mut selectors = connection.children.iter().flat_map(|child| &child.local_ts);
+        if selectors.any(|selector| selector.network == own) {
+            hosts.insert(connection.node);
         }
     }
     hosts

@@ -9,18 +9,17 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
+use super::auth::AuthFile;
 use crate::scenario::pattern::NodePattern;
 use crate::scenario::selector::Selector;
-use crate::scenario::value::{Duration, EspProposal, Factor, IkeProposal, Psk};
+use crate::scenario::value::{Duration, EspProposal, Factor, IkeProposal, Size, Spread, VirtualAddress};
 
 /// An IKE connection between two nodes, or one for each pair of nodes that two patterns name.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-not-built-yet" = [
-    "aggressive", "childless", "close_action", "dpd_timeout", "dscp", "fragmentation", "if_id_in", "if_id_out",
-    "keyingtries", "local_addrs", "local_port", "mobike", "over_time", "pools", "ppk_id", "ppk_required",
-    "pull", "rand_time", "reauth_time", "rekey_time", "remote_addrs", "remote_port", "send_cert", "send_certreq",
-    "unique", "vips",
+    "aggressive", "close_action", "dscp", "if_id_in", "if_id_out", "local_addrs", "local_port", "ppk_id",
+    "ppk_required", "pull", "remote_addrs", "remote_port",
 ]))]
 pub struct ConnectionFile {
     /// The version of IKE. Default: 2.
@@ -55,7 +54,45 @@ pub struct ConnectionFile {
     /// Ask the peer for a sign of life after this long without one; if no answer comes to any repetition either, the
     /// tunnel is taken down. Default: 0s, which never asks.
     pub dpd_delay: Option<Duration>,
-    /// The tunnel inside, by name; more than one is not built yet.
+    /// IKEv1's patience with a silent peer; IKEv2 has its retransmissions for that, so this key is refused.
+    pub dpd_timeout: Option<Duration>,
+    /// Both sides give the IKE SA fresh keys after this long; 0s never does. Default: 4h, or 0s with `reauth_time`.
+    pub rekey_time: Option<Duration>,
+    /// Both sides authenticate anew after this long; 0s never does. Default: 0s.
+    pub reauth_time: Option<Duration>,
+    /// How long after the renewal was due the IKE SA ends. Default: 10 % of the longer of `rekey_time` and `reauth_time`.
+    pub over_time: Option<Duration>,
+    /// A renewal comes earlier by a uniform share of this: a time, or "50%" of the time in question. Default: `over_time`.
+    pub rand_time: Option<Spread>,
+    /// Set the new IKE SA up before the old one ends when authenticating anew. Default: false.
+    pub make_before_break: Option<bool>,
+    /// What becomes of older IKE SAs between the same two identities. Default: no.
+    pub unique: Option<Unique>,
+    /// Announce MOBIKE (RFC 4555) and move to port 4500 with `IKE_AUTH`. Default: false; strongSwan's is true.
+    pub mobike: Option<bool>,
+    /// Whether large messages travel in pieces (RFC 7383). Default: yes.
+    pub fragmentation: Option<Fragmentation>,
+    /// Largest IP packet of a message in pieces. Default: 1280B.
+    pub fragment_size: Option<Size>,
+    /// Whether the IKE SA may come up without a tunnel (RFC 6023). Default: allow.
+    pub childless: Option<Childless>,
+    /// How often setting up is tried before giving up; 0 never gives up. Default: 1.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub keyingtries: Option<u32>,
+    /// Requests that each side lets the other have under way at once (RFC 7296 §2.3). Default: 1.
+    #[schemars(range(min = 1, max = 64))]
+    pub window: Option<u32>,
+    /// Name the authorities that one trusts (CERTREQ). Default: true.
+    pub send_certreq: Option<bool>,
+    /// When certificates are sent. Default: ifasked.
+    pub send_cert: Option<SendCert>,
+    /// Virtual addresses that the local node asks for; 0.0.0.0 leaves the choice to the remote node. Default: none.
+    #[schemars(length(min = 1, max = 16))]
+    pub vips: Option<Vec<VirtualAddress>>,
+    /// Pools that the remote node hands out virtual addresses from, by the names in `[pools]`. Default: none.
+    #[schemars(length(min = 1, max = 16))]
+    pub pools: Option<Vec<String>>,
+    /// The tunnels inside, by name. The first of them, in the order of names, is set up with the IKE SA.
     #[serde(default)]
     pub children: BTreeMap<String, ChildFile>,
 }
@@ -65,25 +102,12 @@ pub struct ConnectionFile {
 #[serde(try_from = "i64")]
 pub struct IkeVersion;
 
-/// How two peers prove who they are.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("x-not-built-yet" = ["pubkey", "eap", "xauth", "certs", "cacerts", "eap_id", "class"]))]
-pub struct AuthFile {
-    /// A key that both know: any text, or octets in hexadecimal behind 0x.
-    pub psk: Psk,
-    /// The key that the remote node has in its place, to watch authentication fail. Default: the same key.
-    pub remote_psk: Option<Psk>,
-}
-
 /// A tunnel inside a connection.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-not-built-yet" = [
-    "ah_proposals", "close_action", "copy_df", "copy_dscp", "copy_ecn", "dpd_action", "hw_offload", "interface",
-    "ipcomp", "life_bytes", "life_packets", "life_time", "mark_in", "mark_out", "policies", "priority", "rand_bytes",
-    "rand_packets", "rand_time", "rekey_bytes", "rekey_packets", "rekey_time", "replay_window", "reqid", "tfc_padding",
-    "updown",
+    "ah_proposals", "copy_df", "copy_dscp", "copy_ecn", "hw_offload", "interface", "ipcomp", "mark_in", "mark_out",
+    "policies", "priority", "reqid", "tfc_padding", "updown",
 ]))]
 pub struct ChildFile {
     /// Traffic of the local side. Default: the local node's networks, or its address in transport mode.
@@ -106,6 +130,35 @@ pub struct ChildFile {
     pub start_action: Option<StartAction>,
     /// Idle time after which the tunnel is taken down; the IKE SA goes with its last tunnel. Default: never.
     pub inactivity: Option<Duration>,
+    /// Both sides give the tunnel fresh keys after this long; 0s never does. Default: 1h.
+    pub rekey_time: Option<Duration>,
+    /// The tunnel ends after this long, whether it got fresh keys or not; 0s never does. Default: 110 % of `rekey_time`.
+    pub life_time: Option<Duration>,
+    /// Fresh keys come earlier by a uniform share of this: a time, or "50%" of `rekey_time`. Default: `life_time` less
+    /// `rekey_time`.
+    pub rand_time: Option<Spread>,
+    /// Fresh keys after this much data in one direction. Default: never.
+    pub rekey_bytes: Option<Size>,
+    /// The end after this much data. Default: 110 % of `rekey_bytes`.
+    pub life_bytes: Option<Size>,
+    /// Fresh keys come earlier by a uniform share of this. Default: `life_bytes` less `rekey_bytes`.
+    pub rand_bytes: Option<Size>,
+    /// Fresh keys after so many packets in one direction. Default: never.
+    #[schemars(range(min = 0))]
+    pub rekey_packets: Option<i64>,
+    /// The end after so many packets. Default: 110 % of `rekey_packets`.
+    #[schemars(range(min = 0))]
+    pub life_packets: Option<i64>,
+    /// Fresh keys come earlier by a uniform share of so many packets. Default: `life_packets` less `rekey_packets`.
+    #[schemars(range(min = 0))]
+    pub rand_packets: Option<i64>,
+    /// What follows when the peer no longer answers; what begins anew is done by the local node. Default: clear.
+    pub dpd_action: Option<DpdAction>,
+    /// What follows when the peer takes the tunnel down; what begins anew is done by the local node. Default: none.
+    pub close_action: Option<CloseAction>,
+    /// Packets that may arrive out of order and still count as new; 0 takes repeated packets, too. Default: 32.
+    #[schemars(range(min = 0, max = 4096))]
+    pub replay_window: Option<u32>,
 }
 
 /// The traffic of a tunnel in the remote node's own configuration, where `local` is the remote node.
@@ -132,7 +185,6 @@ pub enum Mode {
 /// What brings a tunnel up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(extend("x-not-built-yet" = ["trap|start"]))]
 pub enum StartAction {
     /// Only an `initiate` action or the other side.
     None,
@@ -140,6 +192,93 @@ pub enum StartAction {
     Trap,
     /// The start of the run.
     Start,
+    /// The start of the run, and a packet that matches once it is down.
+    #[serde(rename = "trap|start")]
+    TrapStart,
+}
+
+/// What follows when the peer of a tunnel no longer answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DpdAction {
+    /// Nothing.
+    #[default]
+    Clear,
+    /// The next packet that matches sets it up again.
+    Trap,
+    /// It is set up again at once.
+    Restart,
+}
+
+/// What follows when the peer takes a tunnel down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CloseAction {
+    /// Nothing.
+    #[default]
+    None,
+    /// The next packet that matches sets it up again.
+    Trap,
+    /// It is set up again at once.
+    Start,
+}
+
+/// What becomes of older IKE SAs between the same two identities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unique {
+    /// They stay, unless the peer says that it has none (`INITIAL_CONTACT`).
+    #[default]
+    No,
+    /// They stay, whatever the peer says.
+    Never,
+    /// The old one stays and the new one is refused.
+    Keep,
+    /// The new one stays.
+    Replace,
+}
+
+/// Whether large messages travel in pieces (RFC 7383).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Fragmentation {
+    /// When the peer can.
+    #[default]
+    Yes,
+    /// Pieces are understood and none are sent.
+    Accept,
+    /// As yes; IKEv1 does not ask its peer first.
+    Force,
+    /// Never, and it is not announced.
+    No,
+}
+
+/// Whether an IKE SA may come up without a tunnel (RFC 6023).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Childless {
+    /// When the other side asks for it.
+    #[default]
+    Allow,
+    /// Also as the initiator, whenever the responder can.
+    Prefer,
+    /// Always; other peers are refused.
+    Force,
+    /// Never.
+    Never,
+}
+
+/// When certificates are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SendCert {
+    /// When the peer asks for them.
+    #[default]
+    IfAsked,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// Traffic that passes in the clear or is dropped (swanctl: a child with mode pass or drop).

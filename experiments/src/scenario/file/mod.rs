@@ -5,7 +5,9 @@
 //! path and the defaults stand in one place, [`crate::scenario::defaults`]. A key that would do nothing does not
 //! exist; the words that users of strongSwan know and later versions bring are listed as `x-not-built-yet`.
 
+mod auth;
 mod connections;
+mod credentials;
 mod events;
 mod nodes;
 mod topology;
@@ -16,22 +18,25 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use auth::AuthFile;
 pub use connections::{
-    ChildFile, ConnectionFile, Mode, PolicyFile, PolicyMode, RemotePolicyFile, StartAction,
+    ChildFile, Childless, CloseAction, ConnectionFile, DpdAction, Fragmentation, Mode, PolicyFile,
+    PolicyMode, RemotePolicyFile, SendCert, StartAction, Unique,
 };
+pub use credentials::{AuthorityFile, CertificateFile, KeyKind, PoolOfAddressesFile};
 pub use events::{ActionFile, ActionKind, FaultFile, FaultKind};
-pub use nodes::{NatBehaviour, NodeFile};
+pub use nodes::{NatBehaviour, NodeFile, NodeLimitsFile};
 pub use topology::{LinkFile, TopologyFile, TopologyKind};
 pub use traffic::{TrafficFile, TrafficKind};
 
 use super::defaults::MAX_SEED;
-use super::value::Duration;
+use super::value::{Duration, Moment};
 
 /// A scenario: who is connected to whom, which tunnels they have, what traffic flows and what goes wrong.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "ipseclab scenario")]
-#[schemars(extend("x-not-built-yet" = ["outputs", "pools", "authorities", "secrets"]))]
+#[schemars(extend("x-not-built-yet" = ["outputs", "secrets"]))]
 pub struct ScenarioFile {
     /// A short name of letters, digits, `-` and `_`; the output folder is called after it.
     #[schemars(length(min = 1))]
@@ -45,6 +50,8 @@ pub struct ScenarioFile {
     /// The number from which all randomness of the run derives, as large as a TOML integer may be. Default: 1.
     #[schemars(range(min = 0, max = MAX_SEED))]
     pub seed: Option<i64>,
+    /// The date at which the run begins, for certificates. Default: 2026-01-01T00:00:00Z.
+    pub start_time: Option<Moment>,
     /// How cryptography is done. Default: real.
     pub crypto: Option<CryptoKind>,
     /// Nodes and links.
@@ -55,6 +62,15 @@ pub struct ScenarioFile {
     /// IKE connections by name, in the words of strongSwan's swanctl.conf.
     #[serde(default)]
     pub connections: BTreeMap<String, ConnectionFile>,
+    /// Certificate authorities that are made for the run, by name.
+    #[serde(default)]
+    pub authorities: BTreeMap<String, AuthorityFile>,
+    /// Certificates that are made for the run, by the name that `certs` gives, such as "a.pem".
+    #[serde(default)]
+    pub certificates: BTreeMap<String, CertificateFile>,
+    /// Virtual addresses to hand out, by name.
+    #[serde(default)]
+    pub pools: BTreeMap<String, PoolOfAddressesFile>,
     /// Traffic that passes in the clear or is dropped, before any tunnel is considered; the first match decides.
     #[serde(default)]
     pub policies: Vec<PolicyFile>,

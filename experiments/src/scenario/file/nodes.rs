@@ -24,8 +24,64 @@ pub struct NodeFile {
     /// this one. Default: reference; free for nodes that only forward.
     #[schemars(length(min = 1))]
     pub cost_profile: Option<String>,
+    /// The implementation that the node behaves like: "strongswan", "libreswan", or a path to a .toml file beside this one.
+    /// Default: none, which is this program's own behaviour.
+    #[schemars(length(min = 1))]
+    pub profile: Option<String>,
+    /// The node's connections, secrets and pools in strongSwan's own format: a path to a swanctl.conf beside this file.
+    #[schemars(length(min = 1))]
+    pub swanctl: Option<String>,
+    /// Bounds on what peers can make the node keep.
+    pub limits: Option<NodeLimitsFile>,
     /// A NAT between the node and its only link; the node's `address` is then the NAT's outside. NATs work for free.
     pub nat: Option<NatFile>,
+}
+
+/// Bounds on what peers can make a node keep, and how long it waits.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeLimitsFile {
+    /// IKE SAs in all states together. Default: 1 000 000.
+    #[schemars(range(min = 1, max = 16_777_216))]
+    pub ike_sas: Option<u32>,
+    /// IKE SAs that peers have begun and not authenticated; further first requests are dropped. Default: 10 000.
+    #[schemars(range(min = 0, max = 16_777_216))]
+    pub half_open: Option<u32>,
+    /// The same from one address. Default: 5.
+    #[schemars(range(min = 0, max = 16_777_216))]
+    pub half_open_per_address: Option<u32>,
+    /// From this many half-open IKE SAs on, first requests must bring a cookie. Default: 30.
+    #[schemars(range(min = 0, max = 16_777_216))]
+    pub cookie_threshold: Option<u32>,
+    /// The same for those from one address. Default: 3.
+    #[schemars(range(min = 0, max = 16_777_216))]
+    pub cookie_threshold_per_address: Option<u32>,
+    /// How long a half-open IKE SA waits for `IKE_AUTH`. Default: 30s.
+    pub half_open_timeout: Option<Duration>,
+    /// Requests of the node itself that wait for the window of one IKE SA. Default: 16.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub queued_requests: Option<u32>,
+    /// Tunnels of one IKE SA, those that are being replaced included. Default: 64.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub children: Option<u32>,
+    /// Most requests under way at once, whatever the peer allows. Default: 1.
+    #[schemars(range(min = 1, max = 64))]
+    pub window: Option<u32>,
+    /// Answers that ask for another group or a cookie, which an initiator follows. Default: 4.
+    #[schemars(range(min = 0, max = 100))]
+    pub sa_init_retries: Option<u32>,
+    /// Fragments of one message. Default: 64.
+    #[schemars(range(min = 1, max = 65_535))]
+    pub fragments: Option<u32>,
+    /// Octets of one message in fragments. Default: 10 000.
+    #[schemars(range(min = 1280, max = 16_777_216))]
+    pub fragmented_octets: Option<u32>,
+    /// Between two keepalives to a NAT when nothing else was sent. Default: 20s.
+    pub keep_alive: Option<Duration>,
+    /// The longest wait before a renewal that met a passing obstacle is tried again. Default: 15s.
+    pub retry_interval: Option<Duration>,
+    /// At most this much of that wait is left out at random. Default: 10s.
+    pub retry_jitter: Option<Duration>,
 }
 
 /// Networks of equal size out of a larger one.

@@ -13,6 +13,8 @@ mod selectors;
 
 use core::net::IpAddr;
 
+use crate::profile::Profile;
+
 pub use child::{Child, CloseAction, DpdAction, Lifetime, Mode, Volume};
 pub use connection::{Childless, Connection, Fragmentation, Reauthentication, Renewal, Unique};
 pub use limits::Limits;
@@ -36,6 +38,8 @@ pub struct EndpointConfig {
     pub pools: Vec<Pool>,
     /// Bounds on what peers can make this endpoint keep.
     pub limits: Limits,
+    /// Whose habits it has; the defaults in it are for whoever builds this configuration.
+    pub profile: Profile,
     /// Whether transmitted messages carry their payload list, for ladders and logs.
     pub trace: bool,
 }
@@ -56,7 +60,14 @@ pub struct ChildId {
 impl EndpointConfig {
     /// A configuration with default limits.
     pub fn new(local_address: IpAddr, connections: Vec<Connection>) -> Self {
-        Self { local_address, connections, pools: vec![], limits: Limits::default(), trace: false }
+        Self {
+            local_address,
+            connections,
+            pools: vec![],
+            limits: Limits::default(),
+            profile: Profile::default(),
+            trace: false,
+        }
     }
 
     /// The connection with this number.

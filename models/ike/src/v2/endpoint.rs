@@ -291,7 +291,7 @@ impl Endpoint {
     fn carry_out(&mut self, now: Duration) {
         while let Some(order) = self.orders.pop_front() {
             match order {
-                Order::Insert(sa) => self.table.insert(&self.config, *sa),
+                Order::Insert(sa) => self.table.insert(&self.config, sa),
                 Order::Adopt(estate) => self.adopt(now, estate),
                 Order::Request(ike_sa, request) => {
                     // It may have ended meanwhile, which is what this wanted.

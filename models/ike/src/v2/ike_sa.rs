@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use ipseclab_crypto::{Crypto, KeyExchangeMethod, Purpose, RandomSource, Secret};
+use ipseclab_crypto::{Crypto, ExchangeKey, KeyExchangeMethod, Purpose, RandomSource, Secret};
 
 use crate::config::{ConnectionId, EndpointConfig, RetransmitPolicy};
 use crate::event::{Event, FailureReason, IkeSaId, MessageInfo, Transmit};
@@ -55,6 +55,11 @@ impl Env<'_> {
         octets
     }
 
+    /// A nonce of ours, as long as the profile has them.
+    pub(crate) fn draw_nonce(&mut self) -> Vec<u8> {
+        self.draw(Purpose::Nonce, self.config.profile.defaults.nonce_len.octets())
+    }
+
     /// Until when an IKE SA that ends now repeats its last response.
     pub(crate) fn linger_until(&self) -> Duration {
         self.now.saturating_add(self.config.limits.half_open_timeout)
@@ -92,9 +97,10 @@ impl Env<'_> {
     }
 
     /// A fresh key pair for `method`.
-    pub(crate) fn draw_key_pair(&mut self, method: KeyExchangeMethod) -> (Secret, Vec<u8>) {
+    pub(crate) fn draw_key_pair(&mut self, method: KeyExchangeMethod) -> (ExchangeKey, Vec<u8>) {
         let private = Secret::new(self.draw(Purpose::KeyExchange, method.private_len()));
-        let public_value = self.crypto.public_value(method, &private);
+        let private = self.crypto.exchange_key(method, &private);
+        let public_value = private.public_value(self.crypto);
         (private, public_value)
     }
 
@@ -143,6 +149,8 @@ pub(crate) struct Head {
     pub(crate) retransmit: RetransmitPolicy,
     /// Requests of ours that wait for the window, or for the IKE SA to be established.
     pub(crate) waiting: VecDeque<Request>,
+    /// What the peer announced in `IKE_SA_INIT`.
+    pub(crate) heard: Vec<NotifyType>,
     /// The inbound SPIs under which the endpoint's index has the Child SAs of this IKE SA.
     pub(crate) indexed_spis: Vec<u32>,
     /// The identities under which it has this IKE SA.
@@ -201,6 +209,7 @@ impl Head {
             window: Window::default(),
             retransmit: RetransmitPolicy::default(),
             waiting: VecDeque::new(),
+            heard: vec![],
             indexed_spis: vec![],
             indexed_peers: None,
         }
@@ -249,6 +258,7 @@ impl Head {
         payloads: &[Payload],
     ) {
         let header = self.request_header(exchange);
+        let payloads = &*env.config.profile.messages.arrange(&header, payloads, &self.heard);
         let bytes = channel.seal(env.crypto, env.random, &header, payloads);
         let info = describe(env.config, &header, payloads, true);
         self.send_request(env, Outgoing::whole(bytes, info));
@@ -263,6 +273,7 @@ impl Head {
         payloads: &[Payload],
     ) {
         let header = self.response_header(request.exchange, request.message_id);
+        let payloads = &*env.config.profile.messages.arrange(&header, payloads, &self.heard);
         let bytes = channel.seal(env.crypto, env.random, &header, payloads);
         let info = describe(env.config, &header, payloads, true);
         self.send_response(env, Outgoing::whole(bytes, info));

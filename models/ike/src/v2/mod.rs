@@ -15,6 +15,7 @@ mod dispatch;
 mod endpoint;
 mod established;
 mod exchange;
+mod few;
 pub mod fragment;
 mod ike_sa;
 mod keys;

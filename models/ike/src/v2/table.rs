@@ -22,7 +22,7 @@ use crate::wire::IkeSpi;
 /// The IKE SAs with the indexes that find them.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    sas: BTreeMap<IkeSaId, (IkeSa, Keys)>,
+    sas: BTreeMap<IkeSaId, (Box<IkeSa>, Keys)>,
     by_spi: BTreeMap<IkeSpi, IkeSaId>,
     by_request: BTreeMap<(SocketAddr, IkeSpi), IkeSaId>,
     by_connection: BTreeSet<(ConnectionId, IkeSaId)>,
@@ -84,7 +84,7 @@ impl Table {
     }
 
     /// Takes an IKE SA out, and out of most indexes: not out of those that it is no longer in when it is put back.
-    pub(crate) fn take(&mut self, id: IkeSaId) -> Option<IkeSa> {
+    pub(crate) fn take(&mut self, id: IkeSaId) -> Option<Box<IkeSa>> {
         let (sa, keys) = self.sas.remove(&id)?;
         self.by_spi.remove(&keys.spi);
         if let Some(request) = keys.request {
@@ -101,7 +101,8 @@ impl Table {
     }
 
     /// Puts an IKE SA in, unless it is closed.
-    pub(crate) fn insert(&mut self, config: &EndpointConfig, mut sa: IkeSa) {
+    pub(crate) fn insert(&mut self, config: &EndpointConfig, sa: impl Into<Box<IkeSa>>) {
+        let mut sa = sa.into();
         for spi in sa.head.indexed_spis.drain(..) {
             self.child_spis.remove(&spi);
         }
@@ -147,8 +148,8 @@ impl Table {
 
     /// The established IKE SA with this number, to note what changes no index.
     pub(crate) fn established_mut(&mut self, id: IkeSaId) -> Option<&mut Established> {
-        match self.sas.get_mut(&id) {
-            Some((IkeSa { state: State::Established(established), .. }, _)) => Some(established),
+        match &mut self.sas.get_mut(&id)?.0.state {
+            State::Established(established) => Some(established),
             _ => None,
         }
     }
@@ -161,7 +162,7 @@ impl Table {
     /// The IKE SAs of `connection`, in order of their numbers.
     pub(crate) fn of_connection(&self, connection: ConnectionId) -> impl Iterator<Item = &IkeSa> {
         let ids = self.by_connection.range(range_of(connection));
-        ids.filter_map(|(_, id)| self.sas.get(id).map(|(sa, _)| sa))
+        ids.filter_map(|(_, id)| self.sas.get(id).map(|(sa, _)| &**sa))
     }
 
     /// The IKE SA that will serve further Child SAs of `connection`: one that is up, or on its way there.
@@ -176,10 +177,8 @@ impl Table {
 
     /// The stored answer to a first request that arrives again.
     pub(crate) fn repeated_first_response(&self, id: IkeSaId, bytes: &[u8]) -> Result<Outgoing, DropReason> {
-        match self.sas.get(&id) {
-            Some((IkeSa { head, state: State::HalfOpen(half_open) }, _))
-                if half_open.init.request == bytes =>
-            {
+        match self.sas.get(&id).map(|(sa, _)| &**sa) {
+            Some(IkeSa { head, state: State::HalfOpen(half_open) }) if half_open.init.request == bytes => {
                 head.window.repeat_response().ok_or(DropReason::MessageId)
             }
             _ => Err(DropReason::MessageId),
@@ -282,13 +281,11 @@ mod tests {
     use core::net::Ipv4Addr;
 
     use super::*;
-    use crate::config::Limits;
     use crate::v2::ike_sa::{Head, Received};
     use crate::v2::window::{Path, Tail};
 
     fn config() -> EndpointConfig {
-        let (local_address, limits) = (Ipv4Addr::LOCALHOST.into(), Limits::default());
-        EndpointConfig { local_address, connections: vec![], pools: vec![], limits, trace: false }
+        EndpointConfig::new(Ipv4Addr::LOCALHOST.into(), vec![])
     }
 
     fn remote() -> SocketAddr {

@@ -7,10 +7,10 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use crate::config::{NAT_T_PORT, RetransmitPolicy};
 use crate::event::{IkeSaId, MessageInfo, Transmit};
+use crate::v2::few::Few;
 use crate::wire::MessageId;
 
 /// Where a message goes: our address and port, the peer's address and port.
@@ -35,12 +35,12 @@ pub(crate) struct Window {
     next_request: u32,
     /// How many requests the peer lets us have under way.
     peer_size: u32,
-    outstanding: BTreeMap<u32, Outstanding>,
+    outstanding: Few<Outstanding>,
     /// The lowest Message ID of the peer's that we have not answered.
     expected_request: u32,
     /// How many requests we let the peer have under way.
     own_size: u32,
-    answered: BTreeMap<u32, Answered>,
+    answered: Few<Answered>,
 }
 
 #[derive(Debug)]
@@ -100,10 +100,10 @@ impl Default for Window {
         Self {
             next_request: 0,
             peer_size: 1,
-            outstanding: BTreeMap::new(),
+            outstanding: Few::new(),
             expected_request: 0,
             own_size: 1,
-            answered: BTreeMap::new(),
+            answered: Few::new(),
         }
     }
 }

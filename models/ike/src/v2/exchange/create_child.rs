@@ -15,7 +15,7 @@
 //! The answerer of a renewal sends on the old Child SA until the requester deletes it: it cannot know before whether
 //! its answer has arrived (§2.8).
 
-use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
+use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
 use crate::config::ChildId;
 use crate::event::{CloseReason, Event, FailureReason, Outbound};
@@ -26,7 +26,6 @@ use crate::v2::child_sa::{
     transport_notify,
 };
 use crate::v2::established::Established;
-use crate::v2::exchange::sa_init::NONCE_LEN;
 use crate::v2::ike_sa::{Env, Head, error_notify, failure_of, notify_data};
 use crate::v2::request::{Pending, Request};
 use crate::wire::{
@@ -53,7 +52,7 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct KeyPair {
     pub(crate) method: KeyExchangeMethod,
-    pub(crate) private: Secret,
+    pub(crate) private: ExchangeKey,
     pub(crate) public_value: Vec<u8>,
 }
 
@@ -86,7 +85,7 @@ impl KeyPair {
     /// The shared secret with the peer's half; `None` when that is of another group or invalid.
     pub(crate) fn agree(&self, env: &mut Env<'_>, peer: &KePayload) -> Option<Secret> {
         let fits = peer.method == self.method.transform_id();
-        let secret = env.crypto.shared_secret(self.method, &self.private, &peer.public_value);
+        let secret = self.private.shared_secret(env.crypto, &peer.public_value);
         secret.ok().filter(|_| fits)
     }
 }
@@ -107,7 +106,7 @@ pub(crate) fn initiate(
         offered,
         replaces,
         spi_in: env.draw_child_spi(),
-        nonce: env.draw(Purpose::Nonce, NONCE_LEN),
+        nonce: env.draw_nonce(),
         proposals,
         key: method.map(|method| KeyPair::draw(env, method)),
         rival: None,
@@ -424,7 +423,7 @@ fn answer(
     let mode = child_sa::answer_mode(child, message);
     let spi_in = env.draw_child_spi();
     let agreed = Agreed { child: id, chosen, mode, spi_in, ts };
-    let nonce_r = env.draw(Purpose::Nonce, NONCE_LEN);
+    let nonce_r = env.draw_nonce();
     let (mut payloads, selectors) = answer_payloads(&agreed);
     payloads.push(nonce_payload(&nonce_r));
     payloads.extend(key.as_ref().map(KeyPair::payload));

@@ -13,7 +13,7 @@
 //! lowest decides: whoever made the IKE SA that it belongs to deletes that one, and the other side deletes the old one.
 //! Until that is decided the new IKE SAs own nothing.
 
-use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
+use ipseclab_crypto::{KeyExchangeMethod, Secret};
 
 use crate::event::{CloseReason, Event, FailureReason, IkeSaEstablished, IkeSaId, IkeSaKeys};
 use crate::proposal::{self, ChosenIke, IkeProposal};
@@ -21,7 +21,6 @@ use crate::v2::Role;
 use crate::v2::channel::Channel;
 use crate::v2::established::{Established, Schedule};
 use crate::v2::exchange::create_child::{KeyPair, invalid_ke, nonce_payload, offers_ike, refuse};
-use crate::v2::exchange::sa_init::NONCE_LEN;
 use crate::v2::ike_sa::{Env, Head, IkeSa, State, error_notify, failure_of, notify_data};
 use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::order::Order;
@@ -78,7 +77,7 @@ pub(crate) fn initiate(sa: &mut Established, head: &mut Head, env: &mut Env<'_>)
     let proposals = env.config.connection(sa.connection).proposals.clone();
     // The group that both sides are known to accept.
     let key = KeyPair::draw(env, sa.channel.chosen.key_exchange);
-    let nonce = env.draw(Purpose::Nonce, NONCE_LEN);
+    let nonce = env.draw_nonce();
     let sent = Sent { spi_i: env.draw_ike_spi(), nonce, proposals, key, rival: None, retries: 0 };
     sent.send(sa, head, env)
 }
@@ -223,7 +222,7 @@ fn answer(
     }
     let key = KeyPair::draw(env, chosen.key_exchange);
     let secret = key.agree(env, parts.ke).ok_or_else(|| refuse(NotifyType::InvalidSyntax))?;
-    let (nonce_i, nonce_r) = (parts.nonce.as_bytes().to_vec(), env.draw(Purpose::Nonce, NONCE_LEN));
+    let (nonce_i, nonce_r) = (parts.nonce.as_bytes().to_vec(), env.draw_nonce());
     let spi_r = env.draw_ike_spi();
     let proposals = vec![chosen.to_wire(chosen.number, &spi_r.as_u64().to_be_bytes())];
     let payloads = vec![Payload::Sa(SaPayload { proposals }), nonce_payload(&nonce_r), key.payload()];

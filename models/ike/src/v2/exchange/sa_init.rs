@@ -15,10 +15,11 @@
 
 use core::net::IpAddr;
 
-use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
+use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
 use crate::config::{ChildId, Childless, Connection, ConnectionId, EndpointConfig, NAT_T_PORT};
 use crate::event::{DropReason, Event, FailureReason, IkeSaId, IkeSaKeys};
+use crate::profile;
 use crate::proposal::{self, ChosenIke, IkeProposal};
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::Wish;
@@ -33,9 +34,6 @@ use crate::wire::{
     ExchangeType, Flags, Header, IkeSpi, KePayload, Message, MessageHeader, NoncePayload, NotifyPayload,
     NotifyType, Payload, SaPayload, Version,
 };
-
-/// Octets of our nonces: at least half the key size of the PRF (RFC 7296 §2.10); strongSwan sends 32.
-pub(crate) const NONCE_LEN: usize = 32;
 
 /// Octets of a cookie (RFC 7296 §2.6).
 const COOKIE_LEN: core::ops::RangeInclusive<usize> = 1..=64;
@@ -107,7 +105,7 @@ pub(crate) struct Sent {
     /// In the order of the last request.
     proposals: Vec<IkeProposal>,
     method: KeyExchangeMethod,
-    private: Secret,
+    private: ExchangeKey,
     public_value: Vec<u8>,
     nonce: Vec<u8>,
     cookie: Option<Vec<u8>>,
@@ -167,7 +165,7 @@ pub(crate) fn initiate(head: &mut Head, env: &mut Env<'_>, goal: Goal) -> State 
         method,
         private,
         public_value,
-        nonce: env.draw(Purpose::Nonce, NONCE_LEN),
+        nonce: env.draw_nonce(),
         cookie: None,
         request: vec![],
         retries: 0,
@@ -198,7 +196,9 @@ impl Sent {
         payloads.extend(exchange_payloads(self.method, self.public_value.clone(), &self.nonce));
         let spis = (head.spi_i, IkeSpi::ZERO);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
-        let message = Message { header: head.request_header(ExchangeType::IkeSaInit), payloads };
+        let header = head.request_header(ExchangeType::IkeSaInit);
+        let payloads = env.config.profile.messages.arrange(&header, &payloads, &[]).into_owned();
+        let message = Message { header, payloads };
         self.request = message.encode();
         let info = describe(env.config, &message.header, &message.payloads, false);
         head.send_request(env, Outgoing::whole(self.request.clone(), info));
@@ -292,7 +292,7 @@ impl Sent {
             return head.fail(env, connection, FailureReason::NoProposalChosen);
         };
         let same_group = essentials.ke.method == self.method.transform_id();
-        let secret = env.crypto.shared_secret(self.method, &self.private, &essentials.ke.public_value);
+        let secret = self.private.shared_secret(env.crypto, &essentials.ke.public_value);
         let (true, Ok(secret)) = (same_group, secret) else {
             return head.fail(env, connection, FailureReason::InvalidSyntax);
         };
@@ -301,6 +301,7 @@ impl Sent {
             return head.fail(env, connection, reason);
         }
         head.spi_r = message.header.spi_r;
+        head.heard = profile::heard(message);
         let nonce_r = essentials.nonce.as_bytes().to_vec();
         let channel = derive(head, env, chosen, &secret, (&self.nonce, &nonce_r));
         self.detect_nat(head, env, message);
@@ -346,12 +347,13 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     if essentials.ke.method != method.transform_id() {
         return refuse(NotifyType::InvalidKePayload, method.transform_id().to_be_bytes().to_vec());
     }
+    head.heard = profile::heard(message);
     let (private, public_value) = env.draw_key_pair(method);
-    let Ok(secret) = env.crypto.shared_secret(method, &private, &essentials.ke.public_value) else {
+    let Ok(secret) = private.shared_secret(env.crypto, &essentials.ke.public_value) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
     let nonce_i = essentials.nonce.as_bytes().to_vec();
-    let nonce_r = env.draw(Purpose::Nonce, NONCE_LEN);
+    let nonce_r = env.draw_nonce();
     let channel = derive(head, env, chosen, &secret, (&nonce_i, &nonce_r));
     let spis_seen = (head.spi_i, IkeSpi::ZERO);
     let nat =
@@ -382,6 +384,7 @@ fn respond(
         payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::ChildlessIkev2Supported, vec![])));
     }
     let header = head.response_header(ExchangeType::IkeSaInit, request.header.message_id);
+    let payloads = env.config.profile.messages.arrange(&header, &payloads, &head.heard).into_owned();
     let message = Message { header, payloads };
     let bytes = message.encode();
     let info = describe(env.config, &message.header, &message.payloads, false);

@@ -4,20 +4,26 @@
 //! for [`crate::structure`], which underlines the byte at fault. So a duration is read by the same code whether it
 //! stands in a file, in a sweep or behind `--set`.
 
-use std::borrow::Cow;
+mod auth_method;
+mod moment;
+mod proposals;
+mod spread;
+
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use ipseclab_ike::proposal::{self, ProposalFault};
 use ipseclab_sim::SimDuration;
 use ipseclab_topologies::units::{self, UnitError};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Visitor};
 
 use super::pattern::NodePattern;
 use super::selector::{Network, Selector};
-use crate::structure::{Format, Mistake, suggestion};
+use crate::structure::{Format, Mistake};
+
+pub use auth_method::{AuthMethod, EapMethod, HashName, KeyFamily, SignatureChoice};
+pub use moment::Moment;
+pub use proposals::{EspProposal, IkeProposal};
+pub use spread::{Spread, VirtualAddress};
 
 /// A text with a meaning.
 pub trait TextValue: Sized {
@@ -61,20 +67,6 @@ pub struct Factor(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address(Ipv4Addr);
 
-/// A proposal for the IKE SA in strongSwan's keywords: `"aes256gcm16-prfsha256-x25519"`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IkeProposal {
-    text: String,
-    parsed: proposal::IkeProposal,
-}
-
-/// A proposal for ESP SAs in strongSwan's keywords: `"aes128gcm16"`, `"aes256-sha256"`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EspProposal {
-    text: String,
-    parsed: proposal::EspProposal,
-}
-
 /// A pre-shared key: any text, or octets in hexadecimal behind `0x`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Psk(Vec<u8>);
@@ -93,6 +85,10 @@ pub const FORMATS: &[Format] = &[
     format_of::<IkeProposal>(),
     format_of::<EspProposal>(),
     format_of::<Psk>(),
+    format_of::<Spread>(),
+    format_of::<VirtualAddress>(),
+    format_of::<AuthMethod>(),
+    format_of::<Moment>(),
 ];
 
 const fn format_of<T: TextValue>() -> Format {
@@ -138,30 +134,6 @@ impl Address {
     /// The address.
     pub fn get(self) -> Ipv4Addr {
         self.0
-    }
-}
-
-impl IkeProposal {
-    /// The proposal as written.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The transforms that it stands for.
-    pub fn parsed(&self) -> &proposal::IkeProposal {
-        &self.parsed
-    }
-}
-
-impl EspProposal {
-    /// The proposal as written.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The transforms that it stands for.
-    pub fn parsed(&self) -> &proposal::EspProposal {
-        &self.parsed
     }
 }
 
@@ -278,50 +250,6 @@ impl TextValue for NodePattern {
     }
 }
 
-/// The long list of what is allowed goes below the snippet, not into it; the keyword goes into it, for the place may
-/// be a whole list of proposals.
-fn proposal_mistake(error: &proposal::ProposalError) -> Mistake {
-    let reason = error.reason.to_string();
-    let (wrong, right) = reason.split_once("; ").unwrap_or((&reason, ""));
-    let keyword = error.keyword.escape_debug();
-    let message = match error.reason {
-        ProposalFault::NotForIke | ProposalFault::NotForEsp | ProposalFault::Repeated => {
-            format!("`{keyword}` {wrong}")
-        }
-        _ => wrong.to_owned(),
-    };
-    let meant = suggestion(&error.keyword, &error.reason.allowed());
-    let right = Some(right).filter(|text| !text.is_empty()).map(str::to_owned);
-    Mistake { message, span: Some(error.range.clone()), help: meant.into_iter().chain(right).collect() }
-}
-
-impl TextValue for IkeProposal {
-    const FORMAT: &'static str = "ike-proposal";
-    const EXPECTED: &'static str = "an IKE proposal such as \"aes256gcm16-prfsha256-x25519\"";
-    const PATTERN: &'static str = "^[a-z0-9_]+(-[a-z0-9_]+)*$";
-
-    fn parse(text: &str) -> Result<Self, Mistake> {
-        let parsed = proposal::parse_ike_proposal(text).map_err(|error| proposal_mistake(&error))?;
-        Ok(Self { text: text.to_owned(), parsed })
-    }
-}
-
-impl TextValue for EspProposal {
-    const FORMAT: &'static str = "esp-proposal";
-    const EXPECTED: &'static str = "an ESP proposal such as \"aes128gcm16\" or \"aes256-sha256\"";
-    const PATTERN: &'static str = "^[a-z0-9_]+(-[a-z0-9_]+)*$";
-
-    fn parse(text: &str) -> Result<Self, Mistake> {
-        let parsed = proposal::parse_esp_proposal(text).map_err(|error| proposal_mistake(&error))?;
-        if parsed.esn.contains(&proposal::Esn::Yes) {
-            let span = text.find("-esn").map(|at| at + 1..at + "-esn".len());
-            let message = "extended sequence numbers are not built yet".to_owned();
-            return Err(Mistake { span, help: vec!["leave `esn` out".to_owned()], message });
-        }
-        Ok(Self { text: text.to_owned(), parsed })
-    }
-}
-
 impl TextValue for Psk {
     const FORMAT: &'static str = "psk";
     const EXPECTED: &'static str = "a pre-shared key: a text, or octets such as \"0x6b6579\"";
@@ -344,7 +272,8 @@ impl TextValue for Psk {
     }
 }
 
-fn hexadecimal(digits: &str) -> Result<Vec<u8>, Mistake> {
+/// The octets behind `0x`, with mistakes placed as if that stood in front.
+pub(super) fn hexadecimal(digits: &str) -> Result<Vec<u8>, Mistake> {
     if let Some((at, c)) = digits.char_indices().find(|(_, c)| !c.is_ascii_hexdigit()) {
         let span = Some(at + 2..at + 2 + c.len_utf8());
         return Err(Mistake { span, ..Mistake::new("not a hexadecimal digit") });
@@ -390,29 +319,31 @@ impl<T: TextValue> TextVisitor<T> {
 
 macro_rules! text_values {
     ($($type:ty = $name:literal: $description:literal),* $(,)?) => {$(
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(TextVisitor(std::marker::PhantomData))
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any($crate::scenario::value::TextVisitor(std::marker::PhantomData))
             }
         }
 
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
                 $name.into()
             }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                let types: &[&str] = if Self::NUMBER { &["number", "string"] } else { &["string"] };
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let types: &[&str] = if <Self as $crate::scenario::value::TextValue>::NUMBER { &["number", "string"] } else { &["string"] };
                 schemars::json_schema!({
                     "type": types,
-                    "format": Self::FORMAT,
-                    "pattern": <Self as TextValue>::PATTERN,
+                    "format": <Self as $crate::scenario::value::TextValue>::FORMAT,
+                    "pattern": <Self as $crate::scenario::value::TextValue>::PATTERN,
                     "description": $description,
                 })
             }
         }
     )*};
 }
+
+use text_values;
 
 text_values! {
     Duration = "Duration": "A span of time: a number and one of ns, us, ms, s, min, h, d.",
@@ -424,13 +355,13 @@ text_values! {
     Network = "Network": "An IPv4 network in prefix notation.",
     Selector = "Selector": "Traffic: a network, or `dynamic` for the node's own address, with an optional [protocol/port].",
     NodePattern = "NodePattern": "The name of a node; `*` stands for any run of characters.",
-    IkeProposal = "IkeProposal": "A proposal for the IKE SA in strongSwan's keywords.",
-    EspProposal = "EspProposal": "A proposal for ESP SAs in strongSwan's keywords.",
     Psk = "Psk": "A pre-shared key: any text, or octets in hexadecimal behind 0x.",
 }
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     fn mistake<T: TextValue>(text: &str) -> Mistake {
@@ -477,23 +408,6 @@ mod tests {
         for text in ["", "0x", "0x1", "0sa2V5", &"k".repeat(1025)] {
             mistake::<Psk>(text);
         }
-    }
-
-    #[test]
-    fn a_proposal_typo_is_placed_at_the_keyword() {
-        assert_eq!(IkeProposal::parse("aes256gcm16-prfsha256-x25519").unwrap().text().len(), 28);
-        assert_eq!(mistake::<IkeProposal>("aes256gcm16-prfsha257-x25519").span, Some(12..21));
-        assert_eq!(mistake::<EspProposal>("aes129gcm16").span, Some(0..11));
-    }
-
-    #[test]
-    fn a_proposal_typo_is_named_with_the_keyword_that_was_meant() {
-        let typo = mistake::<IkeProposal>("aes256gcm16-prfsha257-x25519");
-        assert_eq!(typo.message, "`prfsha257` is not allowed in an IKE proposal");
-        assert_eq!(typo.help[0], "did you mean `prfsha256`?");
-        assert!(typo.help[1].starts_with("allowed are aes128, "), "{:?}", typo.help);
-        let repeated = mistake::<EspProposal>("aes128-sha256-aes");
-        assert_eq!((repeated.message.as_str(), repeated.help.len()), ("`aes` is named twice", 0));
     }
 
     #[test]

@@ -1,17 +1,28 @@
 //! A scenario that cannot be wrong: every name resolved, every default filled in, every pattern expanded.
 //!
 //! The world builder reads these types and nothing else of a scenario. Times are nanoseconds from the start of the
-//! run; nodes and links are indices into [`CheckedScenario::topology`]; a connection here is one pair of nodes. There
-//! is no way to make one of these but [`crate::scenario::check()`].
+//! run; nodes and links are indices into [`CheckedScenario::topology`]; a connection here is what one node is configured
+//! with about its peer, as in a swanctl.conf. There is no way to make one of these but [`crate::scenario::check()`].
 
+mod connection;
+mod credentials;
+mod events;
+
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use ipseclab_ike::proposal::{EspProposal, IkeProposal};
 use ipseclab_sim::{SimDuration, SimTime};
-use ipseclab_topologies::{LinkIndex, NodeIndex, Topology};
+use ipseclab_topologies::{NodeIndex, Topology};
 
-use super::file::{ActionKind, CryptoKind, Mode, NatBehaviour, PolicyMode, StartAction};
+pub use connection::{
+    Child, ChildIndex, Connection, ConnectionIndex, Eap, Identity, Lifetime, LocalAuth, PeerIdentity,
+    RemoteAuth, Renewal, Retransmission, Volume,
+};
+pub use credentials::{Authority, CaTrust, Certificate, CertificateSource, Credentials, Pool};
+pub use events::{Action, Fault};
+
+use super::file::{CryptoKind, NatBehaviour, PolicyMode};
 use super::selector::Network;
 
 /// A whole scenario.
@@ -34,7 +45,8 @@ pub struct CheckedScenario {
     pub topology: Topology,
     /// Settings of each node, in node order.
     pub nodes: Vec<NodeSettings>,
-    /// One entry for each pair of nodes with a tunnel, in the order of connection names and nodes.
+    /// What each node is configured with, in the order of connection names and nodes; the two sides of a connection that
+    /// was written once follow each other, its local side first.
     pub connections: Vec<Connection>,
     /// Bypass and discard policies, one entry for each node, first match first.
     pub policies: Vec<Policy>,
@@ -42,8 +54,12 @@ pub struct CheckedScenario {
     pub traffic: Vec<Flow>,
     /// Faults, as written.
     pub faults: Vec<Fault>,
-    /// Commands, as written; one entry for each connection and node.
+    /// Commands, as written; one entry for each connection of each node.
     pub actions: Vec<Action>,
+    /// Authorities, certificates and pools.
+    pub credentials: Credentials,
+    /// Unix time in seconds at which the run begins.
+    pub start_unix: i64,
     /// Bounds.
     pub limits: Limits,
     /// The scenario with overrides and the texts of the files that it names: equal texts, equal runs.
@@ -67,8 +83,64 @@ pub struct NodeSettings {
     pub cost_profile: CostProfile,
     /// The NAT in front of it; such a node has one link.
     pub nat: Option<Nat>,
+    /// The implementation that it behaves like.
+    pub profile: Profile,
+    /// Bounds on what peers can make it keep; `None` where the profile's own holds.
+    pub limits: NodeLimits,
     /// Whether it has tunnels, networks or traffic of its own; any other node only forwards.
     pub is_host: bool,
+}
+
+/// The implementation that a node behaves like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// This one.
+    #[default]
+    Own,
+    /// One of the shipped descriptions, by name.
+    Shipped(&'static str),
+    /// A description that the user made.
+    File {
+        /// Where it was read from.
+        path: PathBuf,
+        /// The whole text.
+        text: String,
+    },
+}
+
+/// Bounds that a scenario sets on one node; the names are those of the IKE core's own limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeLimits {
+    /// IKE SAs in all states together.
+    pub ike_sas: Option<u32>,
+    /// Half-open IKE SAs of peers.
+    pub half_open: Option<u32>,
+    /// The same from one address.
+    pub half_open_per_address: Option<u32>,
+    /// Half-open IKE SAs from which on cookies are asked for.
+    pub cookie_threshold: Option<u32>,
+    /// The same for those from one address.
+    pub cookie_threshold_per_address: Option<u32>,
+    /// How long a half-open IKE SA waits; above zero.
+    pub half_open_timeout: Option<SimDuration>,
+    /// Requests that wait for the window of one IKE SA.
+    pub queued_requests: Option<u32>,
+    /// Child SAs of one IKE SA.
+    pub children: Option<u32>,
+    /// Requests under way at once.
+    pub window: Option<u32>,
+    /// Answers in `IKE_SA_INIT` that an initiator follows.
+    pub sa_init_retries: Option<u32>,
+    /// Fragments of one message, at most 65 535.
+    pub fragments: Option<u32>,
+    /// Octets of one message in fragments.
+    pub fragmented_octets: Option<u32>,
+    /// Between two keepalives; above zero.
+    pub keep_alive: Option<SimDuration>,
+    /// The longest wait before a renewal is tried again; above zero.
+    pub retry_interval: Option<SimDuration>,
+    /// What of it is left out at random, at most.
+    pub retry_jitter: Option<SimDuration>,
 }
 
 /// What cryptography and packets cost in processor time.
@@ -98,98 +170,6 @@ pub struct Nat {
     pub filtering: NatBehaviour,
     /// How long an unused mapping lives; above zero.
     pub timeout: SimDuration,
-}
-
-/// A number of [`CheckedScenario::connections`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ConnectionIndex(pub(super) usize);
-
-impl ConnectionIndex {
-    /// The position in [`CheckedScenario::connections`].
-    pub fn index(self) -> usize {
-        self.0
-    }
-}
-
-/// An IKE connection between two nodes that can reach each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connection {
-    /// The name in the file; many pairs may share it.
-    pub name: String,
-    /// The node that initiates, unless the other side's traffic comes first.
-    pub local: NodeIndex,
-    /// The other node.
-    pub remote: NodeIndex,
-    /// IKE proposals of `local`, best first; at least one.
-    pub proposals: Vec<IkeProposal>,
-    /// IKE proposals of `remote`, best first; at least one.
-    pub remote_proposals: Vec<IkeProposal>,
-    /// The shared key, as `local` has it.
-    pub psk: Vec<u8>,
-    /// The shared key, as `remote` has it.
-    pub remote_psk: Vec<u8>,
-    /// Identity of `local`.
-    pub local_id: Identity,
-    /// Identity of `remote`.
-    pub remote_id: Identity,
-    /// Whether ESP travels in UDP even without NAT.
-    pub encap: bool,
-    /// When requests are repeated.
-    pub retransmission: Retransmission,
-    /// After this long without a sign of life, each side asks the other for one; above zero.
-    pub dpd_delay: Option<SimDuration>,
-    /// The tunnel inside; exactly one, as more need `CREATE_CHILD_SA`.
-    pub children: Vec<Child>,
-}
-
-/// Who a peer says it is (RFC 7296 §3.5).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Identity {
-    /// `ID_IPV4_ADDR`.
-    Address(Ipv4Addr),
-    /// `ID_FQDN`.
-    Fqdn(String),
-    /// `ID_RFC822_ADDR`.
-    Email(String),
-}
-
-/// When requests are repeated: after `timeout`, then `timeout` × base, × base² ….
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retransmission {
-    /// The first wait; above zero.
-    pub timeout: SimDuration,
-    /// The factor in thousandths, from 1000.
-    pub base_thousandths: u32,
-    /// How often a request is repeated.
-    pub tries: u32,
-}
-
-/// A tunnel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Child {
-    /// The name in the file.
-    pub name: String,
-    /// What the local node is configured with.
-    pub local: ChildEnd,
-    /// What the remote node is configured with, from its own side.
-    pub remote: ChildEnd,
-    /// Tunnel or transport mode.
-    pub mode: Mode,
-    /// What brings it up.
-    pub start_action: StartAction,
-    /// Idle time after which it ends; above zero.
-    pub inactivity: Option<SimDuration>,
-}
-
-/// One node's own configuration of a tunnel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChildEnd {
-    /// Traffic of the node itself; at least one selector.
-    pub local_ts: Vec<TrafficSelector>,
-    /// Traffic of its peer; at least one selector.
-    pub remote_ts: Vec<TrafficSelector>,
-    /// ESP proposals, best first; at least one.
-    pub esp_proposals: Vec<EspProposal>,
 }
 
 /// Traffic by network, protocol and ports.
@@ -252,35 +232,6 @@ pub enum FlowKind {
     Udp,
 }
 
-/// A fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The link loses every packet from `at` until `until`.
-    LinkDown {
-        /// The link.
-        link: LinkIndex,
-        /// From.
-        at: SimTime,
-        /// Until; above `at`.
-        until: SimTime,
-    },
-}
-
-/// A command given at one node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Action {
-    /// When; before the end of the run.
-    pub at: SimTime,
-    /// The command.
-    pub kind: ActionKind,
-    /// The connection.
-    pub connection: ConnectionIndex,
-    /// The node, one end of the connection.
-    pub node: NodeIndex,
-    /// The tunnels, as positions in [`Connection::children`]; empty means the IKE SA and all in it.
-    pub children: Vec<usize>,
-}
-
 /// Bounds on what a run may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -288,6 +239,17 @@ pub struct Limits {
     pub acquire_queue: usize,
     /// Events after which a run is stopped as a failure.
     pub events: u64,
+}
+
+/// Two nodes with a connection between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair<'a> {
+    /// The label of the connection in results.
+    pub label: &'a str,
+    /// The node on whose side it was written.
+    pub local: NodeIndex,
+    /// The other one.
+    pub remote: NodeIndex,
 }
 
 impl CheckedScenario {
@@ -298,17 +260,30 @@ impl CheckedScenario {
 
     /// `office`, or `office/spoke-3--hub` when the connection stands for several pairs.
     pub fn connection_label(&self, index: ConnectionIndex) -> String {
-        let Some(connection) = self.connections.get(index.0) else { return "?".to_owned() };
-        let same = self.connections.iter().filter(|other| other.name == connection.name).take(2).count();
-        match same {
-            0 | 1 => connection.name.clone(),
-            _ => format!(
-                "{}/{}--{}",
-                connection.name,
-                self.node_name(connection.local),
-                self.node_name(connection.remote)
-            ),
-        }
+        self.connections.get(index.0).map_or_else(|| "?".to_owned(), |connection| connection.label.clone())
+    }
+
+    /// The name of the peer of a connection, or "?" when it may be anybody.
+    pub fn peer_name(&self, index: ConnectionIndex) -> &str {
+        let peer = self.connections.get(index.0).and_then(|connection| connection.peer);
+        peer.map_or("?", |peer| self.node_name(peer))
+    }
+
+    /// Every two nodes with a connection between them, once each, in the order of the connections.
+    pub fn pairs(&self) -> Vec<Pair<'_>> {
+        let mut seen = BTreeSet::new();
+        let pair = |connection: &'_ Connection| {
+            let (local, remote) = (connection.node, connection.peer?);
+            seen.insert((local.min(remote), local.max(remote))).then_some((local, remote))
+        };
+        let mut pair = pair;
+        self.connections
+            .iter()
+            .filter_map(|connection| {
+                let (local, remote) = pair(connection)?;
+                Some(Pair { label: &connection.label, local, remote })
+            })
+            .collect()
     }
 
     /// All connections with their indices.

@@ -1,0 +1,150 @@
+//! Addresses and pools of a swanctl.conf: whose they are.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipseclab_topologies::NodeIndex;
+
+use super::Checker;
+use super::connections::own_address;
+use super::credentials::address_range;
+use super::swanctl::Conf;
+use crate::document::{Finding, list};
+use crate::scenario::checked::{Connection, NodeSettings, Pool};
+use crate::scenario::swanctl::{self, Section};
+
+/// Where a peer is.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Remote {
+    pub(super) address: Option<Ipv4Addr>,
+    pub(super) node: Option<NodeIndex>,
+}
+
+impl Checker<'_> {
+    pub(super) fn check_local_address(&mut self, conf: &Conf<'_>, section: &Section) {
+        let Some(entry) = section.entry("local_addrs") else { return };
+        let node = conf.node;
+        let own = [Some(node.address), node.nat.map(|nat| nat.inside)];
+        for item in swanctl::items(entry) {
+            let is_own = item.text.starts_with("%any")
+                || item.text == "0.0.0.0"
+                || item.text.parse().is_ok_and(|address| own.contains(&Some(address)));
+            if !is_own {
+                let finding = Finding::new(format!("{} is no address of `{}`", item.text, node.name))
+                    .help(format!("the address of `{}` is {}", node.name, own_address(node)))
+                    .help(format!("or give it this one: address = \"…\" in [nodes.{}]", node.name));
+                self.report.push(finding.at(entry.within(item.range), "of another host"));
+            }
+        }
+    }
+
+    pub(super) fn remote_of(&mut self, conf: &Conf<'_>, section: &Section) -> Remote {
+        let Some(entry) = section.entry("remote_addrs") else { return Remote::default() };
+        let items = swanctl::items(entry);
+        if items.iter().any(|item| item.text.starts_with("%any") || item.text == "0.0.0.0/0") {
+            return Remote::default();
+        }
+        let [item] = items.as_slice() else {
+            self.refuse(entry.place.clone(), "more than one address of a peer");
+            return Remote::default();
+        };
+        let place = entry.within(item.range.clone());
+        match item.text.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) => {
+                let owner = conf.nodes.iter().find(|node| node.address == address);
+                if owner.is_none() {
+                    let known: Vec<_> = conf.nodes.iter().map(|node| node.address.to_string()).collect();
+                    let finding = Finding::new(format!("{address} is the address of no node"))
+                        .help(format!("addresses: {}", list(known.iter().map(String::as_str))));
+                    self.report.push(finding.at(place, "nobody is there"));
+                }
+                Remote { address: Some(address), node: owner.map(|node| node.node) }
+            }
+            Ok(IpAddr::V6(_)) => {
+                self.refuse(place, "IPv6 between gateways");
+                Remote::default()
+            }
+            Err(_) => {
+                self.refuse(place, "a peer by name or by range");
+                Remote::default()
+            }
+        }
+    }
+
+    pub(super) fn vips(&mut self, section: &Section) -> Vec<IpAddr> {
+        let Some(entry) = section.entry("vips") else { return Vec::new() };
+        let mut found = Vec::new();
+        for item in swanctl::items(entry) {
+            if let Ok(address) = item.text.parse() {
+                found.push(address);
+                continue;
+            }
+            let finding = Finding::new("`vips` must be addresses").help("0.0.0.0 asks for any");
+            self.report.push(finding.at(entry.within(item.range), "not an address"));
+        }
+        self.refuse(entry.place.clone(), "asking for virtual addresses");
+        found
+    }
+
+    /// The pools of a file, under names that tell them from those of other nodes.
+    pub(super) fn pools_of(&mut self, conf: &mut Conf<'_>) {
+        let mut pools = Vec::new();
+        for (name, place, section) in conf.root.inside("pools") {
+            let range = section.entry("addrs").and_then(|entry| address_range(&entry.value));
+            let Some((first, last)) = range else {
+                let place = section.entry("addrs").map_or(place, |entry| &entry.place);
+                let finding =
+                    Finding::new(format!("`addrs` of the pool `{name}` is no network and no range"))
+                        .help("such as 10.77.0.0/28 or 10.77.0.10-10.77.0.99");
+                self.report.push(finding.at(place.clone(), "no addresses"));
+                continue;
+            };
+            let dns = section.entry("dns").map(swanctl::items).unwrap_or_default();
+            let dns = dns.iter().filter_map(|item| item.text.parse().ok()).collect();
+            pools.push((name.clone(), self.credentials.pools.len()));
+            let name = format!("{}/{name}", conf.node.name);
+            self.credentials.pools.push(Pool { name, first, last, dns });
+        }
+        conf.pools = pools;
+    }
+
+    pub(super) fn pools_in(&mut self, conf: &Conf<'_>, section: &Section) -> Vec<usize> {
+        let Some(entry) = section.entry("pools") else { return Vec::new() };
+        let mut found = Vec::new();
+        for item in swanctl::items(entry) {
+            let place = conf.pools.iter().find(|(name, _)| *name == item.text).map(|(_, place)| *place);
+            let Some(place) = place else {
+                let names = || conf.pools.iter().map(|(name, _)| name.as_str());
+                let finding = Finding::new(format!("there is no pool `{}`", item.text.escape_debug()))
+                    .suggest(&item.text, names())
+                    .help(format!("pools: {}", list(names())));
+                self.report.push(finding.at(entry.within(item.range), "no addresses to hand out"));
+                continue;
+            };
+            found.push(place);
+        }
+        self.refuse(entry.place.clone(), "handing out virtual addresses");
+        found
+    }
+}
+
+/// The address that the peer's own packets carry.
+pub(super) fn peer_address(conf: &Conf<'_>, remote: Remote) -> Option<Ipv4Addr> {
+    let node = conf.nodes.iter().find(|node| Some(node.node) == remote.node);
+    node.map(own_address).or(remote.address)
+}
+
+/// A peer that may be anywhere is the one node whose connection leads here, if there is only one.
+pub(super) fn settle_peers(connections: &mut [Connection], nodes: &[NodeSettings]) {
+    let towards: Vec<_> =
+        connections.iter().map(|connection| (connection.node, connection.remote_address)).collect();
+    for connection in connections {
+        if connection.peer.is_none() {
+            let own = nodes[connection.node.index()].address;
+            let mut callers =
+                towards.iter().filter(|(_, address)| *address == Some(own)).map(|(node, _)| *node);
+            let first = callers.next();
+            connection.peer = first.filter(|first| callers.all(|other| other == *first));
+        }
+        connection.is_local = connection.peer.is_none_or(|peer| connection.node < peer);
+    }
+}
