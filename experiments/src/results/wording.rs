@@ -5,6 +5,8 @@
 use std::net::IpAddr;
 
 use ipseclab_crypto::Secret;
+use ipseclab_ike::credential::ChainError;
+use ipseclab_ike::eap::EapFailure;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{
     ChildSaEstablished, CloseReason, Event, FailureReason, IkeSaEstablished, IkeSaKeys, Role,
@@ -246,7 +248,22 @@ fn failure(reason: FailureReason) -> &'static str {
         FailureReason::Timeout => "no answer to any transmission",
         FailureReason::NoProposalChosen => "the two sides share no proposal",
         FailureReason::InvalidKePayload => "the two sides share no key exchange group",
-        FailureReason::AuthenticationFailed => "identity or AUTH is not accepted",
+        FailureReason::AuthenticationFailed => "the peer does not accept our authentication",
+        FailureReason::IdentityMismatch => "no connection is for these identities",
+        FailureReason::AuthMethodMismatch => "the peer authenticates in another way than configured",
+        FailureReason::WrongSecret => "the two sides have different secrets",
+        FailureReason::NoSecret => "we have no secret for the two identities",
+        FailureReason::NoCertificate => "we have no fitting certificate with its key",
+        FailureReason::NoSignature => "our key fails to sign",
+        FailureReason::NoSignatureScheme => "the two sides share no signature scheme",
+        FailureReason::NoPeerCertificate => "the peer sent no certificate",
+        FailureReason::MalformedCertificate => "the peer's certificate cannot be read",
+        FailureReason::IdentityNotCertified => "the peer's certificate is not for its identity",
+        FailureReason::Certificate(error) => certificate(error),
+        FailureReason::UnsupportedSignature => "the peer's kind of signature is not supported",
+        FailureReason::SignatureNotAllowed => "the peer's kind of signature is not allowed",
+        FailureReason::BadSignature => "the peer's signature is wrong",
+        FailureReason::Eap(failure) => eap(failure),
         FailureReason::TsUnacceptable => "the traffic selectors have nothing in common",
         FailureReason::InvalidSyntax => "a message breaks the protocol",
         FailureReason::PeerError => "the peer refuses",
@@ -258,6 +275,35 @@ fn failure(reason: FailureReason) -> &'static str {
         FailureReason::AddressFailure => "there is no virtual address to lend",
         FailureReason::CpRequired => "the responder wants to be asked for a virtual address",
         FailureReason::Childless => "the two sides disagree on setting up without a Child SA",
+    }
+}
+
+fn certificate(error: ChainError) -> &'static str {
+    match error {
+        ChainError::NoTrustAnchor => "no trusted authority issued the peer's certificate",
+        ChainError::Expired => "a certificate of the peer has expired",
+        ChainError::NotYetValid => "a certificate of the peer is not yet valid",
+        ChainError::Revoked => "a certificate of the peer is revoked",
+        ChainError::RevocationUnknown => "nothing tells whether a certificate of the peer is revoked",
+        ChainError::BadSignature => "a certificate of the peer is not signed by its issuer",
+        ChainError::UnsupportedSignature => "a certificate of the peer is signed in an unsupported way",
+        ChainError::NotACa => "a certificate of the peer was issued by no authority",
+        ChainError::PathTooLong => "the peer's certificate path is too long",
+        ChainError::KeyUsage => "a certificate of the peer is not for this use",
+        ChainError::UnsupportedKey => "a certificate of the peer has an unsupported key",
+        ChainError::UnsupportedExtension => "a certificate of the peer has an unsupported extension",
+        ChainError::TooManySignatures => "the peer sent too many certificates to search",
+    }
+}
+
+fn eap(failure: EapFailure) -> &'static str {
+    match failure {
+        EapFailure::BadPassword => "EAP: the two sides have different passwords",
+        EapFailure::UnknownIdentity => "EAP: nobody has a password for the name",
+        EapFailure::MethodRefused => "EAP: the two sides share no method",
+        EapFailure::Denied => "EAP: the peer refuses",
+        EapFailure::ProtocolError => "EAP: a packet does not fit the conversation",
+        EapFailure::TooManyRounds => "EAP: the conversation is too long",
     }
 }
 

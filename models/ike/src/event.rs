@@ -6,6 +6,8 @@ use core::net::{IpAddr, SocketAddr};
 use ipseclab_crypto::Secret;
 
 use crate::config::{ChildId, ConnectionId, Mode};
+use crate::credential::ChainError;
+use crate::eap::EapFailure;
 use crate::identity::Identity;
 use crate::proposal::{ChosenEsp, ChosenIke};
 use crate::traffic_selector::TrafficSelectors;
@@ -276,8 +278,38 @@ pub enum FailureReason {
     NoProposalChosen,
     /// The peer asks for a group that we did not offer, or keeps changing its mind.
     InvalidKePayload,
-    /// The peer's identity or AUTH payload, or ours at the peer, is not accepted.
+    /// The peer does not accept our authentication; it does not say why (RFC 7296 §2.21.2).
     AuthenticationFailed,
+    /// No connection is for the identities that the peer names, or it is not the one that we asked for.
+    IdentityMismatch,
+    /// The peer authenticates in another way than its connection wants.
+    AuthMethodMismatch,
+    /// The peer's AUTH payload is not that of the shared secret.
+    WrongSecret,
+    /// We have no shared secret for the two identities, or no password for our EAP name.
+    NoSecret,
+    /// We have no certificate with a key that fits the connection and the identity.
+    NoCertificate,
+    /// Our key fails to sign.
+    NoSignature,
+    /// Our key, the peer's hashes and the connection have no signature scheme in common.
+    NoSignatureScheme,
+    /// The peer sent no certificate, and we have none of its identity.
+    NoPeerCertificate,
+    /// The peer sent something as its certificate that is none.
+    MalformedCertificate,
+    /// The peer's certificate is not for the identity that it shows.
+    IdentityNotCertified,
+    /// The peer's certificate is not trusted.
+    Certificate(ChainError),
+    /// The peer signs by a method or an algorithm that is not supported.
+    UnsupportedSignature,
+    /// The peer signs by a scheme or with a key that the connection does not allow.
+    SignatureNotAllowed,
+    /// The peer's signature is wrong.
+    BadSignature,
+    /// EAP has failed.
+    Eap(EapFailure),
     /// The two sides' traffic selectors have nothing in common.
     TsUnacceptable,
     /// The peer reports, or we found, a message that breaks the protocol.
@@ -348,6 +380,21 @@ impl FailureReason {
             Self::NoProposalChosen => "no_proposal_chosen",
             Self::InvalidKePayload => "invalid_ke_payload",
             Self::AuthenticationFailed => "authentication_failed",
+            Self::IdentityMismatch => "identity_mismatch",
+            Self::AuthMethodMismatch => "auth_method_mismatch",
+            Self::WrongSecret => "wrong_secret",
+            Self::NoSecret => "no_secret",
+            Self::NoCertificate => "no_certificate",
+            Self::NoSignature => "no_signature",
+            Self::NoSignatureScheme => "no_signature_scheme",
+            Self::NoPeerCertificate => "no_peer_certificate",
+            Self::MalformedCertificate => "malformed_certificate",
+            Self::IdentityNotCertified => "identity_not_certified",
+            Self::Certificate(error) => error.as_str(),
+            Self::UnsupportedSignature => "unsupported_signature",
+            Self::SignatureNotAllowed => "signature_not_allowed",
+            Self::BadSignature => "bad_signature",
+            Self::Eap(failure) => eap_word(failure),
             Self::TsUnacceptable => "ts_unacceptable",
             Self::InvalidSyntax => "invalid_syntax",
             Self::PeerError => "peer_error",
@@ -360,6 +407,18 @@ impl FailureReason {
             Self::CpRequired => "cp_required",
             Self::Childless => "childless",
         }
+    }
+}
+
+/// The name of an EAP failure among all reasons.
+const fn eap_word(failure: EapFailure) -> &'static str {
+    match failure {
+        EapFailure::BadPassword => "eap_bad_password",
+        EapFailure::UnknownIdentity => "eap_unknown_identity",
+        EapFailure::MethodRefused => "eap_method_refused",
+        EapFailure::Denied => "eap_denied",
+        EapFailure::ProtocolError => "eap_protocol_error",
+        EapFailure::TooManyRounds => "eap_too_many_rounds",
     }
 }
 

@@ -3,12 +3,11 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use ipseclab_crypto::Secret;
-
+use super::auth::{LocalAuth, RemoteAuth, SendCert};
 use super::child::Child;
 use super::pool::PoolId;
 use super::retransmit::RetransmitPolicy;
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityPattern};
 use crate::proposal::IkeProposal;
 
 /// One `connections.<name>` section.
@@ -20,12 +19,14 @@ pub struct Connection {
     pub remote_address: Option<IpAddr>,
     /// IKE proposals in order of preference.
     pub proposals: Vec<IkeProposal>,
-    /// Our identity.
-    pub local_id: Identity,
-    /// The identity that the peer must show.
-    pub remote_id: Identity,
-    /// The shared secret of the two identities.
-    pub psk: Secret,
+    /// How we prove who we are.
+    pub local: LocalAuth,
+    /// How the peer has to prove who it is.
+    pub remote: RemoteAuth,
+    /// `send_cert`: when our certificate is sent along.
+    pub send_cert: SendCert,
+    /// `send_certreq`: whether we tell the peer which authorities we trust.
+    pub send_certreq: bool,
     /// `encap`: behave as if a NAT were on the path, so that ESP goes into UDP.
     pub encap: bool,
     /// `mobike`: announce RFC 4555 and move to port 4500 with `IKE_AUTH` even without NAT.
@@ -122,16 +123,17 @@ pub enum Unique {
 }
 
 impl Connection {
-    /// A connection between two identities that share `psk`, with default proposals, any peer address, no children, no MOBIKE,
-    /// and all else as strongSwan has it.
-    pub fn new(name: &str, local_id: Identity, remote_id: Identity, psk: Secret) -> Self {
+    /// A connection between two identities that share a secret, with default proposals, any peer address, no children, no
+    /// MOBIKE, and all else as strongSwan has it.
+    pub fn new(name: &str, local_id: Identity, remote_id: impl Into<IdentityPattern>) -> Self {
         Self {
             name: name.to_owned(),
             remote_address: None,
             proposals: IkeProposal::default_set(),
-            local_id,
-            remote_id,
-            psk,
+            local: LocalAuth::psk(local_id),
+            remote: RemoteAuth::psk(remote_id.into()),
+            send_cert: SendCert::default(),
+            send_certreq: true,
             encap: false,
             mobike: false,
             fragmentation: Fragmentation::DEFAULT,

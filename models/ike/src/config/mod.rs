@@ -4,6 +4,7 @@
 //! count from the owner's epoch or are spans. What swanctl leaves to the daemon (`charon.*` in `strongswan.conf`) is
 //! in [`EndpointConfig`]; its retransmission settings belong to a connection here.
 
+mod auth;
 mod child;
 mod connection;
 mod limits;
@@ -12,9 +13,12 @@ mod retransmit;
 mod selectors;
 
 use core::net::IpAddr;
+use core::time::Duration;
 
+use crate::credential::{Credentials, UnixTime};
 use crate::profile::Profile;
 
+pub use auth::{EapName, LocalAuth, LocalMethod, RemoteAuth, RemoteMethod, SendCert};
 pub use child::{Child, CloseAction, DpdAction, Lifetime, Mode, Volume};
 pub use connection::{Childless, Connection, Fragmentation, Reauthentication, Renewal, Unique};
 pub use limits::Limits;
@@ -36,6 +40,10 @@ pub struct EndpointConfig {
     pub connections: Vec<Connection>,
     /// Pools of addresses that connections lend from.
     pub pools: Vec<Pool>,
+    /// Secrets, keys, certificates and authorities of all connections.
+    pub credentials: Credentials,
+    /// The civil time at the owner's zero, by which certificates are judged.
+    pub epoch: UnixTime,
     /// Bounds on what peers can make this endpoint keep.
     pub limits: Limits,
     /// Whose habits it has; the defaults in it are for whoever builds this configuration.
@@ -58,16 +66,26 @@ pub struct ChildId {
 }
 
 impl EndpointConfig {
-    /// A configuration with default limits.
+    /// The epoch unless configured: 2025-01-01 00:00:00 UTC.
+    pub const DEFAULT_EPOCH: UnixTime = UnixTime::from_secs(1_735_689_600);
+
+    /// A configuration with default limits and epoch, and without credentials.
     pub fn new(local_address: IpAddr, connections: Vec<Connection>) -> Self {
         Self {
             local_address,
             connections,
             pools: vec![],
+            credentials: Credentials::default(),
+            epoch: Self::DEFAULT_EPOCH,
             limits: Limits::default(),
             profile: Profile::default(),
             trace: false,
         }
+    }
+
+    /// The civil time when the owner's clock shows `now`.
+    pub fn civil_time(&self, now: Duration) -> UnixTime {
+        self.epoch.after(now)
     }
 
     /// The connection with this number.

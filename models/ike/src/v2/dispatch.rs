@@ -30,6 +30,7 @@ impl IkeSa {
             State::AuthSent(sent) => Some(sent.connection()),
             State::Established(established) => Some(established.connection),
             State::HalfOpen(_)
+            | State::Authenticating(_)
             | State::Closing(_)
             | State::Refused(_)
             | State::Lingering(_)
@@ -41,6 +42,7 @@ impl IkeSa {
     pub(crate) fn deadline(&self, config: &EndpointConfig) -> Option<Duration> {
         let own = match &self.state {
             State::HalfOpen(half_open) => Some(half_open.expires),
+            State::Authenticating(rounds) => Some(rounds.deadline()),
             State::Refused(until) | State::Lingering(until) => Some(*until),
             State::Established(established) => {
                 established.deadline(&self.head, config.connection(established.connection))
@@ -134,6 +136,12 @@ impl IkeSa {
                 head.path = head.received.path;
                 opened
             }
+            (State::Authenticating(rounds), exchange) => {
+                let channel = rounds.channel_for(exchange).ok_or(DropReason::Unexpected)?;
+                let opened = open(channel, head, env, bytes)?;
+                head.path = head.received.path;
+                opened
+            }
             (State::Established(established), ExchangeType::Informational | ExchangeType::CreateChildSa) => {
                 open(&established.channel, head, env, bytes)?
             }
@@ -214,6 +222,7 @@ impl State {
     fn handle_request(self, head: &mut Head, env: &mut Env<'_>, message: &Message) -> Self {
         match self {
             Self::HalfOpen(half_open) => half_open.handle_request(head, env, message),
+            Self::Authenticating(rounds) => rounds.handle_request(head, env, message),
             Self::Established(established) => established.handle_request(head, env, message),
             Self::Closing(mut channel) => {
                 head.send_protected_response(env, &mut channel, &message.header, &[]);
@@ -243,6 +252,7 @@ impl State {
                 head.fail(env, None, FailureReason::InvalidSyntax);
                 Self::Refused(env.linger_until())
             }
+            Self::Authenticating(rounds) => rounds.refuse(head, env, request, FailureReason::InvalidSyntax),
             Self::Established(mut established) => {
                 answer_with_error(head, env, &mut established.channel, request, notify);
                 if !fatal {
@@ -265,9 +275,12 @@ impl State {
             Self::SaInitSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),
             Self::AuthSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),
             Self::Established(established) => established.give_up(head, env),
-            Self::HalfOpen(_) | Self::Closing(_) | Self::Refused(_) | Self::Lingering(_) | Self::Closed => {
-                Self::Closed
-            }
+            Self::HalfOpen(_)
+            | Self::Authenticating(_)
+            | Self::Closing(_)
+            | Self::Refused(_)
+            | Self::Lingering(_)
+            | Self::Closed => Self::Closed,
         }
     }
 
@@ -277,6 +290,7 @@ impl State {
             Self::HalfOpen(half_open) if half_open.expires <= env.now => {
                 head.fail(env, None, FailureReason::Timeout)
             }
+            Self::Authenticating(rounds) => rounds.handle_timeout(head, env),
             Self::Refused(until) | Self::Lingering(until) if until <= env.now => Self::Closed,
             Self::Established(established) => established.handle_timeout(head, env),
             state => state,

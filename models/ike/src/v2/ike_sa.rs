@@ -180,6 +180,8 @@ pub(crate) enum State {
     SaInitSent(Box<sa_init::Sent>),
     /// Responder: `IKE_SA_INIT` is answered, `IKE_AUTH` is awaited.
     HalfOpen(Box<sa_init::HalfOpen>),
+    /// Responder: EAP is under way in `IKE_AUTH`.
+    Authenticating(Box<auth::Rounds>),
     /// Initiator: `IKE_AUTH` is sent.
     AuthSent(Box<auth::Sent>),
     /// Both sides are authenticated.

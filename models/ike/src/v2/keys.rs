@@ -83,9 +83,7 @@ impl IkeKeys {
         crypto.packet_cipher(chosen.encryption, sk_e, chosen.integrity.map(|algorithm| (algorithm, sk_a)))
     }
 
-    /// The AUTH data of `signer` for a shared key (RFC 7296 §2.15).
-    ///
-    /// `message` is the signer's `IKE_SA_INIT` message, `nonce` the other side's nonce.
+    /// The AUTH data of `signer` for a shared key, or for the key of an EAP method (RFC 7296 §2.15, §2.16).
     pub(crate) fn psk_auth(
         &self,
         crypto: &mut Crypto,
@@ -94,14 +92,33 @@ impl IkeKeys {
         octets: SignedOctets<'_>,
         psk: &Secret,
     ) -> Secret {
-        let sk_p = match signer {
-            Role::Initiator => &self.sk_pi,
-            Role::Responder => &self.sk_pr,
-        };
-        let id_body = octets.id.body();
-        let maced_id = crypto.prf(chosen.prf, sk_p.expose(), &[&id_body]);
+        let maced_id = self.maced_id(crypto, chosen, signer, octets.id);
         let key = crypto.prf(chosen.prf, psk.expose(), &[KEY_PAD]);
         crypto.prf(chosen.prf, key.expose(), &[octets.message, octets.nonce, maced_id.expose()])
+    }
+
+    /// What the key of a certificate signs: message, nonce and the identity under `SK_p` (RFC 7296 §2.15).
+    pub(crate) fn signed_octets(
+        &self,
+        crypto: &mut Crypto,
+        chosen: ChosenIke,
+        signer: Role,
+        octets: SignedOctets<'_>,
+    ) -> Vec<u8> {
+        let maced_id = self.maced_id(crypto, chosen, signer, octets.id);
+        [octets.message, octets.nonce, maced_id.expose()].concat()
+    }
+
+    fn maced_id(&self, crypto: &mut Crypto, chosen: ChosenIke, signer: Role, id: &IdPayload) -> Secret {
+        crypto.prf(chosen.prf, self.sk_p(signer).expose(), &[&id.body()])
+    }
+
+    /// `SK_pi` or `SK_pr`.
+    pub(crate) fn sk_p(&self, signer: Role) -> &Secret {
+        match signer {
+            Role::Initiator => &self.sk_pi,
+            Role::Responder => &self.sk_pr,
+        }
     }
 
     /// The keys of an IKE SA that renews this one: `SKEYSEED = prf(SK_d, g^ir | Ni | Nr)` with the PRF of this one, and all
@@ -148,7 +165,7 @@ fn skeyseed_key(prf: Prf, nonce_i: &[u8], nonce_r: &[u8]) -> Vec<u8> {
 /// "Key Pad for IKEv2", 17 ASCII octets (RFC 7296 §2.15).
 const KEY_PAD: &[u8] = b"Key Pad for IKEv2";
 
-/// What an AUTH payload covers.
+/// What an AUTH payload covers: the signer's `IKE_SA_INIT` message, the other side's nonce, and the signer's identity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignedOctets<'a> {
     pub(crate) message: &'a [u8],

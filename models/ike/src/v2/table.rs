@@ -271,7 +271,10 @@ impl IkeSa {
             request: (head.role == Role::Responder).then_some((head.first_remote, head.spi_i)),
             connection: self.connection(),
             deadline: self.deadline(config),
-            half_open: matches!(self.state, State::HalfOpen(_) | State::Refused(_)),
+            half_open: matches!(
+                self.state,
+                State::HalfOpen(_) | State::Authenticating(_) | State::Refused(_)
+            ),
         }
     }
 }

@@ -66,9 +66,10 @@ impl Contacts {
     }
 }
 
-/// Whether an initiator says that it has no other IKE SA with its peer.
-pub(crate) fn is_initial_contact(env: &Env<'_>, connection: ConnectionId, peers: &Peers) -> bool {
-    env.config.connection(connection).unique != Unique::Never && env.contacts.between(peers).next().is_none()
+/// Whether an initiator says that it has no other IKE SA with its peer. One that it cannot name is nobody it knows.
+pub(crate) fn is_initial_contact(env: &Env<'_>, connection: ConnectionId, peers: Option<&Peers>) -> bool {
+    let is_known = peers.is_some_and(|peers| env.contacts.between(peers).next().is_some());
+    env.config.connection(connection).unique != Unique::Never && !is_known
 }
 
 /// Whether a responder lets the new IKE SA between `peers` in; what becomes of the older ones is ordered.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ipseclab_crypto::{Purpose, RandomSource, Secret};
+use ipseclab_crypto::{Purpose, RandomSource};
+use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{
     AuthMethod, AuthPayload, ExchangeType, IdPayload, Message, NotifyType, Payload, SaPayload,
@@ -10,7 +11,7 @@ use ipseclab_ike::wire::{
 use ipseclab_ike::{DropReason, FailureReason, Identity, Role, TrafficSelectors};
 
 use crate::support::craft::{Crafter, notify};
-use crate::support::{A, B, Counting, Pair, Peer, Side, Verdict, config, connection, net};
+use crate::support::{A, B, Counting, Pair, Peer, SECRET, Side, Verdict, config, ids, net};
 
 /// B is half-open with A, and gets these payloads as A's `IKE_AUTH`; returns the payloads of B's answer.
 fn answer_to_auth(payloads: &[Payload]) -> (Pair, Vec<String>) {
@@ -24,7 +25,11 @@ fn answer_to_auth(payloads: &[Payload]) -> (Pair, Vec<String>) {
 }
 
 fn id_i() -> Payload {
-    Payload::IdI(connection(Side::A).local_id.to_payload())
+    Payload::IdI(a_id())
+}
+
+fn a_id() -> IdPayload {
+    ids()[0].to_payload()
 }
 
 fn auth(data: Vec<u8>) -> Payload {
@@ -123,7 +128,7 @@ fn a_connection_does_not_accept_algorithms_that_only_another_one_allows() {
         let weak = parse_ike_proposal("aes128-sha1-modp1024").unwrap();
         a.connections[0].proposals = vec![weak.clone()];
         let mut lax = b.connections[0].clone();
-        lax.remote_id = Identity::parse("legacy.example");
+        lax.remote.id = Identity::parse("legacy.example").into();
         lax.proposals = vec![weak];
         b.connections.push(lax);
     })
@@ -135,7 +140,7 @@ fn a_connection_does_not_accept_algorithms_that_only_another_one_allows() {
 #[test]
 fn refused_peers_count_as_half_open_until_they_are_forgotten() {
     let mut pair = Pair::configured(|a, b| {
-        a.connections[0].psk = Secret::new(*b"wrong");
+        a.credentials = Credentials::with_psk([], *b"wrong");
         b.limits.half_open = 1;
     });
     pair.initiate();
@@ -201,7 +206,7 @@ fn changed_auth_answer(pair: &Pair, id: &IdPayload, change: impl FnOnce(&mut Vec
     let mut crafter = Crafter::new(&pair.b, Role::Responder);
     let response = &pair.log[1].1.payload;
     let nonce = nonce(&pair.log[0].1.payload);
-    let data = crafter.auth(connection(Side::B).psk.expose(), response, &nonce, &id.body());
+    let data = crafter.auth(&SECRET, response, &nonce, &id.body());
     let answer = child.proposal.to_wire(1, &child.spi_in.to_be_bytes());
     let mut payloads = vec![
         Payload::IdR(id.clone()),
@@ -215,7 +220,7 @@ fn changed_auth_answer(pair: &Pair, id: &IdPayload, change: impl FnOnce(&mut Vec
 }
 
 fn b_id() -> IdPayload {
-    connection(Side::B).local_id.to_payload()
+    ids()[1].to_payload()
 }
 
 #[test]
@@ -245,10 +250,10 @@ fn an_initiator_with_reserved_octets_in_its_identity_authenticates() {
     let mut pair = Pair::new().script(|number, _| if number < 2 { Verdict::Deliver } else { Verdict::Lose });
     pair.initiate();
     pair.run_for(Duration::from_secs(1));
-    let id = IdPayload { reserved: [0xff; 3], ..connection(Side::A).local_id.to_payload() };
+    let id = IdPayload { reserved: [0xff; 3], ..a_id() };
     let mut crafter = Crafter::new(&pair.a, Role::Initiator);
     let nonce = nonce(&pair.log[1].1.payload);
-    let data = crafter.auth(connection(Side::A).psk.expose(), &pair.log[0].1.payload, &nonce, &id.body());
+    let data = crafter.auth(&SECRET, &pair.log[0].1.payload, &nonce, &id.body());
     let request = crafter.request(ExchangeType::IkeAuth, 1, &[Payload::IdI(id), auth(data)]);
     pair.b.receive(pair.now, (A, 500), 500, &request);
     assert_eq!(pair.b.endpoint.established().count(), 1, "{:?}", pair.b.failures());
@@ -279,7 +284,7 @@ fn an_answer_that_was_not_offered_ends_the_ike_sa() {
 
 #[test]
 fn a_responder_that_is_not_the_one_asked_for_refuses() {
-    let pair = Pair::with(|a, _| a.remote_id = Identity::parse("c.example")).establish();
+    let pair = Pair::with(|a, _| a.remote.id = Identity::parse("c.example").into()).establish();
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
     assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
 }

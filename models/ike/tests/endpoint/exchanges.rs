@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ipseclab_crypto::Secret;
-use ipseclab_ike::config::Mode;
+use ipseclab_ike::config::{LocalAuth, Mode};
+use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{Acquired, CloseReason, Event, FailureReason, Identity};
@@ -96,23 +96,23 @@ fn no_common_proposal_is_refused_in_36_octets_without_state() {
 
 #[test]
 fn a_wrong_key_is_an_authentication_failure_on_both_sides() {
-    let pair = Pair::with(|a, _| a.psk = Secret::new(*b"wrong")).establish();
+    let pair = Pair::configured(|a, _| a.credentials = Credentials::with_psk([], *b"wrong")).establish();
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::WrongSecret]);
     assert_eq!(pair.log[3].1.message.payloads, ["SK", "N(AUTHENTICATION_FAILED)"]);
     assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
 }
 
 #[test]
 fn an_unknown_identity_is_an_authentication_failure() {
-    let pair = Pair::with(|a, _| a.local_id = Identity::parse("mallory.example")).establish();
+    let pair = Pair::with(|a, _| a.local = LocalAuth::psk(Identity::parse("mallory.example"))).establish();
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::IdentityMismatch]);
 }
 
 #[test]
 fn the_lost_refusal_is_repeated() {
-    let pair = Pair::with(|a, _| a.psk = Secret::new(*b"wrong"))
+    let pair = Pair::configured(|a, _| a.credentials = Credentials::with_psk([], *b"wrong"))
         .script(|number, _| if number == 3 { Verdict::Lose } else { Verdict::Deliver })
         .establish();
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);

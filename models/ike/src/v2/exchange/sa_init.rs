@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! initiator                                             responder
-//! HDR, [N(COOKIE)], SAi1, KEi, Ni, N(NATD_S), N(NATD_D)  ──►
-//!                                       ◄──  HDR, SAr1, KEr, Nr, N(NATD_S), N(NATD_D)
+//! HDR, [N(COOKIE)], SAi1, KEi, Ni, N(NATD_S), N(NATD_D), N(SIGNATURE_HASH_ALGORITHMS)  ──►
+//!          ◄──  HDR, SAr1, KEr, Nr, N(NATD_S), N(NATD_D), [CERTREQ], N(SIGNATURE_HASH_ALGORITHMS)
 //!                                   or  ◄──  HDR, N(INVALID_KE_PAYLOAD | COOKIE | NO_PROPOSAL_CHOSEN)
 //! ```
 //!
@@ -18,6 +18,8 @@ use core::net::IpAddr;
 use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
 use crate::config::{ChildId, Childless, Connection, ConnectionId, EndpointConfig, NAT_T_PORT};
+use crate::credential::KeyHash;
+use crate::credential::auth_method::SignatureHash;
 use crate::event::{DropReason, Event, FailureReason, IkeSaId, IkeSaKeys};
 use crate::profile;
 use crate::proposal::{self, ChosenIke, IkeProposal};
@@ -124,6 +126,10 @@ pub(crate) struct SaInit {
     pub(crate) request: Vec<u8>,
     /// The responder's message as it was on the wire.
     pub(crate) response: Vec<u8>,
+    /// The hashes that the peer verifies signatures with; `None` when it does not say (RFC 7427 §4).
+    pub(crate) peer_hashes: Option<Vec<SignatureHash>>,
+    /// The authorities that the peer trusts; `None` when it does not ask for a certificate.
+    pub(crate) requested: Option<Vec<KeyHash>>,
 }
 
 /// The responder after its answer.
@@ -196,6 +202,7 @@ impl Sent {
         payloads.extend(exchange_payloads(self.method, self.public_value.clone(), &self.nonce));
         let spis = (head.spi_i, IkeSpi::ZERO);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
+        payloads.push(hashes_notify());
         let header = head.request_header(ExchangeType::IkeSaInit);
         let payloads = env.config.profile.messages.arrange(&header, &payloads, &[]).into_owned();
         let message = Message { header, payloads };
@@ -305,8 +312,15 @@ impl Sent {
         let nonce_r = essentials.nonce.as_bytes().to_vec();
         let channel = derive(head, env, chosen, &secret, (&self.nonce, &nonce_r));
         self.detect_nat(head, env, message);
-        let init =
-            SaInit { channel, nonce_i: self.nonce, nonce_r, request: self.request, response: bytes.to_vec() };
+        let init = SaInit {
+            channel,
+            nonce_i: self.nonce,
+            nonce_r,
+            request: self.request,
+            response: bytes.to_vec(),
+            peer_hashes: announced_hashes(message),
+            requested: auth::certificates::requested(message),
+        };
         auth::initiate(head, env, self.goal, init)
     }
 
@@ -359,7 +373,8 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     let nat =
         nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local, connection.encap);
     let response = respond(head, env, message, chosen, public_value, &nonce_r, (nat.is_some(), connection));
-    let init = SaInit { channel, nonce_i, nonce_r, request: bytes.to_vec(), response };
+    let (request, peer_hashes) = (bytes.to_vec(), announced_hashes(message));
+    let init = SaInit { channel, nonce_i, nonce_r, request, response, peer_hashes, requested: None };
     let expires = env.now.saturating_add(env.config.limits.half_open_timeout);
     Answer::Accept(Box::new(HalfOpen { init, expires }), nat.unwrap_or_default())
 }
@@ -383,6 +398,8 @@ fn respond(
     if connection.childless != Childless::Never {
         payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::ChildlessIkev2Supported, vec![])));
     }
+    payloads.extend(auth::certificates::request_from(env, head.path.remote.ip()));
+    payloads.extend(announced_hashes(request).map(|_| hashes_notify()));
     let header = head.response_header(ExchangeType::IkeSaInit, request.header.message_id);
     let payloads = env.config.profile.messages.arrange(&header, &payloads, &head.heard).into_owned();
     let message = Message { header, payloads };
@@ -416,6 +433,17 @@ fn refuse(kind: NotifyType, data: Vec<u8>) -> Answer {
 fn exchange_payloads(method: KeyExchangeMethod, public_value: Vec<u8>, nonce: &[u8]) -> [Payload; 2] {
     let nonce = NoncePayload::new(nonce.to_vec()).expect("our nonces have an allowed length");
     [Payload::Ke(KePayload { method: method.transform_id(), public_value }), Payload::Nonce(nonce)]
+}
+
+/// The hashes that we verify signatures with (RFC 7427 §4).
+fn hashes_notify() -> Payload {
+    let data = SignatureHash::to_notify(SignatureHash::ALL);
+    Payload::Notify(NotifyPayload::new(NotifyType::SignatureHashAlgorithms, data))
+}
+
+/// Those that the peer has announced; `None` when it knows nothing of this.
+fn announced_hashes(message: &Message) -> Option<Vec<SignatureHash>> {
+    notify_data(message, NotifyType::SignatureHashAlgorithms).map(SignatureHash::from_notify)
 }
 
 /// Derives the keys on either side, tells the owner, and opens the channel.

@@ -12,8 +12,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
+use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider};
 use ipseclab_ike::config::{Child, ChildId, Connection, ConnectionId, EndpointConfig, Lifetime, Renewal};
+use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::{
     ChildSaEstablished, DropReason, Endpoint, Event, FailureReason, Identity, IkeSaId, TrafficSelectors,
@@ -24,6 +25,8 @@ pub(crate) const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub(crate) const B: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 pub(crate) const OFFICE: ConnectionId = ConnectionId(0);
 pub(crate) const LAN: ChildId = ChildId { connection: OFFICE, place: 0 };
+/// What A and B share.
+pub(crate) const SECRET: [u8; 28] = *b"correct horse battery staple";
 const LATENCY: Duration = Duration::from_millis(10);
 
 /// A counter with a different start for each stream: deterministic, and never the same octets twice.
@@ -112,8 +115,7 @@ pub(crate) fn connection(side: Side) -> Connection {
         Side::A => ("a.example", "b.example", B, tunnel("10.1.0", "10.2.0")),
         Side::B => ("b.example", "a.example", A, tunnel("10.2.0", "10.1.0")),
     };
-    let psk = Secret::new(*b"correct horse battery staple");
-    let mut connection = Connection::new("office", Identity::parse(own), Identity::parse(peer), psk);
+    let mut connection = Connection::new("office", Identity::parse(own), Identity::parse(peer));
     connection.remote_address = Some(remote.into());
     connection.proposals = vec![parse_ike_proposal("aes256gcm16-prfsha256-x25519").unwrap()];
     connection.renewal = Renewal::NEVER;
@@ -127,11 +129,17 @@ pub(crate) enum Side {
     B,
 }
 
+/// Who A and B are.
+pub(crate) fn ids() -> [Identity; 2] {
+    ["a.example", "b.example"].map(Identity::parse)
+}
+
 /// The configuration of one side with nothing special about it.
 pub(crate) fn config(side: Side) -> EndpointConfig {
     let local_address = if side == Side::A { A } else { B };
     let connections = vec![connection(side)];
-    EndpointConfig { trace: true, ..EndpointConfig::new(local_address.into(), connections) }
+    let credentials = Credentials::with_psk(ids(), SECRET);
+    EndpointConfig { trace: true, credentials, ..EndpointConfig::new(local_address.into(), connections) }
 }
 
 impl Peer {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ipseclab_crypto::Secret;
 use ipseclab_ike::Role;
+use ipseclab_ike::credential::Credentials;
 
 use super::craft::Crafter;
 use super::{A, B, OFFICE, Pair, Peer, Side, Verdict};
@@ -86,7 +86,7 @@ impl Staged {
             a.limits.half_open = HALF_OPEN;
             b.limits.half_open = HALF_OPEN;
             if stage == Stage::Refused {
-                a.connections[0].psk = Secret::new(*b"wrong");
+                a.credentials = Credentials::with_psk([], *b"wrong");
             }
         })
         .script(move |number, _| if number < delivered { Verdict::Deliver } else { Verdict::Lose });

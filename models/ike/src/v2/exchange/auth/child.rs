@@ -70,8 +70,7 @@ pub(super) fn agree_as_responder(
     env: &mut Env<'_>,
     connection: ConnectionId,
     hosts: &Hosts,
-    message: &Message,
-    parts: &Parts<'_>,
+    (message, parts): (&Message, &Parts<'_>),
 ) -> Option<Result<Agreed, (Option<ChildId>, FailureReason)>> {
     is_asked(parts).then(|| {
         let offer = parts.child.sa.ok_or((None, FailureReason::InvalidSyntax))?;

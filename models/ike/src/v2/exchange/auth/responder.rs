@@ -1,116 +1,195 @@
-//! The responder's side of `IKE_AUTH`.
+//! The responder's first step in `IKE_AUTH`: which connection the request is for, and whether to believe it.
+//!
+//! A request without AUTH asks for EAP (RFC 7296 §2.16), whose further steps are in [`rounds`](super::rounds).
 
+use core::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::config::{Connection, ConnectionId};
+use crate::config::{Connection, ConnectionId, LocalMethod, RemoteMethod};
 use crate::event::{Event, FailureReason};
-use crate::identity::Identity;
+use crate::identity::{Fit, Identity};
 use crate::v2::Role;
 use crate::v2::configuration::{self, Addresses};
 use crate::v2::established::{Established, Schedule};
-use crate::v2::exchange::auth::{Parts, announce, child, proof};
-use crate::v2::exchange::sa_init::HalfOpen;
+use crate::v2::exchange::auth::certificates::{self, Own};
+use crate::v2::exchange::auth::proof::Claim;
+use crate::v2::exchange::auth::rounds::Rounds;
+use crate::v2::exchange::auth::{Parts, announce, child, complaint};
+use crate::v2::exchange::sa_init::{HalfOpen, SaInit};
 use crate::v2::ike_sa::{Env, Head, State, has_notify};
 use crate::v2::uniqueness::{self, Peers};
-use crate::wire::{IdPayload, Message, NotifyPayload, NotifyType, Payload};
+use crate::wire::{AuthMethod, IdPayload, Message, MessageHeader, NotifyType, Payload};
+
+/// An initiator that we talk to.
+pub(super) struct Accepted {
+    pub(super) connection: ConnectionId,
+    pub(super) own_id: Identity,
+    pub(super) peer_id: Identity,
+    /// Our payloads: IDr, CERT and AUTH.
+    pub(super) proof: Vec<Payload>,
+    /// Our identity as the payload shows it.
+    pub(super) id_r: IdPayload,
+}
 
 impl HalfOpen {
     /// Handles the decrypted request of the initiator.
     pub(crate) fn handle_request(mut self, head: &mut Head, env: &mut Env<'_>, message: &Message) -> State {
         let parts = Parts::of(message).and_then(|parts| parts.id_i.map(|id_i| (id_i, parts)));
         let Some((id_i, parts)) = parts else {
-            return self.refuse(head, env, message, NotifyType::InvalidSyntax, FailureReason::InvalidSyntax);
+            return self.init.refuse(head, env, &message.header, FailureReason::InvalidSyntax);
         };
-        // Without AUTH the initiator wants EAP (§2.16), which no connection has.
-        let connection = self.find_connection(head, env, id_i, parts.id_r);
-        let (Some((connection_id, peer_id)), Some(auth)) = (connection, parts.auth) else {
-            return self.refuse_authentication(head, env, message);
-        };
-        let connection = env.config.connection(connection_id);
-        head.retransmit = connection.retransmit;
-        let expected = self.init.auth_data(env, Role::Initiator, id_i, &connection.psk);
-        if !proof::is_valid(auth, &expected) {
-            return self.refuse_authentication(head, env, message);
-        }
-        if !child::is_welcome(connection, &parts) {
-            return self.refuse(head, env, message, NotifyType::InvalidSyntax, FailureReason::Childless);
-        }
-        let peers = Arc::new(Peers::new(&connection.local_id, &peer_id));
-        let initial_contact = has_notify(message, NotifyType::InitialContact);
-        if !uniqueness::admit(head, env, connection_id, &peers, initial_contact) {
-            let reason = FailureReason::Duplicate;
-            return self.refuse(head, env, message, NotifyType::AuthenticationFailed, reason);
-        }
-        announce(head, env, connection_id, &self.init.channel, peer_id.clone());
-        let lent = configuration::lend(head, env, connection_id, &peer_id, parts.cp);
-        let addresses = Addresses { local: vec![], remote: lent.addresses };
-        let agreed = match lent.refusal {
-            Some(reason) => Some(Err((None, reason))),
-            None => {
-                child::agree_as_responder(env, connection_id, &addresses.hosts(head.path), message, &parts)
+        self.init.requested = certificates::requested(message);
+        match self.init.judge(head, env, id_i, &parts) {
+            Err(reason) => self.init.refuse(head, env, &message.header, reason),
+            Ok(accepted) if parts.auth.is_some() => {
+                let Accepted { connection, peer_id, own_id, proof, .. } = accepted;
+                let asked = (message, &parts);
+                let who = (connection, own_id, peer_id);
+                self.init.establish(head, env, &message.header, who, proof, asked)
             }
-        };
-        let id_r = connection.local_id.to_payload();
-        let auth = self.init.auth_data(env, Role::Responder, &id_r, &connection.psk);
-        let mut payloads = vec![Payload::IdR(id_r), Payload::Auth(proof::shared_key(&auth))];
-        payloads.extend(lent.payload);
-        payloads.extend(child::answer(agreed.as_ref()));
-        head.send_protected_response(env, &mut self.init.channel, &message.header, &payloads);
-        let schedule = Schedule::begin(env, connection_id, None);
-        let child = match agreed {
-            Some(Ok(agreed)) => Some(child::install_first(head, env, &self.init, agreed)),
-            Some(Err((child, reason))) => {
-                let (ike_sa, connection) = (head.id, connection_id);
-                env.events.push_back(Event::ChildSaFailed { ike_sa, connection, child, reason });
-                None
-            }
-            None => None,
-        };
-        let mut sa = Established::new(env, (connection_id, peer_id), peers, self.init.channel, schedule);
-        sa.addresses = addresses;
-        sa.children.extend(child);
-        State::Established(Box::new(sa))
+            Ok(accepted) => Rounds::begin(self, head, env, accepted, id_i, message),
+        }
     }
+}
 
-    fn refuse_authentication(self, head: &mut Head, env: &mut Env<'_>, request: &Message) -> State {
-        let reason = FailureReason::AuthenticationFailed;
-        self.refuse(head, env, request, NotifyType::AuthenticationFailed, reason)
-    }
-
-    /// Answers with an error alone, and stays only to repeat it.
-    fn refuse(
-        mut self,
+impl SaInit {
+    /// Finds the connection, checks the initiator's proof if there is one, and makes ours.
+    fn judge(
+        &self,
         head: &mut Head,
         env: &mut Env<'_>,
-        request: &Message,
-        kind: NotifyType,
-        reason: FailureReason,
-    ) -> State {
-        let payloads = [Payload::Notify(NotifyPayload::new(kind, vec![]))];
-        head.send_protected_response(env, &mut self.init.channel, &request.header, &payloads);
-        head.fail(env, None, reason);
-        State::Refused(env.linger_until())
+        id: &IdPayload,
+        parts: &Parts<'_>,
+    ) -> Result<Accepted, FailureReason> {
+        let asked = match parts.id_r.map(Identity::from_payload) {
+            Some(None) => return Err(FailureReason::IdentityMismatch),
+            asked => asked.flatten(),
+        };
+        let peer_id = Identity::from_payload(id).ok_or(FailureReason::IdentityMismatch)?;
+        let method = parts.auth.map(|auth| auth.method);
+        let connection_id = self.find_connection(head, env, (&peer_id, asked.as_ref()), method)?;
+        let connection = env.config.connection(connection_id);
+        head.retransmit = connection.retransmit;
+        let requested = self.requested.as_deref().unwrap_or_default();
+        let own = Own::choose(env, connection, asked.as_ref(), requested, head.path.local.ip())?;
+        if let Some(auth) = parts.auth {
+            let (signer, certificates) = (Role::Initiator, parts.certificates.as_slice());
+            let claim = Claim { signer, id, identity: &peer_id, auth, certificates };
+            self.verify(env, connection, &own.id, &claim)?;
+        }
+        let auth = self.prove(env, (connection, Role::Responder), &own, &peer_id)?;
+        let id_r = own.id.to_payload();
+        let mut proof = vec![Payload::IdR(id_r.clone())];
+        proof.extend(own.payloads(connection.send_cert, self.requested.is_some()));
+        proof.push(Payload::Auth(auth));
+        Ok(Accepted { connection: connection_id, own_id: own.id, peer_id, proof, id_r })
     }
 
-    /// The first connection whose peer may be `id_i`, which allows the algorithms that `IKE_SA_INIT` settled on and
-    /// which, if the initiator named a responder, is that one.
+    /// The connection that fits the initiator's identity best, the first of equals: one that allows the algorithms that
+    /// `IKE_SA_INIT` settled on, that lets us be `asked`, and whose peer authenticates by `method`.
     fn find_connection(
         &self,
         head: &Head,
         env: &Env<'_>,
-        id_i: &IdPayload,
-        id_r: Option<&IdPayload>,
-    ) -> Option<(ConnectionId, Identity)> {
-        let peer = Identity::from_payload(id_i)?;
-        let chosen = self.init.channel.chosen;
+        (peer, asked): (&Identity, Option<&Identity>),
+        method: Option<AuthMethod>,
+    ) -> Result<ConnectionId, FailureReason> {
+        let (config, chosen) = (env.config, self.channel.chosen);
+        let (local, remote) = (head.path.local.ip(), head.path.remote.ip());
         let fits = |connection: &Connection| {
-            connection.remote_id == peer
-                && connection.accepts(head.path.remote.ip())
+            connection.accepts(remote)
                 && connection.proposals.iter().any(|proposal| proposal.allows(chosen))
-                && id_r
-                    .is_none_or(|id| Identity::from_payload(id).is_some_and(|id| id == connection.local_id))
+                && asked.is_none_or(|asked| certificates::may_be(config, connection, asked, local))
         };
-        let place = env.config.connections.iter().position(fits)?;
-        Some((ConnectionId(u32::try_from(place).ok()?), peer))
+        let rank = |connection: &Connection| (takes(connection, method), connection.remote.id.fit(peer));
+        let candidates = (0_u32..).zip(&config.connections).filter(|(_, connection)| fits(connection));
+        let known = candidates.filter(|(_, connection)| connection.remote.id.fit(peer) > Fit::None);
+        let best = known.max_by_key(|(place, connection)| (rank(connection), Reverse(*place)));
+        match best {
+            None => Err(FailureReason::IdentityMismatch),
+            Some((_, connection)) if !takes(connection, method) => Err(FailureReason::AuthMethodMismatch),
+            Some((place, _)) => Ok(ConnectionId(place)),
+        }
+    }
+
+    /// Answers with an error alone, and stays only to repeat it.
+    pub(super) fn refuse(
+        mut self,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        request: &MessageHeader,
+        reason: FailureReason,
+    ) -> State {
+        head.send_protected_response(env, &mut self.channel, request, &[complaint(reason)]);
+        head.fail(env, None, reason);
+        State::Refused(env.linger_until())
+    }
+
+    /// Both sides are authenticated: answers `request` with our proof and what becomes of the Child SA that was `asked`
+    /// for.
+    pub(super) fn establish(
+        mut self,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        request: &MessageHeader,
+        (connection, own_id, peer_id): (ConnectionId, Identity, Identity),
+        mut payloads: Vec<Payload>,
+        asked: (&Message, &Parts<'_>),
+    ) -> State {
+        let peers = Arc::new(Peers::new(&own_id, &peer_id));
+        if let Err(reason) = admit(head, env, connection, &peers, asked) {
+            return self.refuse(head, env, request, reason);
+        }
+        announce(head, env, connection, &self.channel, peer_id.clone());
+        let lent = configuration::lend(head, env, connection, &peer_id, asked.1.cp);
+        let addresses = Addresses { local: vec![], remote: lent.addresses };
+        let agreed = match lent.refusal {
+            Some(reason) => Some(Err((None, reason))),
+            None => child::agree_as_responder(env, connection, &addresses.hosts(head.path), asked),
+        };
+        payloads.extend(lent.payload);
+        payloads.extend(child::answer(agreed.as_ref()));
+        head.send_protected_response(env, &mut self.channel, request, &payloads);
+        let schedule = Schedule::begin(env, connection, None);
+        let child = match agreed {
+            Some(Ok(agreed)) => Some(child::install_first(head, env, &self, agreed)),
+            Some(Err((child, reason))) => {
+                env.events.push_back(Event::ChildSaFailed { ike_sa: head.id, connection, child, reason });
+                None
+            }
+            None => None,
+        };
+        let mut sa = Established::new(env, (connection, peer_id), peers, self.channel, schedule);
+        sa.addresses = addresses;
+        sa.children.extend(child);
+        State::Established(Box::new(sa))
+    }
+}
+
+/// Whether an authenticated peer gets what it asks for: an IKE SA beside others, with a Child SA or without.
+fn admit(
+    head: &Head,
+    env: &mut Env<'_>,
+    connection: ConnectionId,
+    peers: &Peers,
+    (message, parts): (&Message, &Parts<'_>),
+) -> Result<(), FailureReason> {
+    if !child::is_welcome(env.config.connection(connection), parts) {
+        return Err(FailureReason::Childless);
+    }
+    let initial_contact = has_notify(message, NotifyType::InitialContact);
+    let is_admitted = uniqueness::admit(head, env, connection, peers, initial_contact);
+    if is_admitted { Ok(()) } else { Err(FailureReason::Duplicate) }
+}
+
+/// Whether the peer of `connection` authenticates by `method`, and we in a way that a responder can.
+fn takes(connection: &Connection, method: Option<AuthMethod>) -> bool {
+    match (&connection.local.method, &connection.remote.method, method) {
+        (LocalMethod::Eap { .. }, ..) => false,
+        (_, RemoteMethod::Psk, Some(method)) => method == AuthMethod::SharedKeyMic,
+        (_, RemoteMethod::Pubkey { .. }, Some(method)) => method != AuthMethod::SharedKeyMic,
+        // RFC 7296 §2.16: EAP only with a responder that shows a certificate.
+        (LocalMethod::Pubkey { .. }, RemoteMethod::Eap { .. }, None) => true,
+        _ => false,
     }
 }
