@@ -7,6 +7,7 @@
 //!
 //! Model: the wire between a node and its NAT has no delay, no loss and no limit of rate.
 
+mod authentication;
 pub mod credentials;
 mod flows;
 mod host;
@@ -22,6 +23,7 @@ use ipseclab_node::{AppId, Command, Node, NodeConfig, NodeEvent, Observe};
 use ipseclab_sim::{Options, ProcessId, RunSeed, SimTime, Simulation};
 use ipseclab_topologies::{LinkIndex, NodeIndex, RouteError, shortest_paths};
 
+use self::credentials::CredentialError;
 use crate::cost_profiles::{CostProfiles, ProfileError};
 use crate::scenario::{
     ActionKind, CheckedScenario, Child, ConnectionIndex, Fault, NatBehaviour, StartAction,
@@ -67,17 +69,21 @@ pub enum BuildError {
     /// A cost profile cannot be used.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// A certificate cannot be made or read.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
 }
 
 impl World {
     /// Builds the world of a scenario.
     ///
     /// # Errors
-    /// When the topology is too large to route or a cost profile cannot be used.
+    /// When the topology is too large to route, or a cost profile or certificate cannot be used.
     pub fn build(scenario: &CheckedScenario, observe: Observe) -> Result<Self, BuildError> {
         let routes = shortest_paths(&scenario.topology)?;
         let profiles = CostProfiles::load(scenario)?;
         let connections = Connections::of(scenario);
+        let issued = credentials::issue(scenario)?;
         let provider: Arc<dyn Provider> = Arc::new(RealProvider::new());
         let seed = RunSeed::new(scenario.seed);
         let options = Options { event_limit: scenario.limits.events, ..Options::default() };
@@ -92,7 +98,7 @@ impl World {
                 cost_profile: profiles.of(settings),
                 observe,
             };
-            let node = match host::config(scenario, &connections, settings, observe) {
+            let node = match host::config(scenario, &connections, settings, &issued, observe)? {
                 Some(host) => Node::host(config, id, host, &provider, seed),
                 None => Node::router(config, id),
             };

@@ -38,7 +38,11 @@ impl Opener {
                 Role::Responder => (&keys.keys.sk_er, &keys.keys.sk_ar),
             };
             let chosen = keys.proposal;
-            crypto.packet_cipher(chosen.encryption, encryption, chosen.integrity.map(|algorithm| (algorithm, integrity)))
+            crypto.packet_cipher(
+                chosen.encryption,
+                encryption,
+                chosen.integrity.map(|algorithm| (algorithm, integrity)),
+            )
         };
         let ciphers = keys.iter().map(|keys| {
             let pair = [Role::Initiator, Role::Responder].map(|role| cipher(keys, role, &mut crypto));

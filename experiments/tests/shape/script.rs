@@ -55,7 +55,8 @@ fn node(text: &mut String, name: &str, address: &str, file: &str, daemon: &str, 
 }
 
 fn certificates(text: &mut String, organisation: &str, key: &str) {
-    write!(text, "\n[authorities.lab]\nsubject = \"C=CH, O={organisation}, CN=lab CA\"\nkey = \"{key}\"\n").unwrap();
+    write!(text, "\n[authorities.lab]\nsubject = \"C=CH, O={organisation}, CN=lab CA\"\nkey = \"{key}\"\n")
+        .unwrap();
     for side in ["a", "b"] {
         write!(
             text,
@@ -111,7 +112,11 @@ fn order(text: &mut String, at: u64, node: &str, command: &str) {
         () if command.starts_with("--terminate") => "terminate",
         () => return,
     };
-    write!(text, "\n[[actions]]\nat = \"{at}ms\"\naction = \"{action}\"\nnode = \"{node}\"\nconnection = \"net\"\n").unwrap();
+    write!(
+        text,
+        "\n[[actions]]\nat = \"{at}ms\"\naction = \"{action}\"\nnode = \"{node}\"\nconnection = \"net\"\n"
+    )
+    .unwrap();
     match (word("--child"), action) {
         (Some(child), _) => writeln!(text, "child = \"{child}\"").unwrap(),
         (None, "initiate") => text.push_str("ike = true\n"),
@@ -120,7 +125,8 @@ fn order(text: &mut String, at: u64, node: &str, command: &str) {
 }
 
 fn blackhole(text: &mut String, node: &str, at: &str, lasts: &str) {
-    write!(text, "\n[[faults]]\nat = \"{at}\"\nkind = \"blackhole\"\nnode = \"{node}\"\nfor = \"{lasts}\"\n").unwrap();
+    write!(text, "\n[[faults]]\nat = \"{at}\"\nkind = \"blackhole\"\nnode = \"{node}\"\nfor = \"{lasts}\"\n")
+        .unwrap();
 }
 
 fn fault(text: &mut String, at: u64, kind: &str, rest: &str) {

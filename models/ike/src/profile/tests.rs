@@ -195,7 +195,7 @@ fn the_own_profile_changes_nothing_that_is_configured_by_default() {
     own.limits_defaults(&mut limits);
     assert_eq!(limits, Limits::default());
     let id = || crate::Identity::parse("a.example");
-    let fresh = || Connection::new("c", id(), id(), ipseclab_crypto::Secret::new([1; 4]));
+    let fresh = || Connection::new("c", id(), id());
     let mut connection = fresh();
     own.connection_defaults(&mut connection);
     assert_eq!(format!("{connection:?}"), format!("{:?}", fresh()));

@@ -212,8 +212,8 @@ pub(crate) fn narrow(child: &Child, hosts: &Hosts, parts: &ChildParts<'_>) -> Op
     parts.offer()?.narrow_to(&Selectors::of(child, hosts))
 }
 
-/// The first child of the connection whose traffic has something in common with the request's. One that allows all of it
-/// goes first, then one that allows the packet that has caused it.
+/// The first child of the connection whose traffic has something in common with the request's. One with just that traffic
+/// goes first, then one that allows all of it, then one that allows the packet that has caused it.
 pub(crate) fn matching_child(
     config: &EndpointConfig,
     connection: ConnectionId,
@@ -221,11 +221,15 @@ pub(crate) fn matching_child(
     parts: &ChildParts<'_>,
 ) -> Option<ChildId> {
     let offer = parts.offer()?;
-    let candidates = config.children(connection);
-    let candidates = candidates.filter_map(|(id, child)| narrow(child, hosts, parts).map(|ts| (id, ts)));
-    // The last of the greatest is the first in order.
-    let fit = |ts: &Selectors| (offer.is_within(ts), ts.allows_first_of(&offer));
-    let candidates: Vec<_> = candidates.map(|(id, ts)| (fit(&ts), id)).collect();
+    let fit = |child: &Child| {
+        let policy = Selectors::of(child, hosts);
+        let common = offer.narrow_to(&policy)?;
+        let whole = offer.is_within(&common);
+        Some((whole && policy.is_within(&offer), whole, common.allows_first_of(&offer)))
+    };
+    let candidates: Vec<_> =
+        config.children(connection).filter_map(|(id, child)| Some((fit(child)?, id))).collect();
+    // Of equals, the last one is found: the first in order.
     candidates.into_iter().rev().max_by_key(|(fit, _)| *fit).map(|(_, id)| id)
 }
 

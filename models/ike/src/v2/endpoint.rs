@@ -309,12 +309,15 @@ impl Endpoint {
 
     /// Ends an established IKE SA that its peer no longer has.
     fn forget(&mut self, now: Duration, ike_sa: IkeSaId) {
-        let Some(IkeSa { mut head, state }) = self.table.take(ike_sa) else { return };
-        let state = match state {
-            State::Established(sa) => sa.close(&mut head, &mut self.env(now), CloseReason::Replaced),
+        let Some(mut sa) = self.table.take(ike_sa) else { return };
+        let state = std::mem::replace(&mut sa.state, State::Closed);
+        sa.state = match state {
+            State::Established(established) => {
+                established.close(&mut sa.head, &mut self.env(now), CloseReason::Replaced)
+            }
             other => other,
         };
-        self.table.insert(&self.config, IkeSa { head, state });
+        self.table.insert(&self.config, sa);
     }
 
     /// Sees to it that an IKE SA is deleted whose peer has set up another one from `remote`.

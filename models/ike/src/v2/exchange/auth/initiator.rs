@@ -21,7 +21,9 @@ use crate::v2::ike_sa::{Env, Head, State, error_notify, failure_of};
 use crate::v2::order::Order;
 use crate::v2::request::Request;
 use crate::v2::uniqueness::{self, Peers};
-use crate::wire::{AuthPayload, ExchangeType, IdPayload, Message, MessageId, NotifyPayload, NotifyType, Payload};
+use crate::wire::{
+    AuthPayload, ExchangeType, IdPayload, Message, MessageId, NotifyPayload, NotifyType, Payload,
+};
 
 /// The initiator with a request under way.
 #[derive(Debug)]
