@@ -4,6 +4,8 @@
 
 mod algorithms;
 mod auth;
+mod childless;
+mod configuration;
 mod exchanges;
 mod informational;
 mod mutations;
@@ -11,3 +13,4 @@ mod paths;
 mod sa_init;
 mod schedules;
 mod support;
+mod uniqueness;
