@@ -114,6 +114,7 @@ fn describe_event(event: &Event) -> Option<String> {
         }
         Event::IkeSaRekeyed { .. } => "the new IKE SA takes over the Child SAs of the old one".to_owned(),
         Event::PathChanged(change) => format!("the IKE SA and its Child SAs move to {}", change.remote),
+        Event::TrapWanted { .. } => "the next packet sets the Child SA up again".to_owned(),
         Event::Dropped(_) => return None,
     })
 }

@@ -17,8 +17,8 @@ use super::credentials::{CredentialError, Issued};
 use super::links::ipv4_net;
 use super::{Connections, authentication};
 use crate::scenario::{
-    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, Mode, NodeLimits, NodeSettings,
-    PolicyMode, StartAction, TrafficSelector, Unique,
+    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, Mode, NodeSettings, PolicyMode,
+    StartAction, TrafficSelector, Unique,
 };
 
 /// The host of a node, or `None` for one that only forwards.
@@ -36,7 +36,8 @@ pub(super) fn config(
     let indices = connections.at(node);
     let own: Vec<_> = indices.iter().map(|index| &scenario.connections[index.index()]).collect();
     let ike = EndpointConfig {
-        limits: limits(&settings.limits),
+        limits: limits(settings),
+        profile: (*settings.profile).clone(),
         credentials: issued.of(&own)?,
         epoch: UnixTime::from_secs(u64::try_from(scenario.start_unix).unwrap_or(0)),
         trace: observe.steps,
@@ -157,8 +158,9 @@ fn volume(written: scenario::Volume) -> Volume {
 }
 
 /// The core's limits, with those that the scenario sets in their place.
-fn limits(written: &NodeLimits) -> Limits {
-    let default = Limits::default();
+fn limits(settings: &NodeSettings) -> Limits {
+    let (written, mut default) = (&settings.limits, Limits::default());
+    settings.profile.limits_defaults(&mut default);
     let count = |given: Option<u32>, default: usize| {
         given.map_or(default, |given| usize::try_from(given).unwrap_or(usize::MAX))
     };
@@ -182,6 +184,7 @@ fn limits(written: &NodeLimits) -> Limits {
         keep_alive: time(written.keep_alive, default.keep_alive),
         retry_interval: time(written.retry_interval, default.retry_interval),
         retry_jitter: time(written.retry_jitter, default.retry_jitter),
+        ..default
     }
 }
 

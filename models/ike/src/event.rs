@@ -52,6 +52,8 @@ pub struct MessageInfo {
     pub repeated: bool,
     /// Which fragment of how many it is, when the message travels in several (RFC 7383).
     pub fragment: Option<(u16, u16)>,
+    /// Whether it is no message but a NAT keepalive, one octet of ones (RFC 3948 §2.3); the other fields say nothing.
+    pub keepalive: bool,
     /// Payloads in order, those inside SK included; empty unless [`EndpointConfig::trace`] is set.
     ///
     /// [`EndpointConfig::trace`]: crate::config::EndpointConfig::trace
@@ -106,6 +108,11 @@ pub enum Event {
     },
     /// The peer, or we, have another address or port than before: the SAD's Child SAs follow.
     PathChanged(PathChange),
+    /// A Child SA is gone, and the next packet that matches is to set it up again: the owner arms its trap.
+    TrapWanted {
+        /// Which child of the configuration.
+        child: ChildId,
+    },
     /// A Child SA has ended; its SPIs are to be removed.
     ChildSaClosed {
         /// The IKE SA that it belonged to.

@@ -71,4 +71,4 @@ pub use event::{
 };
 pub use identity::{Fit, Identity, IdentityPattern};
 pub use traffic_selector::TrafficSelectors;
-pub use v2::{Acquired, Endpoint, IkeKeys, Role, UnknownSa, fragment};
+pub use v2::{Acquired, Counters, Endpoint, IkeKeys, Role, UnknownSa, fragment};

@@ -386,8 +386,8 @@ impl Host {
                 moved.for_each(|owner| *owner = *new);
             }
             Event::PathChanged(change) => self.move_children(change),
-            // The selectors of the Child SAs have all that this node acts on.
-            Event::VirtualAddress(_) | Event::RekeyFailed { .. } => {}
+            // Every policy here begins its Child SA with the next packet, so there is no trap to arm.
+            Event::VirtualAddress(_) | Event::RekeyFailed { .. } | Event::TrapWanted { .. } => {}
             Event::ChildSaClosed { ike_sa, spi_in, reason } => self.remove(run, *ike_sa, *spi_in, *reason),
             Event::IkeSaClosed { ike_sa, reason } => {
                 self.counters.ike_sas_closed += 1;

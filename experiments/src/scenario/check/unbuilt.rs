@@ -110,17 +110,6 @@ impl Checker<'_> {
         let place = self.document.locate(&path.key("action"));
         self.refuse(place, what);
     }
-
-    /// Keys of nodes.
-    pub(super) fn refuse_profiles(&mut self) {
-        let file = self.file;
-        for (name, node) in &file.nodes {
-            if node.profile.is_some() {
-                let place = self.document.locate(&KeyPath::root().key("nodes").key(name).key("profile"));
-                self.refuse(place, "`profile`");
-            }
-        }
-    }
 }
 
 /// Whether a child comes up with the run.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config::{ChildId, CloseAction, Connection, ConnectionId, DpdAction, Reauthentication};
-use crate::event::{CloseReason, Event, FailureReason, IkeSaId};
+use crate::event::{CloseReason, Event, FailureReason, IkeSaId, PathChange};
 use crate::identity::Identity;
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::{ChildSa, Phase, Wish};
@@ -132,6 +132,24 @@ impl Established {
     /// Whether another IKE SA has taken this one's place.
     pub(crate) fn is_replaced(&self) -> bool {
         self.standing != Standing::Current
+    }
+
+    /// Tells the owner where the Child SAs go from now on.
+    pub(crate) fn announce_path(&self, head: &Head, env: &mut Env<'_>) {
+        env.events.push_back(Event::PathChanged(PathChange {
+            ike_sa: head.id,
+            local: head.path.local,
+            remote: head.path.remote,
+            udp_encap: head.nat.detected(),
+            children: self.children.iter().map(|child| child.spi_in).collect(),
+        }));
+    }
+
+    /// The answer to a liveness check may show that a NAT has come or gone.
+    fn note_nat(&self, head: &mut Head, env: &mut Env<'_>, answer: &Message) {
+        if head.detect_nat(env, answer) {
+            self.announce_path(head, env);
+        }
     }
 
     /// For a packet that needs a Child SA of `child`: whether there is one that will stay.
@@ -299,7 +317,8 @@ impl Established {
             }
             Some(Pending::Child(sent)) => create_child::handle_response(&mut self, head, env, *sent, message),
             Some(Pending::RekeyIke(sent)) => rekey_ike::handle_response(&mut self, head, env, *sent, message),
-            Some(Pending::Liveness) | None => {}
+            Some(Pending::Liveness) => self.note_nat(head, env, message),
+            None => {}
         }
         self.send_next(head, env);
         State::Established(self)
@@ -404,12 +423,14 @@ impl Established {
     ) -> State {
         let successor = self.successor(env, reason);
         env.pools.release(head.id);
+        let traps = self.traps(env, reason);
         self.abandon_requests(head, env);
         for child in std::mem::take(&mut self.children) {
             let reason = if reason == CloseReason::Rekeyed { CloseReason::Local } else { reason };
             env.events.push_back(Event::ChildSaClosed { ike_sa: head.id, spi_in: child.spi_in, reason });
         }
         env.events.push_back(Event::IkeSaClosed { ike_sa: head.id, reason });
+        env.events.extend(traps.into_iter().map(|child| Event::TrapWanted { child }));
         env.orders.extend(successor.map(Order::Initiate));
         State::Closed
     }
@@ -435,6 +456,16 @@ impl Established {
             | CloseReason::Replaced => vec![],
         };
         (!wishes.is_empty()).then(|| self.again(wishes))
+    }
+
+    /// The children that the next packet is to set up again after the IKE SA has ended for `reason`.
+    fn traps(&self, env: &Env<'_>, reason: CloseReason) -> BTreeSet<ChildId> {
+        let wanted = |child: ChildId| match reason {
+            CloseReason::PeerDead => env.config.child(child).dpd_action == DpdAction::Trap,
+            CloseReason::Remote => env.config.child(child).close_action == CloseAction::Trap,
+            _ => false,
+        };
+        self.children.iter().map(|child| child.child).filter(|child| wanted(*child)).collect()
     }
 
     /// Nothing comes of what was asked for or waits.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ipseclab_crypto::{Crypto, ExchangeKey, KeyExchangeMethod, Purpose, RandomSource, Secret};
 
-use crate::config::{ConnectionId, EndpointConfig, RetransmitPolicy};
+use crate::config::{ConnectionId, EndpointConfig, IKE_PORT, RetransmitPolicy};
 use crate::event::{Event, FailureReason, IkeSaId, MessageInfo, Transmit};
 use crate::v2::Role;
 use crate::v2::address_pool::AddressPools;
@@ -15,6 +15,7 @@ use crate::v2::channel::Channel;
 use crate::v2::child_sa::Wish;
 use crate::v2::established::Established;
 use crate::v2::exchange::{auth, sa_init};
+use crate::v2::extension::Extensions;
 use crate::v2::nat::NatStatus;
 use crate::v2::order::Order;
 use crate::v2::request::Request;
@@ -147,6 +148,14 @@ pub(crate) struct Head {
     pub(crate) window: Window,
     /// How our requests are repeated: the connection's, once it is known.
     pub(crate) retransmit: RetransmitPolicy,
+    /// What the two sides have agreed on beyond the exchanges.
+    pub(crate) extensions: Extensions,
+    /// Where the peer may be by now, for all that its ESP packets say; our requests try both until it answers.
+    pub(crate) candidate: Option<SocketAddr>,
+    /// When something last went out to the peer, in IKE or ESP.
+    pub(crate) last_sent: Duration,
+    /// How often setting up was begun before.
+    pub(crate) attempts: u32,
     /// Requests of ours that wait for the window, or for the IKE SA to be established.
     pub(crate) waiting: VecDeque<Request>,
     /// What the peer announced in `IKE_SA_INIT`.
@@ -210,11 +219,24 @@ impl Head {
             nat: NatStatus::default(),
             window: Window::default(),
             retransmit: RetransmitPolicy::default(),
+            extensions: Extensions::default(),
+            candidate: None,
+            last_sent: Duration::ZERO,
+            attempts: 0,
             waiting: VecDeque::new(),
             heard: vec![],
             indexed_spis: vec![],
             indexed_peers: None,
         }
+    }
+
+    /// Forgets all that a first attempt to set the IKE SA up has settled, but for what waits for it.
+    pub(crate) fn begin_again(&mut self, spi_i: IkeSpi) {
+        (self.spi_i, self.spi_r) = (spi_i, IkeSpi::ZERO);
+        (self.nat, self.window) = (NatStatus::default(), Window::default());
+        self.extensions = self.extensions.unsettled();
+        self.path.local.set_port(IKE_PORT);
+        self.path.remote = self.first_remote;
     }
 
     /// The header of our next request.
@@ -235,11 +257,21 @@ impl Head {
     /// Puts an encoded request on its way.
     pub(crate) fn send_request(&mut self, env: &mut Env<'_>, message: Outgoing) {
         self.window.send_request(env.now, self.retransmit, message.clone());
+        let remote = self.candidate.unwrap_or(self.path.remote);
+        self.transmit(env, Path { remote, ..self.path }, message);
+    }
+
+    /// Sends a request once more, wherever the peer may be.
+    pub(crate) fn repeat_request(&mut self, env: &mut Env<'_>, message: Outgoing) {
+        if let Some(remote) = self.candidate {
+            self.transmit(env, Path { remote, ..self.path }, message.clone());
+        }
         self.transmit(env, self.path, message);
     }
 
     /// Hands a message of this IKE SA to the owner.
-    pub(crate) fn transmit(&self, env: &mut Env<'_>, path: Path, message: Outgoing) {
+    pub(crate) fn transmit(&mut self, env: &mut Env<'_>, path: Path, message: Outgoing) {
+        self.last_sent = env.now;
         env.transmits.extend(transmits(Some(self.id), path, message));
     }
 
@@ -248,10 +280,13 @@ impl Head {
     pub(crate) fn follow_peer(&mut self) {
         if !self.nat.local {
             self.path = self.received.path;
+            self.candidate = None;
         }
     }
 
-    /// Protects and sends a request.
+    /// Protects and sends a request, in fragments where it is too long for the path. What arranges the payloads of a
+    /// message does so here and in [`send_protected_response`](Self::send_protected_response), before
+    /// [`seal`](Self::seal).
     pub(crate) fn send_protected_request(
         &mut self,
         env: &mut Env<'_>,
@@ -261,9 +296,8 @@ impl Head {
     ) {
         let header = self.request_header(exchange);
         let payloads = &*env.config.profile.messages.arrange(&header, payloads, &self.heard);
-        let bytes = channel.seal(env.crypto, env.random, &header, payloads);
-        let info = describe(env.config, &header, payloads, true);
-        self.send_request(env, Outgoing::whole(bytes, info));
+        let message = self.seal(env, channel, (&header, self.path), payloads);
+        self.send_request(env, message);
     }
 
     /// Protects and sends the response to `request`, and keeps it for repetitions.
@@ -276,15 +310,42 @@ impl Head {
     ) {
         let header = self.response_header(request.exchange, request.message_id);
         let payloads = &*env.config.profile.messages.arrange(&header, payloads, &self.heard);
-        let bytes = channel.seal(env.crypto, env.random, &header, payloads);
-        let info = describe(env.config, &header, payloads, true);
-        self.send_response(env, Outgoing::whole(bytes, info));
+        let message = self.seal(env, channel, (&header, self.received.path), payloads);
+        self.send_response(env, message);
+    }
+
+    fn seal(
+        &self,
+        env: &mut Env<'_>,
+        channel: &mut Channel,
+        (header, path): (&MessageHeader, Path),
+        payloads: &[Payload],
+    ) -> Outgoing {
+        let limit = self.extensions.message_limit(path);
+        let datagrams = channel.seal(env.crypto, env.random, header, payloads, limit);
+        Outgoing { datagrams, info: describe(env.config, header, payloads, true) }
     }
 
     /// Sends the response to the request in hand and keeps it for repetitions.
     pub(crate) fn send_response(&mut self, env: &mut Env<'_>, message: Outgoing) {
         self.window.send_response(self.received.tail, message.clone());
         self.transmit(env, self.received.path, message);
+    }
+
+    /// When the NAT in front of us is to see a packet, unless another one goes out before (RFC 3948 §4).
+    pub(crate) fn keepalive_at(&self, config: &EndpointConfig) -> Option<Duration> {
+        let every = config.limits.keep_alive;
+        let wanted = self.nat.local && !every.is_zero();
+        wanted.then(|| self.last_sent.saturating_add(every))
+    }
+
+    /// Keeps the mapping of the NAT in front of us alive.
+    pub(crate) fn send_keepalive(&mut self, env: &mut Env<'_>) {
+        let header = self.header(ExchangeType::Informational, Flags::default(), MessageId::new(0));
+        let message = MessageInfo { keepalive: true, ..describe(env.config, &header, &[], false) };
+        let Path { local: from, remote: to } = self.path;
+        env.transmits.push_back(Transmit { from, to, payload: vec![0xff], ike_sa: Some(self.id), message });
+        self.last_sent = env.now;
     }
 
     /// Ends a negotiation that did not succeed, with everything that waited for it.
@@ -334,6 +395,7 @@ pub(crate) fn describe(
         response: header.flags.response,
         repeated: false,
         fragment: None,
+        keepalive: false,
         payloads,
     }
 }

@@ -11,22 +11,25 @@ mod captured;
 mod channel;
 mod child_sa;
 mod configuration;
+mod cookie;
 mod dispatch;
 mod endpoint;
 mod established;
 mod exchange;
+mod extension;
 mod few;
 pub mod fragment;
 mod ike_sa;
 mod keys;
 mod nat;
 mod order;
+mod rate;
 mod request;
 mod table;
 mod uniqueness;
 mod window;
 
-pub use endpoint::{Acquired, Endpoint, UnknownSa};
+pub use endpoint::{Acquired, Counters, Endpoint, UnknownSa};
 pub use keys::IkeKeys;
 
 /// Who began the IKE SA: the original initiator or the original responder (RFC 7296 §2.2).

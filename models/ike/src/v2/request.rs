@@ -71,7 +71,9 @@ impl Established {
             return true;
         }
         // The end of the IKE SA is never refused; there is one at most.
-        if !last && head.waiting.len() >= env.config.limits.queued_requests {
+        // What can go out at once does not wait.
+        let waits = !head.waiting.is_empty() || !head.window.has_room();
+        if !last && waits && head.waiting.len() >= env.config.limits.queued_requests {
             return false;
         }
         if let Request::DeleteChild(spi) = request
@@ -132,7 +134,10 @@ impl Established {
 
     fn send(&mut self, head: &mut Head, env: &mut Env<'_>, request: Request) -> Option<Pending> {
         match request {
-            Request::Liveness => Some(self.inform(head, env, &[], Pending::Liveness)),
+            Request::Liveness => {
+                let payloads = head.liveness_payloads(env);
+                Some(self.inform(head, env, &payloads, Pending::Liveness))
+            }
             Request::DeleteIke(reason) => {
                 let delete = informational::delete_ike();
                 Some(self.inform(head, env, &[delete], Pending::DeleteIke(reason)))

@@ -3,7 +3,7 @@
 //! An IKE SA is taken out, worked on, and put back; both keep every index in step with what the IKE SA has become, so
 //! that no exchange has to know of any of them.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use crate::config::{ChildId, ConnectionId, EndpointConfig};
 use crate::event::{DropReason, IkeSaId};
 use crate::v2::Role;
 use crate::v2::established::Established;
-use crate::v2::ike_sa::{IkeSa, State};
+use crate::v2::ike_sa::{Head, IkeSa, State};
 use crate::v2::request::{Pending, Request};
 use crate::v2::uniqueness::{Contacts, Peers};
 use crate::v2::window::Outgoing;
@@ -30,6 +30,10 @@ pub(crate) struct Table {
     child_spis: BTreeSet<u32>,
     contacts: Contacts,
     half_open: usize,
+    awaited: usize,
+    /// Those of them that may still come up, by the address that began them. Who was refused has shown that it receives
+    /// what is sent to its address, and need not show it with a cookie.
+    half_open_of: BTreeMap<IpAddr, usize>,
 }
 
 /// What the indexes hold about one IKE SA.
@@ -39,7 +43,10 @@ struct Keys {
     request: Option<(SocketAddr, IkeSpi)>,
     connection: Option<ConnectionId>,
     deadline: Option<Duration>,
+    /// Nobody is authenticated.
     half_open: bool,
+    /// Where the first request came from, when somebody may yet be.
+    awaited: Option<IpAddr>,
 }
 
 impl Table {
@@ -51,6 +58,16 @@ impl Table {
     /// IKE SAs that a peer has begun and not authenticated.
     pub(crate) fn half_open(&self) -> usize {
         self.half_open
+    }
+
+    /// Those of them that may still come up.
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited
+    }
+
+    /// Those of them that `address` has begun and that may still come up.
+    pub(crate) fn half_open_of(&self, address: IpAddr) -> usize {
+        self.half_open_of.get(&address).copied().unwrap_or_default()
     }
 
     /// The IKE SA that has this SPI of ours.
@@ -97,6 +114,9 @@ impl Table {
             self.timers.remove(&(deadline, id));
         }
         self.half_open -= usize::from(keys.half_open);
+        if let Some(address) = keys.awaited {
+            self.count_out(address);
+        }
         Some(sa)
     }
 
@@ -125,6 +145,10 @@ impl Table {
         sa.head.indexed_spis = sa.child_spis();
         self.child_spis.extend(&sa.head.indexed_spis);
         self.half_open += usize::from(keys.half_open);
+        if let Some(address) = keys.awaited {
+            self.awaited += 1;
+            *self.half_open_of.entry(address).or_default() += 1;
+        }
         self.sas.insert(id, (sa, keys));
     }
 
@@ -141,6 +165,16 @@ impl Table {
         }
     }
 
+    fn count_out(&mut self, address: IpAddr) {
+        self.awaited -= 1;
+        match self.half_open_of.get_mut(&address) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                self.half_open_of.remove(&address);
+            }
+        }
+    }
+
     /// The IKE SA with this number, if it is established.
     pub(crate) fn established(&self, id: IkeSaId) -> Option<&Established> {
         self.sas.get(&id).and_then(|(sa, _)| sa.established())
@@ -152,6 +186,11 @@ impl Table {
             State::Established(established) => Some(established),
             _ => None,
         }
+    }
+
+    /// The head of the IKE SA with this number, to note what changes no index.
+    pub(crate) fn head_mut(&mut self, id: IkeSaId) -> Option<&mut Head> {
+        self.sas.get_mut(&id).map(|(sa, _)| &mut sa.head)
     }
 
     /// All established IKE SAs, in order of their numbers.
@@ -275,6 +314,8 @@ impl IkeSa {
                 self.state,
                 State::HalfOpen(_) | State::Authenticating(_) | State::Refused(_)
             ),
+            awaited: matches!(self.state, State::HalfOpen(_) | State::Authenticating(_))
+                .then_some(head.first_remote.ip()),
         }
     }
 }

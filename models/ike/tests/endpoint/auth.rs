@@ -41,7 +41,7 @@ fn a_request_without_auth_asks_for_eap_and_fails_to_authenticate() {
     // RFC 7296 §2.16.
     let (pair, answer) = answer_to_auth(&[id_i()]);
     assert_eq!(answer, ["SK", "N(AUTHENTICATION_FAILED)"]);
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::AuthMethodMismatch]);
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn a_responder_that_is_not_who_it_should_be_is_told_and_both_forget() {
     let id_r = |name| Payload::IdR(Identity::parse(name).to_payload());
     let stranger = forge_auth_answer(&[id_r("b.example"), auth(vec![1; 32])]);
     let other = forge_auth_answer(&[id_r("c.example"), auth(vec![1; 32])]);
-    for pair in [stranger, other] {
-        assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
+    for (pair, reason) in [(stranger, FailureReason::WrongSecret), (other, FailureReason::IdentityMismatch)] {
+        assert_eq!(pair.a.failures(), [reason]);
         assert_eq!(pair.log[4].1.message.payloads, ["SK", "N(AUTHENTICATION_FAILED)"]);
         assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
         assert!(pair.a.children().is_empty());
@@ -134,7 +134,7 @@ fn a_connection_does_not_accept_algorithms_that_only_another_one_allows() {
     })
     .establish();
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::IdentityMismatch]);
 }
 
 #[test]
@@ -145,12 +145,12 @@ fn refused_peers_count_as_half_open_until_they_are_forgotten() {
     });
     pair.initiate();
     pair.run_for(Duration::from_secs(1));
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::WrongSecret]);
     pair.initiate();
     pair.run_for(Duration::from_secs(1));
     assert_eq!(pair.b.drops(), [DropReason::Limit]);
     pair.run_for(Duration::from_secs(400));
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed; 2], "the second was let in later");
+    assert_eq!(pair.b.failures(), [FailureReason::WrongSecret; 2], "the second was let in later");
 }
 
 /// Gives every Child SPI twice.
@@ -232,7 +232,7 @@ fn an_answer_that_changes_nothing_is_accepted() {
 #[test]
 fn the_right_secret_under_another_identity_is_an_authentication_failure() {
     let pair = change_auth_answer(&Identity::parse("c.example").to_payload(), |_| {});
-    assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.a.failures(), [FailureReason::IdentityMismatch]);
     assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
 }
 
@@ -242,7 +242,7 @@ fn auth_covers_the_reserved_octets_of_an_identity_as_they_were_sent() {
     let pair = change_auth_answer(&id, |_| {});
     assert_eq!((pair.live_children().len(), pair.a.failures().len()), (1, 0));
     let pair = change_auth_answer(&id, |payloads| payloads[0] = Payload::IdR(b_id()));
-    assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed], "AUTH was made over other octets");
+    assert_eq!(pair.a.failures(), [FailureReason::WrongSecret], "AUTH was made over other octets");
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn an_answer_that_was_not_offered_ends_the_ike_sa() {
 fn a_responder_that_is_not_the_one_asked_for_refuses() {
     let pair = Pair::with(|a, _| a.remote.id = Identity::parse("c.example").into()).establish();
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::IdentityMismatch]);
 }
 
 fn nonce(message: &[u8]) -> Vec<u8> {

@@ -6,7 +6,7 @@ use ipseclab_ike::config::{Childless, Connection, Mode, Reauthentication};
 use ipseclab_ike::proposal::{Esn, parse_esp_proposal};
 use ipseclab_ike::{Event, FailureReason};
 
-use super::support::{LAN, OFFICE, Pair};
+use super::support::{OFFICE, Pair};
 
 const ANNOUNCED: &str = "N(CHILDLESS_IKEV2_SUPPORTED)";
 
@@ -41,15 +41,6 @@ fn who_prefers_it_asks_for_its_child_afterwards() {
         assert_eq!(pair.titles()[4..], ["CREATE_CHILD_SA 2 request", "CREATE_CHILD_SA 2 response"]);
         assert_eq!(pair.live_children().len(), 1);
     }
-}
-
-#[test]
-fn the_first_child_goes_before_the_others_that_wait() {
-    let mut pair = Pair::with(|a, _| a.childless = Childless::Prefer);
-    pair.initiate();
-    pair.a.endpoint.initiate_child(pair.now, LAN).unwrap();
-    pair.run_for(Duration::from_secs(10));
-    assert_eq!(pair.live_children().len(), 2);
 }
 
 #[test]

@@ -33,13 +33,13 @@ fn payloads_come_in_the_order_of_the_captures() {
     let pair = Pair::new().establish();
     let payloads: Vec<_> = pair.log.iter().map(|(_, transmit)| transmit.message.payloads.join(" ")).collect();
     let nat = "N(NAT_DETECTION_SOURCE_IP) N(NAT_DETECTION_DESTINATION_IP)";
-    let init = format!("SA KE No {nat}");
+    let init = format!("SA KE No {nat} N(IKEV2_FRAGMENTATION_SUPPORTED) N(SIGNATURE_HASH_ALGORITHMS)");
     assert_eq!(payloads, [&init, &init, "SK IDi IDr AUTH SA TSi TSr", "SK IDr AUTH SA TSi TSr"]);
 }
 
 #[test]
 fn ike_sa_init_has_the_size_of_the_captures_parts() {
-    // v2-psk-gcm256-ecp256: 28 + SA(40) + KE(72) + No(36) + N(28) + N(28).
+    // v2-psk-gcm256-ecp256: 28 + SA(40) + KE(72) + No(36) + N(28) + N(28) + N(8) + N(16).
     let ecp = |c: &mut ipseclab_ike::config::Connection| {
         c.proposals = vec![parse_ike_proposal("aes256gcm16-prfsha256-ecp256").unwrap()];
     };
@@ -48,7 +48,7 @@ fn ike_sa_init_has_the_size_of_the_captures_parts() {
         ecp(b);
     })
     .establish();
-    assert_eq!(pair.log[0].1.payload.len(), 28 + 40 + 72 + 36 + 28 + 28);
+    assert_eq!(pair.log[0].1.payload.len(), 28 + 40 + 72 + 36 + 28 + 28 + 8 + 16);
 }
 
 #[test]
@@ -188,7 +188,8 @@ fn a_nat_moves_both_sides_to_port_4500_and_esp_into_udp() {
     let outside = Ipv4Addr::new(203, 0, 113, 9);
     let mut pair = Pair::with(|_, b| b.remote_address = None);
     pair.nat = Some(Nat { address: outside, port_offset: 20_000 });
-    let pair = pair.establish();
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
     let ports: Vec<_> =
         pair.log.iter().map(|(_, transmit)| (transmit.from.port(), transmit.to.port())).collect();
     assert_eq!(ports, [(500, 500), (500, 20_500), (4500, 4500), (4500, 24_500)]);

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use ipseclab_crypto::Secret;
 use ipseclab_ike::config::{Child, Childless, Connection, Lifetime, Mode, Renewal};
+use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
@@ -46,6 +46,8 @@ pub(crate) struct Case {
     esp: [&'static str; 2],
     mobike: bool,
     change: fn(Side, &mut Connection),
+    /// B's secret.
+    psk_b: &'static [u8],
     pub(crate) steps: &'static [Step],
     /// Numbers of captured messages that have another cause than the case.
     pub(crate) leave_out: &'static [usize],
@@ -56,6 +58,7 @@ pub(crate) struct Case {
 
 const IKE: &str = "aes128-sha256-modp2048";
 const ESP: &str = "aes128-sha256";
+const PSK: &[u8] = b"test psk 0123456789abcdef";
 const END: Step = Step::Terminate(Side::A);
 
 /// A connection that comes up and goes, with the configuration that most captures have.
@@ -65,6 +68,7 @@ const PLAIN: Case = Case {
     esp: [ESP; 2],
     mobike: true,
     change: |_, _| {},
+    psk_b: PSK,
     steps: &[Step::Child(0), END],
     leave_out: &[],
     crossing: false,
@@ -113,16 +117,7 @@ pub(crate) const CASES: &[Case] = &[
         steps: &[Step::Child(0)],
         ..PLAIN
     },
-    Case {
-        name: "v2-wrong-psk",
-        change: |side, connection| {
-            if side == Side::B {
-                connection.psk = Secret::new(*b"another psk");
-            }
-        },
-        steps: &[Step::Child(0)],
-        ..PLAIN
-    },
+    Case { name: "v2-wrong-psk", psk_b: b"another psk", steps: &[Step::Child(0)], ..PLAIN },
     Case {
         name: "v2-ts-unacceptable",
         change: |side, connection| {
@@ -285,14 +280,17 @@ impl Case {
         if self.ipv6 { [0x2001, 0xdb8, 0, 0, 0, 0, 0, last].into() } else { [192, 0, 2, last as u8].into() }
     }
 
+    pub(crate) fn credentials(&self, side: Side) -> Credentials {
+        Credentials::with_psk([], if side == Side::A { PSK } else { self.psk_b })
+    }
+
     pub(crate) fn connection(&self, side: Side) -> Connection {
         let id = |name: &str| Identity::parse(name);
         let (own, peer, networks, other) = match side {
             Side::A => ("a.example", "b.example", (1, 2), Side::B),
             Side::B => ("b.example", "a.example", (2, 1), Side::A),
         };
-        let psk = Secret::new(*b"test psk 0123456789abcdef");
-        let mut connection = Connection::new("net", id(own), id(peer), psk);
+        let mut connection = Connection::new("net", id(own), id(peer));
         connection.remote_address = Some(self.address(other));
         let ike = self.ike[side as usize].split(',');
         connection.proposals = ike.map(|text| parse_ike_proposal(text).unwrap()).collect();

@@ -53,8 +53,11 @@ impl Peer {
     fn new(case: &Case, side: Side) -> Self {
         let connection = case.connection(side);
         let address = case.address(side);
-        let config =
-            EndpointConfig { profile: strongswan(), ..EndpointConfig::new(address, vec![connection]) };
+        let config = EndpointConfig {
+            profile: strongswan(),
+            credentials: case.credentials(side),
+            ..EndpointConfig::new(address, vec![connection])
+        };
         let crypto = Crypto::new(Arc::new(RealProvider::new()));
         let seed = if side == Side::A { 0 } else { 0x55 };
         let random = Counting { seed, counters: BTreeMap::new() };

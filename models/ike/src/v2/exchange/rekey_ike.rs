@@ -246,6 +246,7 @@ fn build(sa: &Established, old: &Head, env: &mut Env<'_>, fresh: &Fresh) -> IkeS
     (head.spi_i, head.spi_r) = fresh.spis;
     (head.path, head.nat, head.retransmit) = (old.path, old.nat, old.retransmit);
     head.window = Window::sized(own, peer);
+    (head.extensions, head.last_sent) = (old.extensions.inherited(), old.last_sent);
     announce(sa, &head, env, old.id, (fresh.chosen, &keys));
     let channel = Channel::new(env.crypto, env.random, fresh.role, fresh.chosen, keys);
     let schedule = Schedule::begin(env, sa.connection, sa.schedule.reauth);

@@ -17,7 +17,9 @@ use core::net::IpAddr;
 
 use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
-use crate::config::{ChildId, Childless, Connection, ConnectionId, EndpointConfig, NAT_T_PORT};
+use crate::config::{
+    ChildId, Childless, Connection, ConnectionId, EndpointConfig, Fragmentation, NAT_T_PORT,
+};
 use crate::credential::KeyHash;
 use crate::credential::auth_method::SignatureHash;
 use crate::event::{DropReason, Event, FailureReason, IkeSaId, IkeSaKeys};
@@ -26,6 +28,7 @@ use crate::proposal::{self, ChosenIke, IkeProposal};
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::Wish;
 use crate::v2::exchange::auth;
+use crate::v2::extension::fragmentation_notify;
 use crate::v2::ike_sa::{Env, Head, State, describe, error_notify, failure_of, has_notify, notify_data};
 use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::nat::{self, NatStatus};
@@ -185,6 +188,11 @@ impl Sent {
         self.goal.connection
     }
 
+    /// What it was begun for.
+    pub(crate) fn into_goal(self) -> Goal {
+        self.goal
+    }
+
     /// Whether a Child SA of this child is asked for.
     pub(crate) fn asks_for(&self, child: ChildId) -> bool {
         !self.goal.bare && self.goal.first.as_ref().is_some_and(|wish| wish.child == child)
@@ -202,6 +210,7 @@ impl Sent {
         payloads.extend(exchange_payloads(self.method, self.public_value.clone(), &self.nonce));
         let spis = (head.spi_i, IkeSpi::ZERO);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
+        payloads.extend(understands_fragments(connection).then(fragmentation_notify));
         payloads.push(hashes_notify());
         let header = head.request_header(ExchangeType::IkeSaInit);
         let payloads = env.config.profile.messages.arrange(&header, &payloads, &[]).into_owned();
@@ -325,12 +334,18 @@ impl Sent {
     }
 
     /// A NAT anywhere moves the IKE SA to port 4500 (RFC 7296 §2.23).
+    ///
+    /// With MOBIKE it moves there without one, so that a NAT found later changes no port (RFC 4555 §3.3).
     fn detect_nat(&self, head: &mut Head, env: &mut Env<'_>, message: &Message) {
         let (spis, path) = ((head.spi_i, head.spi_r), head.received.path);
-        let faked = env.config.connection(self.goal.connection).encap;
-        let nat = nat::detect(env.crypto, message, spis, path.remote, path.local, faked);
+        let connection = env.config.connection(self.goal.connection);
+        let nat = nat::detect(env.crypto, message, spis, path.remote, path.local, connection.encap);
+        let may_move = nat.is_some() && connection.mobike;
         head.nat = nat.unwrap_or_default();
-        if head.nat.detected() {
+        if understands_fragments(connection) && has_notify(message, NotifyType::Ikev2FragmentationSupported) {
+            head.allow_fragments(&env.config.limits);
+        }
+        if head.nat.detected() || may_move {
             head.path.local.set_port(NAT_T_PORT);
             head.path.remote.set_port(NAT_T_PORT);
         }
@@ -366,6 +381,11 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     let Ok(secret) = private.shared_secret(env.crypto, &essentials.ke.public_value) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
+    if env.config.connections.iter().filter(reachable).any(understands_fragments)
+        && has_notify(message, NotifyType::Ikev2FragmentationSupported)
+    {
+        head.allow_fragments(&env.config.limits);
+    }
     let nonce_i = essentials.nonce.as_bytes().to_vec();
     let nonce_r = env.draw_nonce();
     let channel = derive(head, env, chosen, &secret, (&nonce_i, &nonce_r));
@@ -399,6 +419,7 @@ fn respond(
         payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::ChildlessIkev2Supported, vec![])));
     }
     payloads.extend(auth::certificates::request_from(env, head.path.remote.ip()));
+    payloads.extend(head.extensions.takes_fragments().then(fragmentation_notify));
     payloads.extend(announced_hashes(request).map(|_| hashes_notify()));
     let header = head.response_header(ExchangeType::IkeSaInit, request.header.message_id);
     let payloads = env.config.profile.messages.arrange(&header, &payloads, &head.heard).into_owned();
@@ -411,7 +432,7 @@ fn respond(
 
 /// The stateless refusal of a first request: `SPIr` is zero.
 pub(crate) fn refusal(env: &Env<'_>, request: &Header, notify: NotifyPayload) -> Outgoing {
-    let flags = Flags::response(false);
+    let flags = Flags::response(!request.flags.initiator);
     let (spi_i, spi_r, exchange) = (request.spi_i, request.spi_r, request.exchange);
     let header = MessageHeader {
         spi_i,
@@ -424,6 +445,11 @@ pub(crate) fn refusal(env: &Env<'_>, request: &Header, notify: NotifyPayload) ->
     let message = Message { header, payloads: vec![Payload::Notify(notify)] };
     let info = describe(env.config, &message.header, &message.payloads, false);
     Outgoing::whole(message.encode(), info)
+}
+
+/// Whether fragments are announced to the peer (RFC 7383 §2.3).
+fn understands_fragments(connection: &Connection) -> bool {
+    connection.fragmentation != Fragmentation::Off
 }
 
 fn refuse(kind: NotifyType, data: Vec<u8>) -> Answer {

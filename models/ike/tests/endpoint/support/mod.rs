@@ -4,6 +4,7 @@
 //! function that judges each datagram by its number on the wire.
 
 pub(crate) mod arena;
+pub(crate) mod certified;
 pub(crate) mod craft;
 pub(crate) mod stage;
 

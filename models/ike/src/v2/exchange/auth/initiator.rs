@@ -79,6 +79,7 @@ pub(crate) fn initiate(head: &mut Head, env: &mut Env<'_>, goal: Goal, init: SaI
     payloads.extend(configuration::request(&wanted));
     let hosts = Addresses::default().hosts(head.path).awaiting(&wanted);
     payloads.extend(child::request(env, first.as_ref(), &hosts));
+    payloads.extend(head.announcements(env.config.connection(connection_id)));
     let setup = Setup { connection: connection_id, init, own_id, first, wanted, replaces };
     Sent { setup, phase }.send(head, env, &payloads)
 }
@@ -163,6 +164,13 @@ impl Sent {
     /// The connection that is being set up.
     pub(crate) fn connection(&self) -> ConnectionId {
         self.setup.connection
+    }
+
+    /// What it was begun for.
+    pub(crate) fn into_goal(self) -> Goal {
+        let Setup { connection, first, replaces, wanted, .. } = self.setup;
+        let first = first.map(|(wish, _)| wish);
+        Goal { connection, bare: first.is_none(), first, replaces, addresses: wanted }
     }
 
     /// The inbound SPI that the Child SA will have.
@@ -295,6 +303,7 @@ impl Setup {
         message: &Message,
         parts: &Parts<'_>,
     ) -> State {
+        head.hear(env.config, env.config.connection(self.connection), message);
         announce(head, env, self.connection, &self.init.channel, peer_id.clone());
         let lent = configuration::accept(head, env, self.connection, &self.wanted, parts.cp);
         let addresses = Addresses { local: lent, remote: vec![] };

@@ -69,7 +69,7 @@ impl SaInit {
         let method = parts.auth.map(|auth| auth.method);
         let connection_id = self.find_connection(head, env, (&peer_id, asked.as_ref()), method)?;
         let connection = env.config.connection(connection_id);
-        head.retransmit = connection.retransmit;
+        head.settle(connection);
         let requested = self.requested.as_deref().unwrap_or_default();
         let own = Own::choose(env, connection, asked.as_ref(), requested, head.path.local.ip())?;
         if let Some(auth) = parts.auth {
@@ -140,6 +140,8 @@ impl SaInit {
         if let Err(reason) = admit(head, env, connection, &peers, asked) {
             return self.refuse(head, env, request, reason);
         }
+        let configured = env.config.connection(connection);
+        head.hear(env.config, configured, asked.0);
         announce(head, env, connection, &self.channel, peer_id.clone());
         let lent = configuration::lend(head, env, connection, &peer_id, asked.1.cp);
         let addresses = Addresses { local: vec![], remote: lent.addresses };
@@ -149,6 +151,7 @@ impl SaInit {
         };
         payloads.extend(lent.payload);
         payloads.extend(child::answer(agreed.as_ref()));
+        payloads.extend(head.announcements(configured));
         head.send_protected_response(env, &mut self.channel, request, &payloads);
         let schedule = Schedule::begin(env, connection, None);
         let child = match agreed {

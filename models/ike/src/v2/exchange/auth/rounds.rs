@@ -18,7 +18,7 @@ use crate::v2::exchange::auth::initiator::eap_name;
 use crate::v2::exchange::auth::responder::Accepted;
 use crate::v2::exchange::auth::{Parts, eap_payload};
 use crate::v2::exchange::sa_init::{HalfOpen, SaInit};
-use crate::v2::ike_sa::{Env, Head, Received, State};
+use crate::v2::ike_sa::{Env, Head, Received, State, is_fatal};
 use crate::wire::{ExchangeType, IdPayload, Message, MessageHeader, Payload};
 
 /// A responder whose initiator authenticates by EAP.
@@ -95,7 +95,9 @@ impl Rounds {
     /// The channel that opens the next request of exchange `exchange`; `None` while none is expected.
     pub(crate) fn channel_for(&self, exchange: ExchangeType) -> Option<&Channel> {
         let is_expected = match self.phase {
-            Phase::Eap(_) | Phase::Proof(_) => exchange == ExchangeType::IkeAuth,
+            Phase::Eap(_) | Phase::Proof(_) => {
+                matches!(exchange, ExchangeType::IkeAuth | ExchangeType::Informational)
+            }
             Phase::Over => exchange == ExchangeType::Informational,
             Phase::Held(_) => false,
         };
@@ -136,21 +138,35 @@ impl Rounds {
         env: &mut Env<'_>,
         message: &Message,
     ) -> State {
+        if message.header.exchange == ExchangeType::Informational {
+            return self.handle_farewell(head, env, message);
+        }
         let Some(parts) = Parts::of(message) else {
             return self.refuse(head, env, &message.header, FailureReason::InvalidSyntax);
         };
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Eap(authenticator) => self.handle_eap(head, env, message, authenticator, &parts),
             Phase::Proof(msk) => self.handle_proof(head, env, message, msk.as_ref(), &parts),
-            Phase::Over => {
-                head.send_protected_response(env, &mut self.init.channel, &message.header, &[]);
-                State::Refused(env.linger_until())
-            }
-            held @ Phase::Held(_) => {
-                self.phase = held;
+            phase @ (Phase::Over | Phase::Held(_)) => {
+                self.phase = phase;
                 State::Authenticating(self)
             }
         }
+    }
+
+    /// The initiator breaks off (RFC 7296 §2.21.2). It is not authenticated, so nothing else that it says here counts.
+    fn handle_farewell(mut self: Box<Self>, head: &mut Head, env: &mut Env<'_>, message: &Message) -> State {
+        head.send_protected_response(env, &mut self.init.channel, &message.header, &[]);
+        if !is_fatal(&message.payloads) {
+            return State::Authenticating(self);
+        }
+        let refusal = match &self.phase {
+            Phase::Eap(authenticator) => authenticator.last_refusal(),
+            Phase::Over => return State::Refused(env.linger_until()),
+            Phase::Proof(_) | Phase::Held(_) => None,
+        };
+        head.fail(env, None, refusal.map_or(FailureReason::AuthenticationFailed, FailureReason::Eap));
+        State::Refused(env.linger_until())
     }
 
     fn handle_eap(
