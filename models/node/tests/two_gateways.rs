@@ -73,8 +73,8 @@ fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
     child.esp_proposals = vec![parse_esp_proposal("aes128gcm16").unwrap()];
     let policy = SpdEntry {
         name: "lan".into(),
-        local: convert::ipsec_selectors(&child.local_ts),
-        remote: convert::ipsec_selectors(&child.remote_ts),
+        local: convert::ipsec_selectors(&selectors(own)),
+        remote: convert::ipsec_selectors(&selectors(peer)),
         action: SpdAction::Protect { policy: PolicyId(0), mode: ipseclab_ipsec::Mode::Tunnel },
     };
     let id = |side| Identity::Address(address(side).into());
