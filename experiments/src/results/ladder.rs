@@ -217,6 +217,7 @@ impl Peers {
             Event::IkeSaEstablished(sa) => Some(&sa.connection),
             Event::ChildSaEstablished(child) => Some(&child.connection),
             Event::ChildSaFailed { connection, .. } | Event::Initiated { connection, .. } => Some(connection),
+            Event::VirtualAddress(agreed) => Some(&agreed.connection),
             Event::TrapWanted { child } => Some(&child.connection),
             Event::ChildSaClosed { ike_sa, .. }
             | Event::CreateChildSaBegan { ike_sa, .. }

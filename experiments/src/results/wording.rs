@@ -2,13 +2,15 @@
 //!
 //! A newcomer should learn IKE from these lines, so they say what happens and name the RFC's terms.
 
+use std::net::IpAddr;
+
 use ipseclab_crypto::Secret;
 use ipseclab_ike::credential::ChainError;
 use ipseclab_ike::eap::EapFailure;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{
     ChildSaEstablished, CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaKeys,
-    Role, TrafficSelectors,
+    Role, TrafficSelectors, VirtualAddress,
 };
 use ipseclab_ipsec::{ChildSaCounters, Selectors};
 use ipseclab_net::protocol;
@@ -92,6 +94,7 @@ fn describe_event(event: &Event) -> Option<String> {
     Some(match event {
         Event::KeysDerived(keys) => keys_derived(keys),
         Event::IkeSaEstablished(sa) => ike_sa_established(sa),
+        Event::VirtualAddress(agreed) => virtual_address(agreed),
         Event::ChildSaEstablished(child) => child_sa_established(child),
         Event::ChildSaFailed { reason, .. } => {
             format!("no Child SA: {}; the IKE SA stays without one", failure(*reason))
@@ -128,6 +131,19 @@ fn create_child_began(subject: CreateChildSubject) -> String {
             format!("asks for fresh keys for the Child SA with inbound SPI {spi_in:08x} (rekeying)")
         }
         CreateChildSubject::RekeyIke => "asks for fresh keys for the IKE SA itself (rekeying)".to_owned(),
+    }
+}
+
+fn virtual_address(agreed: &VirtualAddress) -> String {
+    let list = |addresses: &[IpAddr]| {
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        addresses.join(" ")
+    };
+    let whose = if agreed.role == Role::Initiator { "received" } else { "lent" };
+    let addresses = list(&agreed.addresses);
+    match agreed.dns.as_slice() {
+        [] => format!("virtual address {whose}: {addresses}"),
+        dns => format!("virtual address {whose}: {addresses}, name servers {}", list(dns)),
     }
 }
 
@@ -272,6 +288,9 @@ fn failure(reason: FailureReason) -> &'static str {
         FailureReason::ChildSaNotFound => "the peer does not know the Child SA",
         FailureReason::NoAdditionalSas => "no further Child SA is allowed",
         FailureReason::Duplicate => "the two sides have an IKE SA already",
+        FailureReason::AddressFailure => "there is no virtual address to lend",
+        FailureReason::CpRequired => "the responder wants to be asked for a virtual address",
+        FailureReason::Childless => "the two sides disagree on setting up without a Child SA",
     }
 }
 

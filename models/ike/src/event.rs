@@ -1,7 +1,7 @@
 //! What an endpoint tells its owner.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use ipseclab_crypto::Secret;
 
@@ -12,7 +12,7 @@ use crate::identity::Identity;
 use crate::proposal::{ChosenEsp, ChosenIke};
 use crate::traffic_selector::TrafficSelectors;
 use crate::v2::{IkeKeys, Role};
-use crate::wire::{ExchangeType, IkeSpi, MessageId};
+use crate::wire::{CfgAttribute, ExchangeType, IkeSpi, MessageId};
 
 /// The endpoint's own number of an IKE SA; never used twice by one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +67,9 @@ pub enum Event {
     KeysDerived(Box<IkeSaKeys>),
     /// Both sides are authenticated.
     IkeSaEstablished(Box<IkeSaEstablished>),
+    /// The peer has lent us virtual addresses, or we have lent them to the peer; they end with the IKE SA or go to the one
+    /// that [`IkeSaRekeyed`](Self::IkeSaRekeyed) names.
+    VirtualAddress(Box<VirtualAddress>),
     /// A Child SA can carry packets.
     ChildSaEstablished(Box<ChildSaEstablished>),
     /// The peer refused, or we refused, a Child SA; the IKE SA lives on without it.
@@ -237,6 +240,23 @@ pub struct IkeSaEstablished {
     pub nat_detected: bool,
 }
 
+/// What a configuration exchange has agreed on (RFC 7296 §2.19).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualAddress {
+    /// The IKE SA.
+    pub ike_sa: IkeSaId,
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// Our role: an initiator has got the addresses, a responder has lent them.
+    pub role: Role,
+    /// The addresses; an initiator may have got none, only attributes.
+    pub addresses: Vec<IpAddr>,
+    /// Name servers.
+    pub dns: Vec<IpAddr>,
+    /// All other attributes, in order.
+    pub attributes: Vec<CfgAttribute>,
+}
+
 /// A Child SA that came up: what the SAD needs for both directions.
 #[derive(Clone, Debug)]
 pub struct ChildSaEstablished {
@@ -342,6 +362,12 @@ pub enum FailureReason {
     NoAdditionalSas,
     /// Policy allows one IKE SA with this peer, and there is one.
     Duplicate,
+    /// The responder has no virtual address to lend.
+    AddressFailure,
+    /// The responder wants to lend a virtual address, and the initiator does not ask for one.
+    CpRequired,
+    /// One side insists on setting up without a Child SA, or with one, and the other does not (RFC 6023).
+    Childless,
 }
 
 /// Why something established has ended.
@@ -413,6 +439,9 @@ impl FailureReason {
             Self::ChildSaNotFound => "child_sa_not_found",
             Self::NoAdditionalSas => "no_additional_sas",
             Self::Duplicate => "duplicate",
+            Self::AddressFailure => "address_failure",
+            Self::CpRequired => "cp_required",
+            Self::Childless => "childless",
         }
     }
 }

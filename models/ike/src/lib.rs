@@ -67,7 +67,7 @@ pub mod wire;
 
 pub use event::{
     ChildSaEstablished, CloseReason, CreateChildSubject, DirectionKeys, DropReason, Event, FailureReason,
-    IkeSaEstablished, IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit,
+    IkeSaEstablished, IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit, VirtualAddress,
 };
 pub use identity::{Fit, Identity, IdentityPattern};
 pub use traffic_selector::TrafficSelectors;

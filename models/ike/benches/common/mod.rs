@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
+use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider};
 use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig};
 use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};

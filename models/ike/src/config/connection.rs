@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::auth::{LocalAuth, RemoteAuth, SendCert};
 use super::child::Child;
+use super::pool::PoolId;
 use super::retransmit::RetransmitPolicy;
 use crate::identity::{Identity, IdentityPattern};
 use crate::proposal::IkeProposal;
@@ -34,6 +35,10 @@ pub struct Connection {
     pub fragmentation: Fragmentation,
     /// `childless`: whether the IKE SA may come up without a Child SA (RFC 6023).
     pub childless: Childless,
+    /// `vips`: the addresses that we ask the peer for; `0.0.0.0` and `::` stand for any.
+    pub vips: Vec<IpAddr>,
+    /// `pools`: where the addresses that we lend to the peer come from, in order of preference.
+    pub pools: Vec<PoolId>,
     /// `unique`: what becomes of older IKE SAs with the same peer.
     pub unique: Unique,
     /// Requests that we let the peer have under way at once; above one it is announced (RFC 7296 §2.3).
@@ -95,11 +100,11 @@ pub enum Childless {
     /// As a responder only.
     #[default]
     Allow,
-    /// As a responder, and as an initiator whenever the responder can.
+    /// As a responder, and as an initiator whenever the responder can: its Child SAs follow by themselves.
     Prefer,
-    /// Always; other peers are refused.
+    /// Always; peers that cannot, or do not, are refused.
     Force,
-    /// Never.
+    /// Never; peers that do are refused.
     Never,
 }
 
@@ -109,11 +114,11 @@ pub enum Unique {
     /// They stay, unless the peer says that it has none (`INITIAL_CONTACT`).
     #[default]
     No,
-    /// They stay, whatever the peer says.
+    /// They stay, whatever the peer says, and we do not say it either.
     Never,
-    /// The new one stays.
+    /// The new one stays, and the responder deletes the older ones of the same connection.
     Replace,
-    /// The old one stays and the new one is refused.
+    /// The older one of the same connection stays, and the responder refuses the new one.
     Keep,
 }
 
@@ -133,6 +138,8 @@ impl Connection {
             mobike: false,
             fragmentation: Fragmentation::DEFAULT,
             childless: Childless::default(),
+            vips: vec![],
+            pools: vec![],
             unique: Unique::default(),
             window: 1,
             retransmit: RetransmitPolicy::default(),

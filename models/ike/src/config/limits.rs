@@ -31,6 +31,13 @@ pub struct Limits {
     pub queued_requests: usize,
     /// Child SAs of one IKE SA, those that are being replaced included. Default 64.
     pub children: usize,
+    /// Addresses that one IKE SA asks for or is lent.
+    pub virtual_addresses: usize,
+    /// Leases that each pool remembers, free ones included.
+    pub leases: usize,
+    /// How long an IKE SA that its peer has set up anew is left to be deleted by that peer, when both come from the same
+    /// address (strongSwan: 10 s).
+    pub replaced_delay: Duration,
     /// Most requests that we have under way at once, whatever the peer allows (RFC 7296 §2.3). Default 1, as strongSwan.
     pub window: u32,
     /// How many answers in `IKE_SA_INIT` that ask for another group or a cookie an initiator follows. Default 4.
@@ -61,6 +68,9 @@ impl Default for Limits {
             answer_unknown_spi: 0,
             queued_requests: 16,
             children: 64,
+            virtual_addresses: 4,
+            leases: 1_000_000,
+            replaced_delay: Duration::from_secs(10),
             window: 1,
             sa_init_retries: 4,
             fragments: 64,

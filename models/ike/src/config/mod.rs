@@ -8,7 +8,9 @@ mod auth;
 mod child;
 mod connection;
 mod limits;
+mod pool;
 mod retransmit;
+mod selectors;
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -20,7 +22,9 @@ pub use auth::{EapName, LocalAuth, LocalMethod, RemoteAuth, RemoteMethod, SendCe
 pub use child::{Child, CloseAction, DpdAction, Lifetime, Mode, Volume};
 pub use connection::{Childless, Connection, Fragmentation, Reauthentication, Renewal, Unique};
 pub use limits::Limits;
+pub use pool::{Network, Pool, PoolAttribute, PoolError, PoolId, PoolRange};
 pub use retransmit::RetransmitPolicy;
+pub use selectors::{ConfiguredTs, TsEntry};
 
 /// The UDP port of IKE (RFC 7296 §2).
 pub const IKE_PORT: u16 = 500;
@@ -34,6 +38,8 @@ pub struct EndpointConfig {
     pub local_address: IpAddr,
     /// Connections, in order of preference.
     pub connections: Vec<Connection>,
+    /// Pools of addresses that connections lend from.
+    pub pools: Vec<Pool>,
     /// Secrets, keys, certificates and authorities of all connections.
     pub credentials: Credentials,
     /// The civil time at the owner's zero, by which certificates are judged.
@@ -68,6 +74,7 @@ impl EndpointConfig {
         Self {
             local_address,
             connections,
+            pools: vec![],
             credentials: Credentials::default(),
             epoch: Self::DEFAULT_EPOCH,
             limits: Limits::default(),
@@ -95,6 +102,12 @@ impl EndpointConfig {
     /// When the number is no place in the configuration.
     pub fn child(&self, id: ChildId) -> &Child {
         &self.connection(id.connection).children[id.place as usize]
+    }
+
+    /// The pools that a connection lends from, in order; numbers that are no place in the configuration are left out.
+    pub(crate) fn pools_of(&self, connection: &Connection) -> Vec<(PoolId, &Pool)> {
+        let pools = connection.pools.iter();
+        pools.filter_map(|id| self.pools.get(id.0 as usize).map(|pool| (*id, pool))).collect()
     }
 
     /// The children of a connection with their numbers, in order.

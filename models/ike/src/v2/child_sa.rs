@@ -13,6 +13,7 @@ use crate::proposal::{ChosenEsp, EspProposal};
 use crate::traffic_selector::TrafficSelectors;
 use crate::v2::Role;
 use crate::v2::channel::Channel;
+use crate::v2::configuration::Hosts;
 use crate::v2::ike_sa::{Env, Head, has_notify};
 use crate::wire::{Message, NotifyPayload, NotifyType, Payload, ProposalPayload, SaPayload, TrafficSelector};
 
@@ -57,34 +58,64 @@ pub(crate) enum Phase {
     Deleting(CloseReason),
 }
 
-/// What a Child SA is asked for with: its child and the traffic of both sides.
+/// A Child SA that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wish {
     pub(crate) child: ChildId,
-    pub(crate) ts_local: TrafficSelectors,
-    pub(crate) ts_remote: TrafficSelectors,
+    /// The selectors of the packet that wants it, ours first.
+    packet: Option<Box<(TrafficSelector, TrafficSelector)>>,
+}
+
+/// The traffic of both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Selectors {
+    pub(crate) local: TrafficSelectors,
+    pub(crate) remote: TrafficSelectors,
 }
 
 impl Wish {
     /// All the traffic that the child is configured with.
-    pub(crate) fn whole(config: &EndpointConfig, child: ChildId) -> Self {
-        let configured = config.child(child);
-        Self { child, ts_local: configured.local_ts.clone(), ts_remote: configured.remote_ts.clone() }
+    pub(crate) fn whole(child: ChildId) -> Self {
+        Self { child, packet: None }
     }
 
     /// The same for a packet, whose own selectors go first (RFC 7296 §2.9).
-    pub(crate) fn for_packet(
-        config: &EndpointConfig,
-        child: ChildId,
-        local: TrafficSelector,
-        remote: TrafficSelector,
-    ) -> Self {
-        let configured = config.child(child);
-        Self {
-            child,
-            ts_local: configured.local_ts.preceded_by(local),
-            ts_remote: configured.remote_ts.preceded_by(remote),
+    pub(crate) fn for_packet(child: ChildId, local: TrafficSelector, remote: TrafficSelector) -> Self {
+        Self { child, packet: Some(Box::new((local, remote))) }
+    }
+
+    /// The selectors to ask for, where `dynamic` stands for `hosts`.
+    pub(crate) fn selectors(&self, config: &EndpointConfig, hosts: &Hosts) -> Selectors {
+        let Selectors { local, remote } = Selectors::of(config.child(self.child), hosts);
+        match self.packet.as_deref() {
+            Some((own, peers)) => {
+                Selectors { local: local.preceded_by(own.clone()), remote: remote.preceded_by(peers.clone()) }
+            }
+            None => Selectors { local, remote },
         }
+    }
+}
+
+impl Selectors {
+    /// All that `child` allows, where `dynamic` stands for `hosts`.
+    fn of(child: &Child, hosts: &Hosts) -> Self {
+        Self { local: child.local_ts.resolve(&hosts.local), remote: child.remote_ts.resolve(&hosts.remote) }
+    }
+
+    /// What both sides have in common with `policy`; `None` when that is nothing on one of them.
+    pub(crate) fn narrow_to(&self, policy: &Self) -> Option<Self> {
+        let (local, remote) = (self.local.narrow_to(&policy.local), self.remote.narrow_to(&policy.remote));
+        (!local.is_empty() && !remote.is_empty()).then_some(Self { local, remote })
+    }
+
+    /// Whether all of this is allowed by `outer`.
+    fn is_within(&self, outer: &Self) -> bool {
+        self.local.is_within(&outer.local) && self.remote.is_within(&outer.remote)
+    }
+
+    /// Whether this allows what comes first in `offer`: the packet that has caused it (RFC 7296 §2.9).
+    fn allows_first_of(&self, offer: &Self) -> bool {
+        self.local.allows_first_of(&offer.local) && self.remote.allows_first_of(&offer.remote)
     }
 }
 
@@ -95,8 +126,7 @@ pub(crate) struct Agreed {
     pub(crate) chosen: ChosenEsp,
     pub(crate) mode: Mode,
     pub(crate) spi_in: u32,
-    pub(crate) ts_local: TrafficSelectors,
-    pub(crate) ts_remote: TrafficSelectors,
+    pub(crate) ts: Selectors,
 }
 
 /// What the keys of a Child SA come from, besides the IKE SA's `SK_d` (RFC 7296 §2.17).
@@ -130,6 +160,13 @@ pub(crate) struct ChildParts<'a> {
     pub(crate) ts_r: Option<TrafficSelectors>,
 }
 
+impl ChildParts<'_> {
+    /// The selectors of a request, as the responder sees them.
+    fn offer(&self) -> Option<Selectors> {
+        Some(Selectors { local: self.ts_r.clone()?, remote: self.ts_i.clone()? })
+    }
+}
+
 /// The SA payload that offers `proposals` for the inbound SPI `spi`.
 pub(crate) fn offer(proposals: &[EspProposal], spi: u32) -> Payload {
     let spi = spi.to_be_bytes();
@@ -149,10 +186,10 @@ fn agreed_mode(configured: Mode, peer_wants_transport: bool) -> Mode {
     if peer_wants_transport { configured } else { Mode::Tunnel }
 }
 
-/// Checks the answer to our offer: `chosen` is what it chose of our proposals.
+/// Checks the answer to our offer of `offered` for `child`: `chosen` is what it chose of our proposals.
 pub(crate) fn verify_answer(
     config: &EndpointConfig,
-    wish: &Wish,
+    (child, offered): (ChildId, &Selectors),
     (spi_in, chosen): (u32, ChosenEsp),
     message: &Message,
     parts: &ChildParts<'_>,
@@ -160,42 +197,43 @@ pub(crate) fn verify_answer(
     let (Some(ts_i), Some(ts_r)) = (&parts.ts_i, &parts.ts_r) else {
         return Err(FailureReason::InvalidSyntax);
     };
-    let (ts_local, ts_remote) = (ts_i.clone(), ts_r.clone());
-    let within = ts_local.is_within(&wish.ts_local) && ts_remote.is_within(&wish.ts_remote);
-    if !within || ts_local.is_empty() || ts_remote.is_empty() {
+    let ts = Selectors { local: ts_i.clone(), remote: ts_r.clone() };
+    if !ts.is_within(offered) || ts.local.is_empty() || ts.remote.is_empty() {
         return Err(FailureReason::TsUnacceptable);
     }
-    let configured = config.child(wish.child).mode;
+    let configured = config.child(child).mode;
     let transport = has_notify(message, NotifyType::UseTransportMode);
     if transport && configured == Mode::Tunnel {
         return Err(FailureReason::InvalidSyntax);
     }
     let mode = agreed_mode(configured, transport);
-    Ok(Agreed { child: wish.child, chosen, mode, spi_in, ts_local, ts_remote })
+    Ok(Agreed { child, chosen, mode, spi_in, ts })
 }
 
-/// The selectors that a responder agrees on for `child`, ours first; `None` when nothing is left.
-pub(crate) fn narrow(child: &Child, parts: &ChildParts<'_>) -> Option<(TrafficSelectors, TrafficSelectors)> {
-    let ts_remote = parts.ts_i.as_ref()?.narrow_to(&child.remote_ts);
-    let ts_local = parts.ts_r.as_ref()?.narrow_to(&child.local_ts);
-    (!ts_local.is_empty() && !ts_remote.is_empty()).then_some((ts_local, ts_remote))
+/// The selectors that a responder agrees on for `child`; `None` when nothing is left.
+pub(crate) fn narrow(child: &Child, hosts: &Hosts, parts: &ChildParts<'_>) -> Option<Selectors> {
+    parts.offer()?.narrow_to(&Selectors::of(child, hosts))
 }
 
-/// The first child of the connection whose traffic has something in common with the request's; one with just that
-/// traffic goes before one that allows all of it, and that before one that allows a part.
+/// The first child of the connection whose traffic has something in common with the request's. One with just that traffic
+/// goes first, then one that allows all of it, then one that allows the packet that has caused it.
 pub(crate) fn matching_child(
     config: &EndpointConfig,
     connection: ConnectionId,
+    hosts: &Hosts,
     parts: &ChildParts<'_>,
 ) -> Option<ChildId> {
-    let whole = |(local, remote): (TrafficSelectors, TrafficSelectors)| {
-        parts.ts_r.as_ref() == Some(&local) && parts.ts_i.as_ref() == Some(&remote)
+    let offer = parts.offer()?;
+    let fit = |child: &Child| {
+        let policy = Selectors::of(child, hosts);
+        let common = offer.narrow_to(&policy)?;
+        let whole = offer.is_within(&common);
+        Some((whole && policy.is_within(&offer), whole, common.allows_first_of(&offer)))
     };
-    let same = |child: &Child| whole((child.local_ts.clone(), child.remote_ts.clone()));
-    let own = config.children(connection).find(|(_, child)| same(child));
-    let exact = || config.children(connection).find(|(_, child)| narrow(child, parts).is_some_and(whole));
-    let any = || config.children(connection).find(|(_, child)| narrow(child, parts).is_some());
-    own.or_else(exact).or_else(any).map(|(id, _)| id)
+    let candidates: Vec<_> =
+        config.children(connection).filter_map(|(id, child)| Some((fit(child)?, id))).collect();
+    // Of equals, the last one is found: the first in order.
+    candidates.into_iter().rev().max_by_key(|(fit, _)| *fit).map(|(_, id)| id)
 }
 
 /// The mode that a responder agrees on.
@@ -208,7 +246,7 @@ pub(crate) fn answer_payloads(agreed: &Agreed) -> (Vec<Payload>, Vec<Payload>) {
     let answer = agreed.chosen.to_wire(agreed.chosen.number, &agreed.spi_in.to_be_bytes());
     let mut before: Vec<_> = transport_notify(agreed.mode).into_iter().collect();
     before.push(Payload::Sa(SaPayload { proposals: vec![answer] }));
-    let after = vec![Payload::TsI(agreed.ts_remote.to_payload()), Payload::TsR(agreed.ts_local.to_payload())];
+    let after = vec![Payload::TsI(agreed.ts.remote.to_payload()), Payload::TsR(agreed.ts.local.to_payload())];
     (before, after)
 }
 
@@ -219,6 +257,8 @@ pub(crate) fn refusal(reason: FailureReason) -> NotifyPayload {
         FailureReason::InvalidSyntax => NotifyType::InvalidSyntax,
         FailureReason::TemporaryFailure => NotifyType::TemporaryFailure,
         FailureReason::NoAdditionalSas => NotifyType::NoAdditionalSas,
+        FailureReason::AddressFailure => NotifyType::InternalAddressFailure,
+        FailureReason::CpRequired => NotifyType::FailedCpRequired,
         _ => NotifyType::NoProposalChosen,
     };
     NotifyPayload::new(kind, vec![])
@@ -252,8 +292,8 @@ pub(crate) fn install(
         keys_in,
         keys_out,
         mode: agreed.mode,
-        local_ts: agreed.ts_local,
-        remote_ts: agreed.ts_remote,
+        local_ts: agreed.ts.local,
+        remote_ts: agreed.ts.remote,
         udp_encap: head.nat.detected(),
         local: head.path.local,
         remote: head.path.remote,

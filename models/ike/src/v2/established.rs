@@ -1,18 +1,22 @@
 //! An authenticated IKE SA: its Child SAs, its timers, and which exchange gets which message.
 
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::config::{ChildId, CloseAction, Connection, ConnectionId, DpdAction, Reauthentication};
 use crate::event::{CloseReason, Event, FailureReason, IkeSaId, PathChange};
 use crate::identity::Identity;
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::{ChildSa, Phase, Wish};
+use crate::v2::configuration::{Addresses, Hosts};
 use crate::v2::exchange::informational::ends_ike_sa;
 use crate::v2::exchange::{create_child, rekey_ike};
 use crate::v2::ike_sa::{Env, Head, State, is_fatal};
-use crate::v2::order::{Estate, Order};
+use crate::v2::order::{Estate, Order, Plan};
 use crate::v2::request::{Pending, Request};
+use crate::v2::uniqueness::Peers;
 use crate::wire::{ExchangeType, Message};
 
 /// An authenticated IKE SA.
@@ -20,6 +24,10 @@ use crate::wire::{ExchangeType, Message};
 pub(crate) struct Established {
     pub(crate) connection: ConnectionId,
     pub(crate) peer_id: Identity,
+    /// Both identities, to find the IKE SAs that have the same.
+    pub(crate) peers: Arc<Peers>,
+    /// Virtual addresses of both sides.
+    pub(crate) addresses: Addresses,
     pub(crate) channel: Channel,
     pub(crate) children: Vec<ChildSa>,
     /// Children that one side has refused: asking again would end the same way.
@@ -31,6 +39,8 @@ pub(crate) struct Established {
     pub(crate) schedule: Schedule,
     /// Children that the peer was too busy for, with the time to ask again.
     postponed: Vec<(Duration, Wish)>,
+    /// When to delete this one because its peer has set up another one.
+    superseded: Option<Duration>,
     /// Whether another IKE SA has taken this one's place.
     standing: Standing,
 }
@@ -76,12 +86,15 @@ impl Established {
     pub(crate) fn new(
         env: &Env<'_>,
         (connection, peer_id): (ConnectionId, Identity),
+        peers: Arc<Peers>,
         channel: Channel,
         schedule: Schedule,
     ) -> Self {
         Self {
             connection,
             peer_id,
+            peers,
+            addresses: Addresses::default(),
             channel,
             children: vec![],
             refused: BTreeSet::new(),
@@ -89,6 +102,7 @@ impl Established {
             under_way: BTreeMap::new(),
             schedule,
             postponed: vec![],
+            superseded: None,
             standing: Standing::Current,
         }
     }
@@ -101,6 +115,22 @@ impl Established {
     /// The Child SA with this inbound SPI, to change it.
     pub(crate) fn child_mut(&mut self, spi_in: u32) -> Option<&mut ChildSa> {
         self.children.iter_mut().find(|child| child.spi_in == spi_in)
+    }
+
+    /// What `dynamic` stands for in its Child SAs.
+    pub(crate) fn hosts(&self, head: &Head) -> Hosts {
+        self.addresses.hosts(head.path)
+    }
+
+    /// The peer has set up another IKE SA, from `remote`. From where this one is, that is a reauthentication, and the peer
+    /// deletes this one itself in a moment.
+    pub(crate) fn supersede(&mut self, head: &mut Head, env: &mut Env<'_>, remote: IpAddr) {
+        if head.path.remote.ip() == remote {
+            let at = env.now.saturating_add(env.config.limits.replaced_delay);
+            self.superseded = Some(self.superseded.map_or(at, |earlier| earlier.min(at)));
+        } else {
+            self.request(head, env, Request::DeleteIke(CloseReason::Replaced));
+        }
     }
 
     /// Whether another IKE SA has taken this one's place.
@@ -149,7 +179,7 @@ impl Established {
         let renewals = if self.is_ending(head) { None } else { self.schedule.next() };
         let children = self.children.iter().filter_map(ChildSa::deadline).min();
         let postponed = self.postponed.iter().map(|(at, _)| *at).min();
-        [liveness, renewals, children, postponed].into_iter().flatten().min()
+        [liveness, renewals, children, postponed, self.superseded].into_iter().flatten().min()
     }
 
     /// Asks for a Child SA again when the peer has had time.
@@ -176,6 +206,10 @@ impl Established {
             return self.expire(head, env);
         }
         let (reauth, rekey) = (due(self.schedule.reauth), due(self.schedule.rekey));
+        if due(self.superseded) {
+            self.superseded = None;
+            self.request(head, env, Request::DeleteIke(CloseReason::Replaced));
+        }
         if reauth {
             self.schedule.reauth = None;
             self.reauthenticate(head, env);
@@ -243,25 +277,29 @@ impl Established {
 
     /// Begins the reauthentication of the IKE SA, in the configured order (RFC 7296 §2.8.3).
     pub(crate) fn reauthenticate(&mut self, head: &mut Head, env: &mut Env<'_>) {
-        let connection = self.connection;
-        match env.config.connection(connection).renewal.reauthentication {
+        match env.config.connection(self.connection).renewal.reauthentication {
             Reauthentication::BreakBeforeMake => {
                 self.request(head, env, Request::DeleteIke(CloseReason::Rekeyed));
             }
             Reauthentication::MakeBeforeBreak => {
-                let wishes = self.wishes_again(env, |_| true);
-                env.orders.push_back(Order::Initiate { connection, wishes, replaces: Some(head.id) });
+                let plan = Plan { replaces: Some(head.id), ..self.again(self.wishes_again(|_| true)) };
+                env.orders.push_back(Order::Initiate(plan));
             }
         }
     }
 
+    /// The same IKE SA once more.
+    fn again(&self, wishes: Vec<Wish>) -> Plan {
+        Plan { addresses: self.addresses.local.clone(), ..Plan::fresh(self.connection, wishes) }
+    }
+
     /// The children that are up, to be asked for once more.
-    fn wishes_again(&self, env: &Env<'_>, wanted: impl Fn(&ChildSa) -> bool) -> Vec<Wish> {
+    fn wishes_again(&self, wanted: impl Fn(&ChildSa) -> bool) -> Vec<Wish> {
         let mut children: Vec<ChildId> =
             self.children.iter().filter(|child| wanted(child)).map(|child| child.child).collect();
         children.sort_unstable();
         children.dedup();
-        children.into_iter().map(|child| Wish::whole(env.config, child)).collect()
+        children.into_iter().map(Wish::whole).collect()
     }
 
     /// Handles the decrypted answer to the request under way with its Message ID.
@@ -343,7 +381,9 @@ impl Established {
     pub(crate) fn bequeath(&mut self, head: &mut Head, env: &mut Env<'_>, heir: IkeSaId) {
         let children = std::mem::take(&mut self.children);
         let waiting = Self::heritage(head);
-        env.orders.push_back(Order::Adopt(Estate { heir, children, waiting }));
+        let addresses = std::mem::take(&mut self.addresses);
+        env.pools.inherit(head.id, heir);
+        env.orders.push_back(Order::Adopt(Estate { heir, children, waiting, addresses }));
         env.events.push_back(Event::IkeSaRekeyed { old: head.id, new: heir });
         self.schedule = Schedule::default();
         self.replaced(head, env, CloseReason::Rekeyed);
@@ -380,6 +420,7 @@ impl Established {
     pub(crate) fn adopt(&mut self, head: &mut Head, env: &mut Env<'_>, estate: Estate) {
         self.standing = Standing::Current;
         self.children.extend(estate.children);
+        self.addresses = estate.addresses;
         head.waiting.extend(estate.waiting);
         self.send_next(head, env);
     }
@@ -405,7 +446,9 @@ impl Established {
         env: &mut Env<'_>,
         reason: CloseReason,
     ) -> State {
-        let (wishes, traps) = (self.successors(env, reason), self.traps(env, reason));
+        let successor = self.successor(env, reason);
+        env.pools.release(head.id);
+        let traps = self.traps(env, reason);
         self.abandon_requests(head, env);
         for child in std::mem::take(&mut self.children) {
             let reason = if reason == CloseReason::Rekeyed { CloseReason::Local } else { reason };
@@ -413,29 +456,31 @@ impl Established {
         }
         env.events.push_back(Event::IkeSaClosed { ike_sa: head.id, reason });
         env.events.extend(traps.into_iter().map(|child| Event::TrapWanted { child }));
-        if !wishes.is_empty() {
-            let connection = self.connection;
-            env.orders.push_back(Order::Initiate { connection, wishes, replaces: None });
-        }
+        env.orders.extend(successor.map(Order::Initiate));
         State::Closed
     }
 
     /// What is set up again after the IKE SA has ended for `reason`.
-    fn successors(&self, env: &Env<'_>, reason: CloseReason) -> Vec<Wish> {
+    fn successor(&self, env: &Env<'_>, reason: CloseReason) -> Option<Plan> {
         let config = env.config;
-        match reason {
+        let wishes = match reason {
             CloseReason::PeerDead => {
-                self.wishes_again(env, |sa| config.child(sa.child).dpd_action == DpdAction::Restart)
+                self.wishes_again(|sa| config.child(sa.child).dpd_action == DpdAction::Restart)
             }
             CloseReason::Remote => {
-                self.wishes_again(env, |sa| config.child(sa.child).close_action == CloseAction::Start)
+                self.wishes_again(|sa| config.child(sa.child).close_action == CloseAction::Start)
             }
-            // Reauthentication has broken what it is to make again.
-            CloseReason::Rekeyed => self.wishes_again(env, |_| true),
-            CloseReason::Local | CloseReason::Redundant | CloseReason::Expired | CloseReason::Replaced => {
-                vec![]
+            // Reauthentication has broken what it is to make again, with Child SAs or without.
+            CloseReason::Rekeyed if !self.is_replaced() => {
+                return Some(self.again(self.wishes_again(|_| true)));
             }
-        }
+            CloseReason::Rekeyed
+            | CloseReason::Local
+            | CloseReason::Redundant
+            | CloseReason::Expired
+            | CloseReason::Replaced => vec![],
+        };
+        (!wishes.is_empty()).then(|| self.again(wishes))
     }
 
     /// The children that the next packet is to set up again after the IKE SA has ended for `reason`.

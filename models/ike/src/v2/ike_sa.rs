@@ -3,12 +3,14 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use ipseclab_crypto::{Crypto, ExchangeKey, KeyExchangeMethod, Purpose, RandomSource, Secret};
 
 use crate::config::{ConnectionId, EndpointConfig, IKE_PORT, RetransmitPolicy};
 use crate::event::{Event, FailureReason, IkeSaId, MessageInfo, Transmit};
 use crate::v2::Role;
+use crate::v2::address_pool::AddressPools;
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::Wish;
 use crate::v2::established::Established;
@@ -17,6 +19,7 @@ use crate::v2::extension::Extensions;
 use crate::v2::nat::NatStatus;
 use crate::v2::order::Order;
 use crate::v2::request::Request;
+use crate::v2::uniqueness::{Contacts, Peers};
 use crate::v2::window::{Outgoing, Path, Tail, Window, transmits};
 use crate::wire::{
     ExchangeType, Flags, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, NotifyType, Payload,
@@ -35,6 +38,10 @@ pub(crate) struct Env<'a> {
     pub(crate) child_spis: &'a BTreeSet<u32>,
     /// SPIs of all other IKE SAs.
     pub(crate) ike_spis: &'a BTreeMap<IkeSpi, IkeSaId>,
+    /// The established IKE SAs by their identities, the one in hand included.
+    pub(crate) contacts: &'a Contacts,
+    /// Who has which virtual address.
+    pub(crate) pools: &'a mut AddressPools,
     /// The number of the next IKE SA.
     pub(crate) next_id: &'a mut u32,
     /// What is to happen outside the IKE SA in hand.
@@ -155,6 +162,8 @@ pub(crate) struct Head {
     pub(crate) heard: Vec<NotifyType>,
     /// The inbound SPIs under which the endpoint's index has the Child SAs of this IKE SA.
     pub(crate) indexed_spis: Vec<u32>,
+    /// The identities under which it has this IKE SA.
+    pub(crate) indexed_peers: Option<Arc<Peers>>,
 }
 
 /// What the answer to an arriving message needs to know of it, beside its header.
@@ -217,6 +226,7 @@ impl Head {
             waiting: VecDeque::new(),
             heard: vec![],
             indexed_spis: vec![],
+            indexed_peers: None,
         }
     }
 
@@ -417,6 +427,8 @@ pub(crate) fn failure_of(notify: &NotifyPayload) -> FailureReason {
         NotifyType::TemporaryFailure => FailureReason::TemporaryFailure,
         NotifyType::ChildSaNotFound => FailureReason::ChildSaNotFound,
         NotifyType::NoAdditionalSas => FailureReason::NoAdditionalSas,
+        NotifyType::InternalAddressFailure => FailureReason::AddressFailure,
+        NotifyType::FailedCpRequired => FailureReason::CpRequired,
         _ => FailureReason::PeerError,
     }
 }

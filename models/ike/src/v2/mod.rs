@@ -5,10 +5,12 @@
 //! [`request`] is what waits for the window, [`dispatch`] says what becomes of each message, and [`endpoint`] finds the
 //! IKE SA for a datagram or a timer in its [`table`] and carries out each [`order`] that reaches beyond one IKE SA.
 
+mod address_pool;
 #[cfg(test)]
 mod captured;
 mod channel;
 mod child_sa;
+mod configuration;
 mod cookie;
 mod dispatch;
 mod endpoint;
@@ -24,6 +26,7 @@ mod order;
 mod rate;
 mod request;
 mod table;
+mod uniqueness;
 mod window;
 
 pub use endpoint::{Acquired, Counters, Endpoint, UnknownSa};

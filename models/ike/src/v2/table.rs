@@ -7,6 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::config::{ChildId, ConnectionId, EndpointConfig};
 use crate::event::{DropReason, IkeSaId};
@@ -14,6 +15,7 @@ use crate::v2::Role;
 use crate::v2::established::Established;
 use crate::v2::ike_sa::{Head, IkeSa, State};
 use crate::v2::request::{Pending, Request};
+use crate::v2::uniqueness::{Contacts, Peers};
 use crate::v2::window::Outgoing;
 use crate::wire::IkeSpi;
 
@@ -26,6 +28,7 @@ pub(crate) struct Table {
     by_connection: BTreeSet<(ConnectionId, IkeSaId)>,
     timers: BTreeSet<(Duration, IkeSaId)>,
     child_spis: BTreeSet<u32>,
+    contacts: Contacts,
     half_open: usize,
     awaited: usize,
     /// Those of them that may still come up, by the address that began them. Who was refused has shown that it receives
@@ -92,7 +95,12 @@ impl Table {
         &self.child_spis
     }
 
-    /// Takes an IKE SA out, and out of all indexes.
+    /// The established IKE SAs by their identities, one that is taken out too.
+    pub(crate) fn contacts(&self) -> &Contacts {
+        &self.contacts
+    }
+
+    /// Takes an IKE SA out, and out of most indexes: not out of those that it is no longer in when it is put back.
     pub(crate) fn take(&mut self, id: IkeSaId) -> Option<Box<IkeSa>> {
         let (sa, keys) = self.sas.remove(&id)?;
         self.by_spi.remove(&keys.spi);
@@ -118,6 +126,7 @@ impl Table {
         for spi in sa.head.indexed_spis.drain(..) {
             self.child_spis.remove(&spi);
         }
+        self.index_peers(&mut sa);
         if matches!(sa.state, State::Closed) {
             return;
         }
@@ -141,6 +150,19 @@ impl Table {
             *self.half_open_of.entry(address).or_default() += 1;
         }
         self.sas.insert(id, (sa, keys));
+    }
+
+    /// The identities of an IKE SA never change, only whether it counts.
+    fn index_peers(&mut self, sa: &mut IkeSa) {
+        let id = sa.head.id;
+        match (sa.contact(), sa.head.indexed_peers.take()) {
+            (Some((peers, connection)), None) => {
+                self.contacts.insert(peers.clone(), id, connection);
+                sa.head.indexed_peers = Some(peers);
+            }
+            (None, Some(peers)) => self.contacts.remove(&peers, id),
+            (_, indexed) => sa.head.indexed_peers = indexed,
+        }
     }
 
     fn count_out(&mut self, address: IpAddr) {
@@ -227,6 +249,12 @@ impl IkeSa {
             State::Established(established) => Some(established),
             _ => None,
         }
+    }
+
+    /// The identities that it is between, when it counts as a contact of theirs.
+    fn contact(&self) -> Option<(Arc<Peers>, ConnectionId)> {
+        let established = self.established().filter(|established| !established.is_replaced())?;
+        Some((established.peers.clone(), established.connection))
     }
 
     /// Whether further Child SAs can be asked for in it, now or when it is up.

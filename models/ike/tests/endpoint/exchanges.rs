@@ -120,7 +120,7 @@ fn the_lost_refusal_is_repeated() {
 
 #[test]
 fn foreign_traffic_is_refused_and_the_ike_sa_stays() {
-    let pair = Pair::with(|a, _| a.children[0].remote_ts = net("10.9.0")).establish();
+    let pair = Pair::with(|a, _| a.children[0].remote_ts = net("10.9.0").into()).establish();
     assert_eq!(pair.a.failures(), [FailureReason::TsUnacceptable]);
     assert_eq!(pair.log[3].1.message.payloads, ["SK", "IDr", "AUTH", "N(TS_UNACCEPTABLE)"]);
     assert_eq!((pair.a.endpoint.established().count(), pair.b.endpoint.established().count()), (1, 1));
@@ -142,7 +142,7 @@ fn the_responder_narrows_to_its_policy() {
         Ipv4Addr::new(10, 0, 0, 0),
         Ipv4Addr::new(10, 255, 255, 255),
     );
-    let pair = Pair::with(|a, _| a.children[0].remote_ts = wide).establish();
+    let pair = Pair::with(|a, _| a.children[0].remote_ts = wide.into()).establish();
     assert_eq!(pair.a.children()[0].remote_ts, net("10.2.0"));
     assert_eq!(pair.b.children()[0].local_ts, net("10.2.0"));
 }

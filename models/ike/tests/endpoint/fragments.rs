@@ -175,7 +175,8 @@ fn a_request_as_long_as_the_captured_one_has_its_fragments() {
             connection.children[0].esp_proposals = vec![parse_esp_proposal("aes128-sha256").unwrap()];
             (connection.fragmentation, connection.mobike) = (Fragmentation::Above(576), true);
         }
-        (a.local_id, b.remote_id) = (long.clone(), long);
+        a.local.id = Some(long.clone());
+        b.remote.id = long.into();
     })
     .establish();
     assert_eq!(pair.live_children().len(), 1);

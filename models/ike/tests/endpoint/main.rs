@@ -5,7 +5,9 @@
 mod algorithms;
 mod auth;
 mod auth_methods;
+mod childless;
 mod collisions;
+mod configuration;
 mod cookies;
 mod eap;
 mod exchanges;
@@ -22,4 +24,5 @@ mod rekeying;
 mod sa_init;
 mod schedules;
 mod support;
+mod uniqueness;
 mod windows;

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
-use ipseclab_crypto::Secret;
 use ipseclab_ike::Identity;
 use ipseclab_ike::config::{Connection, EndpointConfig};
 use ipseclab_ike::proposal::parse_ike_proposal;
@@ -34,9 +33,7 @@ const DIFFERENT: [(usize, &str, &str); 5] = [
 
 /// A responder that takes what the probes offer, without limits on half-open IKE SAs.
 fn victim() -> Peer {
-    let psk = Secret::new(*b"test psk 0123456789abcdef");
-    let mut connection =
-        Connection::new("net", Identity::parse("b.example"), Identity::parse("a.example"), psk);
+    let mut connection = Connection::new("net", Identity::parse("b.example"), Identity::parse("a.example"));
     connection.proposals = vec![parse_ike_proposal("aes128-sha256-modp2048").unwrap()];
     let mut config = EndpointConfig::new(B.into(), vec![connection]);
     (config.limits.cookie_threshold, config.limits.cookie_threshold_per_address) = (0, 0);

@@ -173,7 +173,7 @@ fn a_renewed_ike_sa_may_take_another_group() {
 fn refused_children_leave_the_ike_sa_up() {
     let cases: [Refusal; 2] = [
         (|child| proposals(child, "aes256-sha512"), FailureReason::NoProposalChosen),
-        (|child| child.remote_ts = net("10.9.9"), FailureReason::TsUnacceptable),
+        (|child| child.remote_ts = net("10.9.9").into(), FailureReason::TsUnacceptable),
     ];
     for (change, reason) in cases {
         let mut pair = pair(|a, _| change(&mut a.children[1]));

@@ -122,7 +122,7 @@ pub(crate) const CASES: &[Case] = &[
         name: "v2-ts-unacceptable",
         change: |side, connection| {
             if side == Side::A {
-                connection.children[0].remote_ts = range([10, 99, 0, 0], [10, 99, 255, 255]);
+                connection.children[0].remote_ts = range([10, 99, 0, 0], [10, 99, 255, 255]).into();
             }
         },
         ..PLAIN
@@ -131,8 +131,8 @@ pub(crate) const CASES: &[Case] = &[
         name: "v2-ts-narrowing",
         change: |side, connection| {
             if side == Side::A {
-                connection.children[0].local_ts = range([10, 0, 0, 0], [10, 255, 255, 255]);
-                connection.children[0].remote_ts = range([10, 0, 0, 0], [10, 255, 255, 255]);
+                connection.children[0].local_ts = range([10, 0, 0, 0], [10, 255, 255, 255]).into();
+                connection.children[0].remote_ts = range([10, 0, 0, 0], [10, 255, 255, 255]).into();
             }
         },
         ..PLAIN
@@ -143,8 +143,8 @@ pub(crate) const CASES: &[Case] = &[
         change: |side, connection| {
             let (own, peer) = if side == Side::A { (1, 2) } else { (2, 1) };
             connection.children[0].mode = Mode::Transport;
-            connection.children[0].local_ts = range([192, 0, 2, own], [192, 0, 2, own]);
-            connection.children[0].remote_ts = range([192, 0, 2, peer], [192, 0, 2, peer]);
+            connection.children[0].local_ts = range([192, 0, 2, own], [192, 0, 2, own]).into();
+            connection.children[0].remote_ts = range([192, 0, 2, peer], [192, 0, 2, peer]).into();
         },
         ..PLAIN
     },

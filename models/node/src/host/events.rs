@@ -116,7 +116,7 @@ impl Host {
             }
             Event::IkeSaRekeyed { old, new } => self.inherit(*old, *new),
             Event::PathChanged(change) => self.move_children(change),
-            Event::RekeyFailed { .. } => {}
+            Event::VirtualAddress(_) | Event::RekeyFailed { .. } => {}
             Event::TrapWanted { child } => {
                 if let Some(trap) = self.traps.get_mut(self.policies.policy(*child).0 as usize) {
                     *trap = true;

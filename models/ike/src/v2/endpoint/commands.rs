@@ -9,6 +9,7 @@ use crate::v2::child_sa::Wish;
 use crate::v2::endpoint::Endpoint;
 use crate::v2::established::Established;
 use crate::v2::ike_sa::{Env, Head, State};
+use crate::v2::order::Plan;
 use crate::v2::request::Request;
 use crate::v2::table::Prospect;
 use crate::wire::TrafficSelector;
@@ -41,7 +42,7 @@ impl Endpoint {
     /// When `connection` is not a place in the configuration.
     pub fn initiate(&mut self, now: Duration, connection: ConnectionId) -> Option<IkeSaId> {
         let wishes = self.first_wish(connection);
-        let id = self.start(now, connection, wishes, None);
+        let id = self.start(now, Plan::fresh(connection, wishes));
         self.carry_out(now);
         id
     }
@@ -58,7 +59,7 @@ impl Endpoint {
         let childless =
             matches!(self.config.connection(connection).childless, Childless::Prefer | Childless::Force);
         let wishes = if childless { vec![] } else { self.first_wish(connection) };
-        let id = self.start(now, connection, wishes, None);
+        let id = self.start(now, Plan::fresh(connection, wishes));
         self.carry_out(now);
         id
     }
@@ -68,7 +69,7 @@ impl Endpoint {
     /// # Panics
     /// When `child` is not a place in the configuration.
     pub fn initiate_child(&mut self, now: Duration, child: ChildId) -> Option<IkeSaId> {
-        let wish = Wish::whole(&self.config, child);
+        let wish = Wish::whole(child);
         let id = self.ask_for(now, wish);
         self.carry_out(now);
         id
@@ -85,7 +86,7 @@ impl Endpoint {
         local: TrafficSelector,
         remote: TrafficSelector,
     ) -> Acquired {
-        let wish = Wish::for_packet(&self.config, child, local, remote);
+        let wish = Wish::for_packet(child, local, remote);
         let acquired = match self.table.prospect(child) {
             Some((id, Prospect::Refused)) => Acquired::Refused(id),
             Some((id, Prospect::Covered)) => Acquired::Covered(id),
@@ -99,16 +100,16 @@ impl Endpoint {
         acquired
     }
 
-    fn first_wish(&self, connection: ConnectionId) -> Vec<Wish> {
+    pub(super) fn first_wish(&self, connection: ConnectionId) -> Vec<Wish> {
         let mut children = self.config.children(connection).map(|(id, _)| id);
-        children.next().map(|id| Wish::whole(&self.config, id)).into_iter().collect()
+        children.next().map(Wish::whole).into_iter().collect()
     }
 
     /// Asks for a Child SA in the IKE SA that serves its connection, or in a new one.
     fn ask_for(&mut self, now: Duration, wish: Wish) -> Option<IkeSaId> {
         let connection = wish.child.connection;
         let Some(id) = self.table.serving(connection).map(|sa| sa.head.id) else {
-            return self.start(now, connection, vec![wish], None);
+            return self.start(now, Plan::fresh(connection, vec![wish]));
         };
         self.command(now, id, Request::CreateChild(wish)).ok().map(|()| id)
     }

@@ -7,7 +7,7 @@
 mod arrivals;
 mod commands;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::VecDeque;
 
@@ -16,11 +16,12 @@ use ipseclab_crypto::{Crypto, RandomSource, Work};
 use crate::config::{ConnectionId, EndpointConfig, IKE_PORT};
 use crate::event::{CloseReason, Event, FailureReason, IkeSaId, Transmit};
 use crate::v2::Role;
+use crate::v2::address_pool::AddressPools;
 use crate::v2::child_sa::Wish;
 use crate::v2::cookie::CookieJar;
 use crate::v2::exchange::sa_init::{self, Goal};
 use crate::v2::ike_sa::{Env, Head, IkeSa, Received, State};
-use crate::v2::order::{Estate, Order};
+use crate::v2::order::{Estate, Order, Plan};
 use crate::v2::rate::PerSecond;
 use crate::v2::request::Request;
 use crate::v2::table::Table;
@@ -38,6 +39,7 @@ pub struct Endpoint {
     events: VecDeque<Event>,
     table: Table,
     orders: VecDeque<Order>,
+    pools: AddressPools,
     next_id: u32,
     cookies: CookieJar,
     /// Answers to messages of unknown IKE SAs in the second that runs.
@@ -67,6 +69,7 @@ impl Endpoint {
             events: VecDeque::new(),
             table: Table::default(),
             orders: VecDeque::new(),
+            pools: AddressPools::default(),
             next_id: 1,
             cookies: CookieJar::default(),
             unknown_spi_answers: PerSecond::default(),
@@ -80,13 +83,8 @@ impl Endpoint {
     }
 
     /// Begins an IKE SA; the first of `wishes` goes with it, the others follow.
-    fn start(
-        &mut self,
-        now: Duration,
-        connection: ConnectionId,
-        wishes: Vec<Wish>,
-        replaces: Option<IkeSaId>,
-    ) -> Option<IkeSaId> {
+    fn start(&mut self, now: Duration, plan: Plan) -> Option<IkeSaId> {
+        let (connection, replaces) = (plan.connection, plan.replaces);
         let configured = self.config.connection(connection);
         let remote = configured.remote_address?;
         if self.table.len() >= self.config.limits.ike_sas {
@@ -96,13 +94,13 @@ impl Endpoint {
             local: SocketAddr::from((self.config.local_address, IKE_PORT)),
             remote: SocketAddr::from((remote, IKE_PORT)),
         };
+        let spare = self.first_wish(connection).pop();
         let mut env = self.env(now);
         let received = Received { path, tail: Tail::of(&[]) };
         let mut head = Head::new(env.new_id(), Role::Initiator, received);
         head.spi_i = env.draw_ike_spi();
         head.settle(env.config.connection(connection));
-        let mut wishes = wishes.into_iter();
-        let goal = Goal { connection, first: wishes.next(), replaces };
+        let (goal, wishes) = Goal::of(plan, spare);
         head.waiting.extend(wishes.map(Request::CreateChild));
         let id = head.id;
         env.events.push_back(Event::Initiated { ike_sa: id, connection, replaces });
@@ -129,12 +127,36 @@ impl Endpoint {
                     // It may have ended meanwhile, which is what this wanted.
                     let _gone = self.command(now, ike_sa, request);
                 }
-                Order::Initiate { connection, wishes, replaces } => {
+                Order::Initiate(plan) => {
                     // Without an address there is nobody to begin with: the peer must come back itself.
-                    let _id = self.start(now, connection, wishes, replaces);
+                    let _id = self.start(now, plan);
                 }
+                Order::Forget(ike_sa) => self.forget(now, ike_sa),
+                Order::Supersede(ike_sa, remote) => self.supersede(now, ike_sa, remote),
             }
         }
+    }
+
+    /// Ends an established IKE SA that its peer no longer has.
+    fn forget(&mut self, now: Duration, ike_sa: IkeSaId) {
+        let Some(mut sa) = self.table.take(ike_sa) else { return };
+        let state = std::mem::replace(&mut sa.state, State::Closed);
+        sa.state = match state {
+            State::Established(established) => {
+                established.close(&mut sa.head, &mut self.env(now), CloseReason::Replaced)
+            }
+            other => other,
+        };
+        self.table.insert(&self.config, sa);
+    }
+
+    /// Sees to it that an IKE SA is deleted whose peer has set up another one from `remote`.
+    fn supersede(&mut self, now: Duration, ike_sa: IkeSaId, remote: IpAddr) {
+        let Some(mut sa) = self.table.take(ike_sa) else { return };
+        if let State::Established(established) = &mut sa.state {
+            established.supersede(&mut sa.head, &mut self.env(now), remote);
+        }
+        self.table.insert(&self.config, sa);
     }
 
     /// Hands the Child SAs of one IKE SA to the one that has taken its place.
@@ -153,7 +175,8 @@ impl Endpoint {
 
     /// The peer has deleted the heir before we knew that it was one: everything has ended with it.
     fn escheat(&mut self, estate: Estate) {
-        let Estate { heir: ike_sa, children, waiting } = estate;
+        let Estate { heir: ike_sa, children, waiting, .. } = estate;
+        self.pools.release(ike_sa);
         let reason = CloseReason::Remote;
         let closed =
             children.iter().map(|child| Event::ChildSaClosed { ike_sa, spi_in: child.spi_in, reason });
@@ -212,6 +235,11 @@ impl Endpoint {
         })
     }
 
+    /// Addresses of a pool that clients have now.
+    pub fn leases_in_use(&self, pool: crate::config::PoolId) -> usize {
+        self.pools.in_use(pool)
+    }
+
     /// IKE SAs in any state, those that only wait to be forgotten included.
     pub fn ike_sa_count(&self) -> usize {
         self.table.len()
@@ -228,6 +256,8 @@ impl Endpoint {
             events: &mut self.events,
             child_spis: self.table.child_spis(),
             ike_spis: self.table.ike_spis(),
+            contacts: self.table.contacts(),
+            pools: &mut self.pools,
             next_id: &mut self.next_id,
             orders: &mut self.orders,
         }

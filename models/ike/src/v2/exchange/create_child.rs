@@ -22,7 +22,8 @@ use crate::event::{CloseReason, CreateChildSubject, Event, FailureReason, Outbou
 use crate::proposal::{self, EspProposal};
 use crate::v2::Role;
 use crate::v2::child_sa::{
-    self, Agreed, ChildParts, KeySources, Phase, Start, Wish, answer_payloads, install, transport_notify,
+    self, Agreed, ChildParts, KeySources, Phase, Selectors, Start, Wish, answer_payloads, install,
+    transport_notify,
 };
 use crate::v2::established::Established;
 use crate::v2::ike_sa::{Env, Head, error_notify, failure_of, notify_data};
@@ -35,6 +36,7 @@ use crate::wire::{
 #[derive(Debug)]
 pub(crate) struct Sent {
     wish: Wish,
+    offered: Selectors,
     /// The inbound SPI of the Child SA that is renewed.
     replaces: Option<u32>,
     spi_in: u32,
@@ -98,8 +100,10 @@ pub(crate) fn initiate(
 ) -> Pending {
     let proposals = env.config.child(wish.child).esp_proposals.clone();
     let method = proposals.first().and_then(|proposal| proposal.key_exchange.first().copied());
+    let offered = wish.selectors(env.config, &sa.hosts(head));
     let sent = Sent {
         wish,
+        offered,
         replaces,
         spi_in: env.draw_child_spi(),
         nonce: env.draw_nonce(),
@@ -119,7 +123,7 @@ pub(crate) fn rekey(
     spi_in: u32,
 ) -> Option<Pending> {
     let old = sa.child(spi_in).filter(|old| old.phase == Phase::Rekeying)?;
-    let wish = Wish::whole(env.config, old.child);
+    let wish = Wish::whole(old.child);
     Some(initiate(sa, head, env, wish, Some(spi_in)))
 }
 
@@ -157,8 +161,8 @@ impl Sent {
         payloads.push(child_sa::offer(&self.proposals, self.spi_in));
         payloads.push(nonce_payload(&self.nonce));
         payloads.extend(self.key.as_ref().map(KeyPair::payload));
-        payloads.push(Payload::TsI(self.wish.ts_local.to_payload()));
-        payloads.push(Payload::TsR(self.wish.ts_remote.to_payload()));
+        payloads.push(Payload::TsI(self.offered.local.to_payload()));
+        payloads.push(Payload::TsR(self.offered.remote.to_payload()));
         let subject =
             self.replaces.map_or(CreateChildSubject::Child(self.wish.child), CreateChildSubject::RekeyChild);
         let (ike_sa, message_id) = (head.id, head.window.next_id());
@@ -205,8 +209,8 @@ impl Sent {
             }
             (Some(_), ..) => return Err(FailureReason::InvalidSyntax),
         };
-        let answer = (self.spi_in, chosen);
-        child_sa::verify_answer(env.config, &self.wish, answer, message, &parts.child)
+        let (asked, answer) = ((self.wish.child, &self.offered), (self.spi_in, chosen));
+        child_sa::verify_answer(env.config, asked, answer, message, &parts.child)
             .map(|agreed| (agreed, secret))
     }
 
@@ -412,21 +416,22 @@ fn answer(
     let (Some(offer), Some(nonce)) = (parts.child.sa, parts.nonce) else {
         return Err(refuse(NotifyType::InvalidSyntax));
     };
+    let hosts = sa.hosts(head);
     let id = match old {
         Some((_, child)) => child,
-        None => child_sa::matching_child(env.config, sa.connection, &parts.child)
+        None => child_sa::matching_child(env.config, sa.connection, &hosts, &parts.child)
             .ok_or_else(|| refuse(NotifyType::TsUnacceptable))?,
     };
     let config = env.config;
     let child = config.child(id);
-    let (ts_local, ts_remote) =
-        child_sa::narrow(child, &parts.child).ok_or_else(|| refuse(NotifyType::TsUnacceptable))?;
+    let ts = child_sa::narrow(child, &hosts, &parts.child);
+    let ts = ts.ok_or_else(|| refuse(NotifyType::TsUnacceptable))?;
     let chosen = proposal::select_esp(&child.esp_proposals, offer)
         .ok_or_else(|| refuse(NotifyType::NoProposalChosen))?;
     let (key, secret) = exchange_keys(env, chosen.key_exchange, parts.ke)?;
     let mode = child_sa::answer_mode(child, message);
     let spi_in = env.draw_child_spi();
-    let agreed = Agreed { child: id, chosen, mode, spi_in, ts_local, ts_remote };
+    let agreed = Agreed { child: id, chosen, mode, spi_in, ts };
     let nonce_r = env.draw_nonce();
     let (mut payloads, selectors) = answer_payloads(&agreed);
     payloads.push(nonce_payload(&nonce_r));

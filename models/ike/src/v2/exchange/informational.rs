@@ -86,7 +86,7 @@ impl Established {
             CloseAction::None => {}
             CloseAction::Trap => env.events.push_back(Event::TrapWanted { child }),
             CloseAction::Start => {
-                self.request(head, env, Request::CreateChild(Wish::whole(env.config, child)));
+                self.request(head, env, Request::CreateChild(Wish::whole(child)));
             }
         }
     }

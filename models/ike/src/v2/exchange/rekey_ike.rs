@@ -255,7 +255,8 @@ fn build(sa: &Established, old: &Head, env: &mut Env<'_>, fresh: &Fresh) -> IkeS
     announce(sa, &head, env, old.id, (fresh.chosen, &keys));
     let channel = Channel::new(env.crypto, env.random, fresh.role, fresh.chosen, keys);
     let schedule = Schedule::begin(env, sa.connection, sa.schedule.reauth);
-    let mut new = Established::new(env, (sa.connection, sa.peer_id.clone()), channel, schedule);
+    let mut new =
+        Established::new(env, (sa.connection, sa.peer_id.clone()), sa.peers.clone(), channel, schedule);
     new.refused.clone_from(&sa.refused);
     // Should it never inherit anything, because the peer's own stays and its Delete is lost, it is forgotten.
     new.expect_estate(&head, env);

@@ -13,9 +13,13 @@
 //! Model: the initiator believes unauthenticated refusals at once, as strongSwan does; RFC 7296 §2.21.1 would rather
 //! have it go on for a while, in case somebody forged them.
 
+use core::net::IpAddr;
+
 use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
-use crate::config::{ChildId, Connection, ConnectionId, Fragmentation, NAT_T_PORT};
+use crate::config::{
+    ChildId, Childless, Connection, ConnectionId, EndpointConfig, Fragmentation, NAT_T_PORT,
+};
 use crate::credential::KeyHash;
 use crate::credential::auth_method::SignatureHash;
 use crate::event::{DropReason, Event, FailureReason, IkeSaId, IkeSaKeys};
@@ -28,6 +32,8 @@ use crate::v2::extension::fragmentation_notify;
 use crate::v2::ike_sa::{Env, Head, State, describe, error_notify, failure_of, has_notify, notify_data};
 use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::nat::{self, NatStatus};
+use crate::v2::order::Plan;
+use crate::v2::request::Request;
 use crate::v2::window::Outgoing;
 use crate::wire::{
     ExchangeType, Flags, Header, IkeSpi, KePayload, Message, MessageHeader, NoncePayload, NotifyPayload,
@@ -43,8 +49,58 @@ pub(crate) struct Goal {
     pub(crate) connection: ConnectionId,
     /// The Child SA that `IKE_AUTH` asks for.
     pub(crate) first: Option<Wish>,
+    /// Whether none is wanted: `first` only goes to a peer that cannot do without (RFC 6023).
+    pub(crate) bare: bool,
     /// The IKE SA that goes when this one is up.
     pub(crate) replaces: Option<IkeSaId>,
+    /// The virtual addresses that the one before had.
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+impl Goal {
+    /// What a plan wants, and the Child SAs that follow. `spare` is for a peer that cannot do without one.
+    pub(crate) fn of(plan: Plan, spare: Option<Wish>) -> (Self, impl Iterator<Item = Wish>) {
+        let Plan { connection, wishes, replaces, addresses } = plan;
+        let mut wishes = wishes.into_iter();
+        let wanted = wishes.next();
+        let bare = wanted.is_none();
+        (Self { connection, first: wanted.or(spare), bare, replaces, addresses }, wishes)
+    }
+
+    /// The virtual addresses to ask for: those of the IKE SA before, else what is configured.
+    pub(crate) fn wanted_addresses(&self, config: &EndpointConfig) -> Vec<IpAddr> {
+        let configured = &config.connection(self.connection).vips;
+        let wanted = if self.addresses.is_empty() { configured } else { &self.addresses };
+        wanted.iter().copied().take(config.limits.virtual_addresses).collect()
+    }
+
+    /// Settles which Child SA `IKE_AUTH` asks for, now that it is known whether the peer can do without one.
+    fn settle_first(
+        &mut self,
+        head: &mut Head,
+        config: &EndpointConfig,
+        peer_can: bool,
+    ) -> Result<(), FailureReason> {
+        let childless = config.connection(self.connection).childless;
+        let separate = matches!(childless, Childless::Prefer | Childless::Force);
+        if childless == Childless::Force && !peer_can {
+            return Err(FailureReason::Childless);
+        }
+        let asked_since = head.waiting.iter().position(|request| matches!(request, Request::CreateChild(_)));
+        if self.bare && peer_can && childless != Childless::Never {
+            self.first = None;
+        } else if self.bare {
+            // What a packet has asked for meanwhile is better than the spare one.
+            let asked_since = asked_since.and_then(|place| head.waiting.remove(place));
+            if let Some(Request::CreateChild(wish)) = asked_since {
+                self.first = Some(wish);
+            }
+        } else if peer_can && separate {
+            head.waiting.extend(self.first.take().map(Request::CreateChild));
+            head.waiting.rotate_right(1);
+        }
+        Ok(())
+    }
 }
 
 /// The initiator after its request.
@@ -139,7 +195,7 @@ impl Sent {
 
     /// Whether a Child SA of this child is asked for.
     pub(crate) fn asks_for(&self, child: ChildId) -> bool {
-        self.goal.first.as_ref().is_some_and(|wish| wish.child == child)
+        !self.goal.bare && self.goal.first.as_ref().is_some_and(|wish| wish.child == child)
     }
 
     fn send(mut self, head: &mut Head, env: &mut Env<'_>) -> State {
@@ -241,7 +297,7 @@ impl Sent {
         true
     }
 
-    fn accept(self, head: &mut Head, env: &mut Env<'_>, message: &Message, bytes: &[u8]) -> State {
+    fn accept(mut self, head: &mut Head, env: &mut Env<'_>, message: &Message, bytes: &[u8]) -> State {
         let connection = Some(self.goal.connection);
         let Some(essentials) = essentials(message).filter(|_| !message.header.spi_r.is_zero()) else {
             return head.fail(env, connection, FailureReason::InvalidSyntax);
@@ -256,6 +312,10 @@ impl Sent {
         let (true, Ok(secret)) = (same_group, secret) else {
             return head.fail(env, connection, FailureReason::InvalidSyntax);
         };
+        let peer_can = has_notify(message, NotifyType::ChildlessIkev2Supported);
+        if let Err(reason) = self.goal.settle_first(head, env.config, peer_can) {
+            return head.fail(env, connection, reason);
+        }
         head.spi_r = message.header.spi_r;
         head.heard = profile::heard(message);
         let nonce_r = essentials.nonce.as_bytes().to_vec();
@@ -270,8 +330,7 @@ impl Sent {
             peer_hashes: announced_hashes(message),
             requested: auth::certificates::requested(message),
         };
-        let Goal { connection, first, replaces } = self.goal;
-        auth::initiate(head, env, connection, (first, replaces), init)
+        auth::initiate(head, env, self.goal, init)
     }
 
     /// A NAT anywhere moves the IKE SA to port 4500 (RFC 7296 §2.23).
@@ -306,11 +365,11 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     let Some(essentials) = essentials(message) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
-    let choose = |connection: &Connection| {
-        proposal::select_ike(&connection.proposals, essentials.sa).map(|chosen| (chosen, connection.encap))
-    };
     let reachable = |connection: &&Connection| connection.accepts(head.path.remote.ip());
-    let Some((chosen, encap)) = env.config.connections.iter().filter(reachable).find_map(choose) else {
+    let mut candidates = env.config.connections.iter().filter(reachable);
+    let Some((chosen, connection)) = candidates.find_map(|connection| {
+        proposal::select_ike(&connection.proposals, essentials.sa).map(|chosen| (chosen, connection))
+    }) else {
         return refuse(NotifyType::NoProposalChosen, vec![]);
     };
     let method = chosen.key_exchange;
@@ -331,8 +390,9 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     let nonce_r = env.draw_nonce();
     let channel = derive(head, env, chosen, &secret, (&nonce_i, &nonce_r));
     let spis_seen = (head.spi_i, IkeSpi::ZERO);
-    let nat = nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local, encap);
-    let response = respond(head, env, message, chosen, public_value, &nonce_r, (nat.is_some(), encap));
+    let nat =
+        nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local, connection.encap);
+    let response = respond(head, env, message, chosen, public_value, &nonce_r, (nat.is_some(), connection));
     let (request, peer_hashes) = (bytes.to_vec(), announced_hashes(message));
     let init = SaInit { channel, nonce_i, nonce_r, request, response, peer_hashes, requested: None };
     let expires = env.now.saturating_add(env.config.limits.half_open_timeout);
@@ -347,13 +407,16 @@ fn respond(
     chosen: ChosenIke,
     public_value: Vec<u8>,
     nonce: &[u8],
-    (nat_t, encap): (bool, bool),
+    (nat_t, connection): (bool, &Connection),
 ) -> Vec<u8> {
     let mut payloads = vec![Payload::Sa(SaPayload { proposals: vec![chosen.to_wire(chosen.number, &[])] })];
     payloads.extend(exchange_payloads(chosen.key_exchange, public_value, nonce));
     if nat_t {
         let spis = (head.spi_i, head.spi_r);
-        payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, encap));
+        payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
+    }
+    if connection.childless != Childless::Never {
+        payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::ChildlessIkev2Supported, vec![])));
     }
     payloads.extend(auth::certificates::request_from(env, head.path.remote.ip()));
     payloads.extend(head.extensions.takes_fragments().then(fragmentation_notify));

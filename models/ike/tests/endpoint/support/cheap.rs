@@ -6,7 +6,7 @@
 use ipseclab_crypto::signature::{SignError, VerifyError};
 use ipseclab_crypto::{
     Encryption, Hash, Integrity, KeyExchangeError, KeyExchangeMethod, Prf, PrivateKey, Provider, PublicKey,
-    RawPacketCipher, RealProvider, Secret, SignatureScheme,
+    RawExchangeKey, RawPacketCipher, RealProvider, Secret, SignatureScheme,
 };
 
 #[derive(Debug)]
@@ -31,23 +31,13 @@ impl Provider for Cheap {
         self.0.des_encrypt_block(key, block)
     }
 
-    /// The private key, as often as it takes to fill the length.
-    fn public_value(&self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8> {
-        private.expose().iter().copied().cycle().take(method.public_len()).collect()
+    fn prf_plus(&self, prf: Prf, key: &[u8], seed: &[&[u8]], len: usize) -> Secret {
+        self.0.prf_plus(prf, key, seed, len)
     }
 
-    /// The octets of both public values, combined without regard to their order.
-    fn shared_secret(
-        &self,
-        method: KeyExchangeMethod,
-        private: &Secret,
-        peer_public: &[u8],
-    ) -> Result<Secret, KeyExchangeError> {
-        let own = self.public_value(method, private);
-        if peer_public.len() != own.len() {
-            return Err(KeyExchangeError::Length { expected: own.len(), actual: peer_public.len() });
-        }
-        Ok(Secret::new(own.iter().zip(peer_public).map(|(a, b)| a.wrapping_add(*b)).collect::<Vec<_>>()))
+    fn exchange_key(&self, method: KeyExchangeMethod, private: &Secret) -> Box<dyn RawExchangeKey> {
+        let octets = private.expose().iter().copied().cycle().take(method.public_len());
+        Box::new(CheapKey(octets.collect()))
     }
 
     fn packet_cipher(
@@ -77,5 +67,24 @@ impl Provider for Cheap {
         signature: &[u8],
     ) -> Result<(), VerifyError> {
         self.0.verify(key, scheme, message, signature)
+    }
+}
+
+/// A private key, as often as it takes to fill the length of a public value.
+#[derive(Debug)]
+struct CheapKey(Vec<u8>);
+
+impl RawExchangeKey for CheapKey {
+    fn public_value(&self) -> Vec<u8> {
+        self.0.clone()
+    }
+
+    /// The octets of both public values, combined without regard to their order.
+    fn shared_secret(&self, peer_public: &[u8]) -> Result<Secret, KeyExchangeError> {
+        if peer_public.len() != self.0.len() {
+            return Err(KeyExchangeError::Length { expected: self.0.len(), actual: peer_public.len() });
+        }
+        let sum = self.0.iter().zip(peer_public).map(|(a, b)| a.wrapping_add(*b));
+        Ok(Secret::new(sum.collect::<Vec<_>>()))
     }
 }

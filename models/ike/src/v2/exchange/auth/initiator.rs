@@ -1,5 +1,8 @@
 //! The initiator's side of `IKE_AUTH`: a proof of its own, or EAP after the responder's.
 
+use core::net::IpAddr;
+use std::sync::Arc;
+
 use crate::config::{ChildId, Connection, ConnectionId, LocalMethod, RemoteMethod};
 use crate::credential::KeyHash;
 use crate::eap::{EapContext, EapFailure, EapIdentity, EapPeer, Msk, PeerConfig, PeerStep};
@@ -8,6 +11,7 @@ use crate::identity::{Identity, IdentityPattern};
 use crate::v2::Role;
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::{Agreed, Wish};
+use crate::v2::configuration::{self, Addresses};
 use crate::v2::established::{Established, Schedule};
 use crate::v2::exchange::auth::certificates::{self, Own};
 use crate::v2::exchange::auth::proof::Claim;
@@ -16,7 +20,10 @@ use crate::v2::exchange::sa_init::{Goal, SaInit};
 use crate::v2::ike_sa::{Env, Head, State, error_notify, failure_of};
 use crate::v2::order::Order;
 use crate::v2::request::Request;
-use crate::wire::{AuthPayload, ExchangeType, IdPayload, Message, MessageId, Payload};
+use crate::v2::uniqueness::{self, Peers};
+use crate::wire::{
+    AuthPayload, ExchangeType, IdPayload, Message, MessageId, NotifyPayload, NotifyType, Payload,
+};
 
 /// The initiator with a request under way.
 #[derive(Debug)]
@@ -33,6 +40,8 @@ struct Setup {
     own_id: Identity,
     /// The Child SA that the first request asks for, and its inbound SPI; `None` without one (RFC 6023).
     first: Option<(Wish, u32)>,
+    /// The virtual addresses that the first request asks for.
+    wanted: Vec<IpAddr>,
     /// The IKE SA that goes when this one is up.
     replaces: Option<IkeSaId>,
 }
@@ -58,23 +67,20 @@ struct Responder {
 }
 
 /// Sends the first request.
-pub(crate) fn initiate(
-    head: &mut Head,
-    env: &mut Env<'_>,
-    connection_id: ConnectionId,
-    (wish, replaces): (Option<Wish>, Option<IkeSaId>),
-    init: SaInit,
-) -> State {
-    let connection = env.config.connection(connection_id);
-    let opened = Opening::make(head, env, connection, &init);
+pub(crate) fn initiate(head: &mut Head, env: &mut Env<'_>, goal: Goal, init: SaInit) -> State {
+    let wanted = goal.wanted_addresses(env.config);
+    let Goal { connection: connection_id, first, replaces, .. } = goal;
+    let opened = Opening::make(head, env, (connection_id, replaces), &init);
     let Opening { own_id, mut payloads, phase } = match opened {
         Ok(opening) => opening,
         Err(reason) => return head.fail(env, Some(connection_id), reason),
     };
-    let first = wish.map(|wish| (wish, env.draw_child_spi()));
-    payloads.extend(child::request(env, first.as_ref()));
-    payloads.extend(head.announcements(connection));
-    let setup = Setup { connection: connection_id, init, own_id, first, replaces };
+    let first = first.map(|wish| (wish, env.draw_child_spi()));
+    payloads.extend(configuration::request(&wanted));
+    let hosts = Addresses::default().hosts(head.path).awaiting(&wanted);
+    payloads.extend(child::request(env, first.as_ref(), &hosts));
+    payloads.extend(head.announcements(env.config.connection(connection_id)));
+    let setup = Setup { connection: connection_id, init, own_id, first, wanted, replaces };
     Sent { setup, phase }.send(head, env, &payloads)
 }
 
@@ -89,15 +95,20 @@ impl Opening {
     fn make(
         head: &Head,
         env: &mut Env<'_>,
-        connection: &Connection,
+        (connection_id, replaces): (ConnectionId, Option<IkeSaId>),
         init: &SaInit,
     ) -> Result<Self, FailureReason> {
+        let connection = env.config.connection(connection_id);
         let requested = init.requested.as_deref().unwrap_or(NONE_NAMED);
         let own = Own::choose(env, connection, None, requested, head.path.local.ip())?;
         let mut payloads = vec![Payload::IdI(own.id.to_payload())];
         payloads.extend(own.payloads(connection.send_cert, init.requested.is_some()));
-        payloads.extend(certificates::request(env, connection));
         let peer = named_responder(&connection.remote.id);
+        let peers = peer.map(|peer| Peers::new(&own.id, peer));
+        if replaces.is_none() && uniqueness::is_initial_contact(env, connection_id, peers.as_ref()) {
+            payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::InitialContact, vec![])));
+        }
+        payloads.extend(certificates::request(env, connection));
         payloads.extend(peer.map(|peer| Payload::IdR(peer.to_payload())));
         let phase = if let Some(peer) = eap_peer(env, connection, &own.id)? {
             Phase::Invitation(peer)
@@ -157,8 +168,9 @@ impl Sent {
 
     /// What it was begun for.
     pub(crate) fn into_goal(self) -> Goal {
-        let Setup { connection, first, replaces, .. } = self.setup;
-        Goal { connection, first: first.map(|(wish, _)| wish), replaces }
+        let Setup { connection, first, replaces, wanted, .. } = self.setup;
+        let first = first.map(|(wish, _)| wish);
+        Goal { connection, bare: first.is_none(), first, replaces, addresses: wanted }
     }
 
     /// The inbound SPI that the Child SA will have.
@@ -293,9 +305,13 @@ impl Setup {
     ) -> State {
         head.hear(env.config, env.config.connection(self.connection), message);
         announce(head, env, self.connection, &self.init.channel, peer_id.clone());
-        let agreed =
-            self.first.as_ref().map(|(wish, spi)| child::agree(env, wish, *spi, message, &parts.child));
-        self.establish(head, env, peer_id, agreed, parts.child.sa.is_some())
+        let lent = configuration::accept(head, env, self.connection, &self.wanted, parts.cp);
+        let addresses = Addresses { local: lent, remote: vec![] };
+        let hosts = Addresses::default().hosts(head.path).awaiting(&self.wanted);
+        let hosts = (&hosts, &addresses.hosts(head.path));
+        let agree = |(wish, spi): &(Wish, u32)| child::agree(env, (wish, *spi), hosts, message, &parts.child);
+        let agreed = self.first.as_ref().map(agree);
+        self.establish(head, env, (peer_id, addresses), agreed, parts.child.sa.is_some())
     }
 
     /// Enters the established state. A Child SA that the peer believes in and we cannot accept is deleted.
@@ -303,11 +319,11 @@ impl Setup {
         self,
         head: &mut Head,
         env: &mut Env<'_>,
-        peer_id: Identity,
+        (peer_id, addresses): (Identity, Addresses),
         agreed: Option<Result<Agreed, FailureReason>>,
         peer_has_child: bool,
     ) -> State {
-        let Self { connection, init, first, replaces, .. } = self;
+        let Self { connection, init, own_id, first, replaces, .. } = self;
         let child = match agreed {
             Some(Ok(agreed)) => Some(child::install_first(head, env, &init, agreed)),
             Some(Err(reason)) => {
@@ -319,7 +335,10 @@ impl Setup {
             None => None,
         };
         let schedule = Schedule::begin(env, connection, None);
-        let mut sa = Box::new(Established::new(env, (connection, peer_id), init.channel, schedule));
+        let peers = Arc::new(Peers::new(&own_id, &peer_id));
+        let sa = Established::new(env, (connection, peer_id), peers, init.channel, schedule);
+        let mut sa = Box::new(sa);
+        sa.addresses = addresses;
         if let (None, Some((wish, spi))) = (&child, &first) {
             sa.refused.insert(wish.child);
             if peer_has_child {

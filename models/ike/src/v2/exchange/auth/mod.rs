@@ -15,7 +15,7 @@
 //! HDR, SK { AUTH }  ──►
 //!                                         ◄──  HDR, SK { AUTH, child }
 //!
-//! child: [N(USE_TRANSPORT_MODE)], SA, TSi, TSr
+//! child: [CP], [N(USE_TRANSPORT_MODE)], SA, TSi, TSr
 //! ```
 //!
 //! [`initiator`] and [`responder`] are the two sides, the responder's [`rounds`] carry EAP, [`proof`] makes and checks
@@ -40,7 +40,7 @@ use crate::v2::channel::Channel;
 use crate::v2::child_sa::ChildParts;
 use crate::v2::ike_sa::{Env, Head};
 use crate::wire::{
-    AuthPayload, CertPayload, EapPayload, IdPayload, Message, NotifyPayload, NotifyType, Payload,
+    AuthPayload, CertPayload, CpPayload, EapPayload, IdPayload, Message, NotifyPayload, NotifyType, Payload,
 };
 
 /// The payloads of an `IKE_AUTH` message, by kind.
@@ -49,6 +49,7 @@ struct Parts<'a> {
     id_i: Option<&'a IdPayload>,
     id_r: Option<&'a IdPayload>,
     auth: Option<&'a AuthPayload>,
+    cp: Option<&'a CpPayload>,
     eap: Option<&'a EapPayload>,
     certificates: Vec<&'a CertPayload>,
     child: ChildParts<'a>,
@@ -68,6 +69,7 @@ impl<'a> Parts<'a> {
                     parts.certificates.push(cert);
                     false
                 }
+                Payload::Cp(cp) => parts.cp.replace(cp).is_some(),
                 Payload::Sa(sa) => parts.child.sa.replace(sa).is_some(),
                 Payload::TsI(ts) => parts.child.ts_i.replace(ts.into()).is_some(),
                 Payload::TsR(ts) => parts.child.ts_r.replace(ts.into()).is_some(),
@@ -105,7 +107,7 @@ fn eap_payload(packet: &[u8]) -> Payload {
 /// What the peer is told of a failure: that authentication failed, or that its message breaks the protocol.
 fn complaint(reason: FailureReason) -> Payload {
     let kind = match reason {
-        FailureReason::InvalidSyntax => NotifyType::InvalidSyntax,
+        FailureReason::InvalidSyntax | FailureReason::Childless => NotifyType::InvalidSyntax,
         _ => NotifyType::AuthenticationFailed,
     };
     Payload::Notify(NotifyPayload::new(kind, vec![]))

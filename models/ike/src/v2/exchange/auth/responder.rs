@@ -3,23 +3,27 @@
 //! A request without AUTH asks for EAP (RFC 7296 §2.16), whose further steps are in [`rounds`](super::rounds).
 
 use core::cmp::Reverse;
+use std::sync::Arc;
 
 use crate::config::{Connection, ConnectionId, LocalMethod, RemoteMethod};
 use crate::event::{Event, FailureReason};
 use crate::identity::{Fit, Identity};
 use crate::v2::Role;
+use crate::v2::configuration::{self, Addresses};
 use crate::v2::established::{Established, Schedule};
 use crate::v2::exchange::auth::certificates::{self, Own};
 use crate::v2::exchange::auth::proof::Claim;
 use crate::v2::exchange::auth::rounds::Rounds;
 use crate::v2::exchange::auth::{Parts, announce, child, complaint};
 use crate::v2::exchange::sa_init::{HalfOpen, SaInit};
-use crate::v2::ike_sa::{Env, Head, State};
-use crate::wire::{AuthMethod, IdPayload, Message, MessageHeader, Payload};
+use crate::v2::ike_sa::{Env, Head, State, has_notify};
+use crate::v2::uniqueness::{self, Peers};
+use crate::wire::{AuthMethod, IdPayload, Message, MessageHeader, NotifyType, Payload};
 
 /// An initiator that we talk to.
 pub(super) struct Accepted {
     pub(super) connection: ConnectionId,
+    pub(super) own_id: Identity,
     pub(super) peer_id: Identity,
     /// Our payloads: IDr, CERT and AUTH.
     pub(super) proof: Vec<Payload>,
@@ -38,9 +42,10 @@ impl HalfOpen {
         match self.init.judge(head, env, id_i, &parts) {
             Err(reason) => self.init.refuse(head, env, &message.header, reason),
             Ok(accepted) if parts.auth.is_some() => {
-                let Accepted { connection, peer_id, proof, .. } = accepted;
+                let Accepted { connection, peer_id, own_id, proof, .. } = accepted;
                 let asked = (message, &parts);
-                self.init.establish(head, env, &message.header, (connection, peer_id), proof, asked)
+                let who = (connection, own_id, peer_id);
+                self.init.establish(head, env, &message.header, who, proof, asked)
             }
             Ok(accepted) => Rounds::begin(self, head, env, accepted, id_i, message),
         }
@@ -77,7 +82,7 @@ impl SaInit {
         let mut proof = vec![Payload::IdR(id_r.clone())];
         proof.extend(own.payloads(connection.send_cert, self.requested.is_some()));
         proof.push(Payload::Auth(auth));
-        Ok(Accepted { connection: connection_id, peer_id, proof, id_r })
+        Ok(Accepted { connection: connection_id, own_id: own.id, peer_id, proof, id_r })
     }
 
     /// The connection that fits the initiator's identity best, the first of equals: one that allows the algorithms that
@@ -127,14 +132,24 @@ impl SaInit {
         head: &mut Head,
         env: &mut Env<'_>,
         request: &MessageHeader,
-        (connection, peer_id): (ConnectionId, Identity),
+        (connection, own_id, peer_id): (ConnectionId, Identity, Identity),
         mut payloads: Vec<Payload>,
         asked: (&Message, &Parts<'_>),
     ) -> State {
+        let peers = Arc::new(Peers::new(&own_id, &peer_id));
+        if let Err(reason) = admit(head, env, connection, &peers, asked) {
+            return self.refuse(head, env, request, reason);
+        }
         let configured = env.config.connection(connection);
         head.hear(env.config, configured, asked.0);
         announce(head, env, connection, &self.channel, peer_id.clone());
-        let agreed = child::agree_as_responder(env, connection, asked.0, asked.1);
+        let lent = configuration::lend(head, env, connection, &peer_id, asked.1.cp);
+        let addresses = Addresses { local: vec![], remote: lent.addresses };
+        let agreed = match lent.refusal {
+            Some(reason) => Some(Err((None, reason))),
+            None => child::agree_as_responder(env, connection, &addresses.hosts(head.path), asked),
+        };
+        payloads.extend(lent.payload);
         payloads.extend(child::answer(agreed.as_ref()));
         payloads.extend(head.announcements(configured));
         head.send_protected_response(env, &mut self.channel, request, &payloads);
@@ -147,10 +162,27 @@ impl SaInit {
             }
             None => None,
         };
-        let mut sa = Established::new(env, (connection, peer_id), self.channel, schedule);
+        let mut sa = Established::new(env, (connection, peer_id), peers, self.channel, schedule);
+        sa.addresses = addresses;
         sa.children.extend(child);
         State::Established(Box::new(sa))
     }
+}
+
+/// Whether an authenticated peer gets what it asks for: an IKE SA beside others, with a Child SA or without.
+fn admit(
+    head: &Head,
+    env: &mut Env<'_>,
+    connection: ConnectionId,
+    peers: &Peers,
+    (message, parts): (&Message, &Parts<'_>),
+) -> Result<(), FailureReason> {
+    if !child::is_welcome(env.config.connection(connection), parts) {
+        return Err(FailureReason::Childless);
+    }
+    let initial_contact = has_notify(message, NotifyType::InitialContact);
+    let is_admitted = uniqueness::admit(head, env, connection, peers, initial_contact);
+    if is_admitted { Ok(()) } else { Err(FailureReason::Duplicate) }
 }
 
 /// Whether the peer of `connection` authenticates by `method`, and we in a way that a responder can.

@@ -28,6 +28,7 @@ pub(crate) struct Rounds {
     /// When to forget it.
     expires: Duration,
     connection: ConnectionId,
+    own_id: Identity,
     peer_id: Identity,
     id_i: IdPayload,
     id_r: IdPayload,
@@ -76,7 +77,7 @@ impl Rounds {
         message: &Message,
     ) -> State {
         let HalfOpen { mut init, expires } = half_open;
-        let Accepted { connection, peer_id, mut proof, id_r } = accepted;
+        let Accepted { connection, own_id, peer_id, mut proof, id_r } = accepted;
         let config = authenticator(env, env.config.connection(connection), &peer_id);
         let config = match config {
             Ok(config) => config,
@@ -87,7 +88,7 @@ impl Rounds {
         head.send_protected_response(env, &mut init.channel, &message.header, &proof);
         let (id_i, first) = (id_i.clone(), message.clone());
         let phase = Phase::Eap(Box::new(authenticator));
-        let rounds = Self { init, expires, connection, peer_id, id_i, id_r, first, phase };
+        let rounds = Self { init, expires, connection, own_id, peer_id, id_i, id_r, first, phase };
         State::Authenticating(Box::new(rounds))
     }
 
@@ -262,11 +263,12 @@ impl Rounds {
         if let Err(reason) = self.init.verify_eap(env, Role::Initiator, (&self.id_i, auth), msk) {
             return self.refuse(head, env, &message.header, reason);
         }
-        let Self { init, connection, peer_id, id_r, first, .. } = *self;
+        let Self { init, connection, own_id, peer_id, id_r, first, .. } = *self;
         let proof = Payload::Auth(init.eap_proof(env, Role::Responder, &id_r, msk));
         // The first request has been sorted before.
         let asked = Parts::of(&first).unwrap_or_default();
-        init.establish(head, env, &message.header, (connection, peer_id), vec![proof], (&first, &asked))
+        let who = (connection, own_id, peer_id);
+        init.establish(head, env, &message.header, who, vec![proof], (&first, &asked))
     }
 
     /// Answers a request that does not parse, or that is not what it should be.
