@@ -101,6 +101,7 @@ fn simulate(case: &Case) -> Result<Vec<Seen>, String> {
     for side in ['a', 'b'] {
         std::fs::write(folder.path().join(format!("{side}.swanctl.conf")), case.swanctl(side)).unwrap();
     }
+    std::fs::write(folder.path().join("profile.toml"), script::profile(case)).unwrap();
     let file = folder.path().join("scenario.toml");
     std::fs::write(&file, script::scenario(case)).unwrap();
     let scenario = load(file.to_str().unwrap(), &[]).map_err(|report| report.render(false))?;

@@ -9,13 +9,28 @@ const RSA: (&str, &str) = ("Lab rsa", "rsa-2048");
 const ECDSA: (&str, &str) = ("Lab ecdsa", "ecdsa-p256");
 
 /// What a case needs that its files do not say: settings of the daemon, from its note and its timings.
-fn daemon(case: &Case) -> &'static str {
+fn daemon(case: &Case) -> &'static [(&'static str, &'static str)] {
     match case.name.as_str() {
-        "v2-frag" => "fragment_size = 576\n",
-        "v2-dpd-dead" => "retransmit_timeout = \"1s\"\nretransmit_tries = 3\n",
-        "v2-retransmit-auth-lossy" => "retransmit_timeout = \"1s\"\n",
-        _ => "",
+        "v2-frag" => &[("fragment_size = 1280", "fragment_size = 576")],
+        "v2-dpd-dead" => &[
+            ("retransmit_timeout = \"4s\"", "retransmit_timeout = \"1s\""),
+            ("retransmit_tries = 5", "retransmit_tries = 3"),
+        ],
+        "v2-retransmit-auth-lossy" => &[("retransmit_timeout = \"4s\"", "retransmit_timeout = \"1s\"")],
+        // The tool made three half-open IKE SAs, and the capture has a cookie for the second one.
+        "v2-cookie" => &[("cookie_per_address = 3", "cookie_per_address = 0")],
+        _ => &[],
     }
+}
+
+/// The profile of the case's daemons: the shipped one, with their settings.
+pub(crate) fn profile(case: &Case) -> String {
+    let shipped =
+        ipseclab_experiments::profiles::SHIPPED.iter().find(|one| one.name == "strongswan").unwrap();
+    daemon(case).iter().fold(shipped.text.to_owned(), |text, (usual, here)| {
+        assert!(text.contains(usual), "{usual}");
+        text.replace(usual, here)
+    })
 }
 
 /// The scenario's text; `folder` has the configuration files.
@@ -27,11 +42,11 @@ pub(crate) fn scenario(case: &Case) -> String {
         case.name
     );
     let (left, right) = if case.nat { ("192.0.2.9", "192.0.2.2") } else { ("192.0.2.1", "192.0.2.2") };
-    node(&mut text, "left", left, "a", daemon(case), "10.10.1.0/24");
+    node(&mut text, "left", left, "a", "10.10.1.0/24");
     if case.nat {
         text.push_str("nat = { inside = \"192.168.77.2\", timeout = \"1h\" }\n");
     }
-    node(&mut text, "right", right, "b", daemon(case), "10.10.2.0/24");
+    node(&mut text, "right", right, "b", "10.10.2.0/24");
     let files = [case.swanctl('a'), case.swanctl('b')].concat();
     for (organisation, key) in [RSA, ECDSA] {
         if files.contains(organisation) {
@@ -44,12 +59,11 @@ pub(crate) fn scenario(case: &Case) -> String {
     text
 }
 
-fn node(text: &mut String, name: &str, address: &str, file: &str, daemon: &str, network: &str) {
-    let profile = if daemon.is_empty() { "strongswan" } else { "profile.toml" };
+fn node(text: &mut String, name: &str, address: &str, file: &str, network: &str) {
     write!(
         text,
         "\n[nodes.{name}]\naddress = \"{address}\"\nnetworks = [\"{network}\"]\nswanctl = \"{file}.swanctl.conf\"\n\
-         profile = \"{profile}\"\ncost_profile = \"free\"\n"
+         profile = \"profile.toml\"\ncost_profile = \"free\"\n"
     )
     .unwrap();
 }
