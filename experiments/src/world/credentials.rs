@@ -118,9 +118,12 @@ fn blame(name: &str, reason: CredentialFault) -> CredentialError {
     CredentialError { name: name.to_owned(), reason }
 }
 
+/// The first serial number: eight octets, as authorities make them.
+const SERIALS: u64 = (1 << 62) + 1;
+
 /// The serial number of the certificate at a place.
 fn serial(place: usize) -> u64 {
-    place as u64 + 1
+    SERIALS + place as u64
 }
 
 /// Certificates know no time before 1970.

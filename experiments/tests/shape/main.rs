@@ -66,18 +66,41 @@ fn compare(case: &Case) -> Outcome {
     for direction in ["a>b", "b>a"] {
         let theirs: Vec<_> = case.messages.iter().filter(|seen| seen.direction == direction).collect();
         let ours: Vec<_> = ours.iter().filter(|seen| seen.direction == direction).collect();
-        for place in 0..theirs.len().max(ours.len()) {
-            match (theirs.get(place), ours.get(place)) {
-                (Some(&theirs), Some(&ours)) if same(case, theirs, ours) => outcome.equal += 1,
-                (theirs, ours) => outcome.differences.push(format!(
-                    "{direction} {place}: {} | {}",
-                    theirs.map_or_else(|| "nothing".to_owned(), |seen| describe(seen)),
-                    ours.map_or_else(|| "nothing".to_owned(), |seen| describe(seen))
-                )),
-            }
-        }
+        let common = longest_common(&theirs, &ours, |theirs, ours| same(case, theirs, ours));
+        outcome.equal += common.len();
+        let lacks = |place: &usize| !common.iter().any(|pair| pair.0 == *place);
+        let adds = |place: &usize| !common.iter().any(|pair| pair.1 == *place);
+        let missing = (0..theirs.len())
+            .filter(lacks)
+            .map(|at| format!("{direction} only theirs: {}", describe(theirs[at])));
+        let extra =
+            (0..ours.len()).filter(adds).map(|at| format!("{direction} only ours:   {}", describe(ours[at])));
+        outcome.differences.extend(missing.chain(extra));
     }
     outcome
+}
+
+/// The places of a longest common subsequence in both lists.
+fn longest_common<T>(a: &[T], b: &[T], same: impl Fn(&T, &T) -> bool) -> Vec<(usize, usize)> {
+    let mut len = vec![vec![0_usize; b.len() + 1]; a.len() + 1];
+    for i in (0..a.len()).rev() {
+        for j in (0..b.len()).rev() {
+            len[i][j] =
+                if same(&a[i], &b[j]) { len[i + 1][j + 1] + 1 } else { len[i + 1][j].max(len[i][j + 1]) };
+        }
+    }
+    let (mut i, mut j, mut pairs) = (0, 0, Vec::new());
+    while i < a.len() && j < b.len() {
+        if same(&a[i], &b[j]) {
+            pairs.push((i, j));
+            (i, j) = (i + 1, j + 1);
+        } else if len[i + 1][j] >= len[i][j + 1] {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    pairs
 }
 
 /// Behind a NAT the port is whatever the NAT has drawn.
@@ -110,7 +133,9 @@ fn simulate(case: &Case) -> Result<Vec<Seen>, String> {
     let right = result.observed.iter().find(|node| node.name == "right").unwrap();
     let keys: Vec<_> = [left, right].into_iter().flat_map(keys).collect();
     let mut opener = Opener::new(Crypto::new(Arc::new(RealProvider::new())), &keys);
-    Ok(datagrams(left).filter_map(|(direction, port, bytes)| opener.see(direction, port, &bytes)).collect())
+    let forged = |direction: &str, from: std::net::Ipv4Addr| direction == "a>b" && from != left.address;
+    let own = datagrams(left).filter(|(direction, from, ..)| !forged(direction, *from));
+    Ok(own.filter_map(|(direction, _, port, bytes)| opener.see(direction, port, &bytes)).collect())
 }
 
 fn keys(node: &ObservedNode) -> impl Iterator<Item = ipseclab_ike::IkeSaKeys> {
@@ -120,11 +145,13 @@ fn keys(node: &ObservedNode) -> impl Iterator<Item = ipseclab_ike::IkeSaKeys> {
     })
 }
 
-/// The IKE messages that a node sent and received: direction, source port, octets without the non-ESP marker.
-fn datagrams(node: &ObservedNode) -> impl Iterator<Item = (&'static str, u16, Vec<u8>)> {
+/// The IKE messages that a node sent and received: direction, source address and port, octets without the non-ESP marker.
+fn datagrams(node: &ObservedNode) -> impl Iterator<Item = (&'static str, std::net::Ipv4Addr, u16, Vec<u8>)> {
     node.records.packets.iter().filter_map(|packet| {
         let sliced = SlicedPacket::from_ip(&packet.bytes).ok()?;
-        let Some(TransportSlice::Udp(udp)) = sliced.transport else { return None };
+        let Some(TransportSlice::Udp(udp)) = &sliced.transport else { return None };
+        let Some(etherparse::NetSlice::Ipv4(ip)) = &sliced.net else { return None };
+        let from = ip.header().source_addr();
         let direction = if packet.direction == CaptureDirection::Outbound { "a>b" } else { "b>a" };
         let payload = udp.payload();
         let message = if udp.destination_port() == 500 || udp.source_port() == 500 {
@@ -132,6 +159,6 @@ fn datagrams(node: &ObservedNode) -> impl Iterator<Item = (&'static str, u16, Ve
         } else {
             payload.strip_prefix(&[0; 4])?
         };
-        Some((direction, udp.source_port(), message.to_vec()))
+        Some((direction, from, udp.source_port(), message.to_vec()))
     })
 }

@@ -3,8 +3,8 @@
 //! Nothing here draws: serial numbers, dates and keys come from the caller. RSA keys are taken from [`rsa_key`], a pool
 //! made once; elliptic ones are made from seeds ([`PrivateKey::from_seed`]).
 //!
-//! Certificates follow RFC 5280: version 3, `basicConstraints` and `keyUsage` critical, `subjectAltName` critical where
-//! the subject is empty. Key identifiers are left out, as nothing here looks at them.
+//! Certificates follow RFC 5280: version 3, `basicConstraints` and `keyUsage` critical where they stand,
+//! `subjectAltName` critical where the subject is empty, keys named by their SHA-1.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -12,7 +12,7 @@ use core::time::Duration;
 use der::asn1::{BitString, Ia5String, ObjectIdentifier, OctetString};
 use der::{Decode as _, Encode as _};
 use ipseclab_crypto::signature::{EcdsaForm, SignError};
-use ipseclab_crypto::{Crypto, KeyKind, PrivateKey, PublicKey, SignatureScheme};
+use ipseclab_crypto::{Crypto, Hash, KeyKind, PrivateKey, PublicKey, SignatureScheme};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages, SubjectAltName};
 use x509_cert::name::Name;
@@ -126,7 +126,7 @@ impl Issuer<'_> {
             tlv(0x30, &validity),
             request.subject.as_der().to_vec(),
             request.public_key.spki_der().to_vec(),
-            tlv(0xa3, &tlv(0x30, &extensions(request)?)),
+            tlv(0xa3, &tlv(0x30, &extensions(crypto, self.key.public_key(), request)?)),
         ];
         Ok(Certificate::from_der(&self.sign(crypto, &content.concat())?)?)
     }
@@ -199,25 +199,54 @@ fn time(time: UnixTime) -> Result<Vec<u8>, IssueError> {
     written("a date", any.and_then(|time| time.to_der()))
 }
 
-fn extensions(request: &Request<'_>) -> Result<Vec<u8>, IssueError> {
-    let (constraints, usage) = match request.usage {
-        Usage::Authority(path_len_constraint) => {
-            (BasicConstraints { ca: true, path_len_constraint }, KeyUsages::KeyCertSign | KeyUsages::CRLSign)
-        }
-        Usage::Authentication => (NO_AUTHORITY, KeyUsages::DigitalSignature.into()),
-        Usage::Encipherment => (NO_AUTHORITY, KeyUsages::KeyEncipherment.into()),
+/// The extensions of a certificate. The issuer's key is named, so that chains of authorities of one name are told apart
+/// (RFC 5280 §4.2.1.1); a certificate for IKE says what it is for by its extended key usage (RFC 4945 §5.1.3.12), as
+/// strongSwan's `pki` has it.
+fn extensions(crypto: &mut Crypto, issuer: &PublicKey, request: &Request<'_>) -> Result<Vec<u8>, IssueError> {
+    let mut all = Vec::new();
+    if let Usage::Authority(path_len_constraint) = request.usage {
+        let constraints = BasicConstraints { ca: true, path_len_constraint };
+        all.extend(extension("2.5.29.19", true, &written("constraints", constraints.to_der())?)?);
+    }
+    let usage = match request.usage {
+        Usage::Authority(_) => Some(KeyUsages::KeyCertSign | KeyUsages::CRLSign),
+        Usage::Encipherment => Some(KeyUsages::KeyEncipherment.into()),
+        Usage::Authentication => None,
     };
-    let mut all = extension("2.5.29.19", true, &written("constraints", constraints.to_der())?)?;
-    all.extend(extension("2.5.29.15", true, &written("a key usage", KeyUsage(usage).to_der())?)?);
+    if let Some(usage) = usage {
+        all.extend(extension("2.5.29.15", true, &written("a key usage", KeyUsage(usage).to_der())?)?);
+    }
+    if matches!(request.usage, Usage::Authority(_)) {
+        all.extend(extension("2.5.29.14", false, &tlv(0x04, &key_id(crypto, request.public_key)))?);
+    }
+    if issuer.spki_der() != request.public_key.spki_der() {
+        let named = tlv(0x30, &tlv(0x80, &key_id(crypto, issuer)));
+        all.extend(extension("2.5.29.35", false, &named)?);
+    }
     if !request.alt_names.is_empty() {
         let names = request.alt_names.iter().map(general_name).collect::<Result<Vec<_>, _>>()?;
         let value = written("alternative names", SubjectAltName(names).to_der())?;
         all.extend(extension("2.5.29.17", request.subject.is_empty(), &value)?);
     }
+    if request.usage == Usage::Authentication {
+        all.extend(extension("2.5.29.37", false, &purposes()?)?);
+    }
     Ok(all)
 }
 
-const NO_AUTHORITY: BasicConstraints = BasicConstraints { ca: false, path_len_constraint: None };
+/// The octets that stand for a key: the SHA-1 of its bits (RFC 5280 §4.2.1.2, method 1).
+fn key_id(crypto: &mut Crypto, key: &PublicKey) -> Vec<u8> {
+    crypto.hash(Hash::Sha1, &[key.key_octets()])
+}
+
+/// `serverAuth` and `clientAuth`.
+fn purposes() -> Result<Vec<u8>, IssueError> {
+    let oid = |text: &str| {
+        let oid = ObjectIdentifier::new(text).map_err(Into::into);
+        written("a purpose", oid.and_then(|oid| oid.to_der()))
+    };
+    Ok(tlv(0x30, &[oid("1.3.6.1.5.5.7.3.1")?, oid("1.3.6.1.5.5.7.3.2")?].concat()))
+}
 
 fn extension(kind: &str, critical: bool, value: &[u8]) -> Result<Vec<u8>, IssueError> {
     let kind = written(

@@ -282,15 +282,16 @@ impl Established {
                 self.request(head, env, Request::DeleteIke(CloseReason::Rekeyed));
             }
             Reauthentication::MakeBeforeBreak => {
-                let plan = Plan { replaces: Some(head.id), ..self.again(self.wishes_again(|_| true)) };
+                let plan = Plan { replaces: Some(head.id), ..self.again(head, self.wishes_again(|_| true)) };
                 env.orders.push_back(Order::Initiate(plan));
             }
         }
     }
 
-    /// The same IKE SA once more.
-    fn again(&self, wishes: Vec<Wish>) -> Plan {
-        Plan { addresses: self.addresses.local.clone(), ..Plan::fresh(self.connection, wishes) }
+    /// The same IKE SA once more, on the way that it has found: a peer on port 4500 is still there (RFC 7296 §2.23).
+    fn again(&self, head: &Head, wishes: Vec<Wish>) -> Plan {
+        let (addresses, path) = (self.addresses.local.clone(), Some(head.path));
+        Plan { addresses, path, ..Plan::fresh(self.connection, wishes) }
     }
 
     /// The children that are up, to be asked for once more.
@@ -446,7 +447,7 @@ impl Established {
         env: &mut Env<'_>,
         reason: CloseReason,
     ) -> State {
-        let successor = self.successor(env, reason);
+        let successor = self.successor(head, env, reason);
         env.pools.release(head.id);
         let traps = self.traps(env, reason);
         self.abandon_requests(head, env);
@@ -461,7 +462,7 @@ impl Established {
     }
 
     /// What is set up again after the IKE SA has ended for `reason`.
-    fn successor(&self, env: &Env<'_>, reason: CloseReason) -> Option<Plan> {
+    fn successor(&self, head: &Head, env: &Env<'_>, reason: CloseReason) -> Option<Plan> {
         let config = env.config;
         let wishes = match reason {
             CloseReason::PeerDead => {
@@ -472,7 +473,7 @@ impl Established {
             }
             // Reauthentication has broken what it is to make again, with Child SAs or without.
             CloseReason::Rekeyed if !self.is_replaced() => {
-                return Some(self.again(self.wishes_again(|_| true)));
+                return Some(self.again(head, self.wishes_again(|_| true)));
             }
             CloseReason::Rekeyed
             | CloseReason::Local
@@ -480,7 +481,7 @@ impl Established {
             | CloseReason::Expired
             | CloseReason::Replaced => vec![],
         };
-        (!wishes.is_empty()).then(|| self.again(wishes))
+        (!wishes.is_empty()).then(|| self.again(head, wishes))
     }
 
     /// The children that the next packet is to set up again after the IKE SA has ended for `reason`.

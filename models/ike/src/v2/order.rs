@@ -11,6 +11,7 @@ use crate::v2::child_sa::{ChildSa, Wish};
 use crate::v2::configuration::Addresses;
 use crate::v2::ike_sa::IkeSa;
 use crate::v2::request::Request;
+use crate::v2::window::Path;
 
 /// A wish of an exchange.
 #[derive(Debug)]
@@ -39,12 +40,14 @@ pub(crate) struct Plan {
     pub(crate) replaces: Option<IkeSaId>,
     /// The virtual addresses that the one before it had.
     pub(crate) addresses: Vec<IpAddr>,
+    /// The way that the one before it went, ports included; `None` begins on port 500.
+    pub(crate) path: Option<Path>,
 }
 
 impl Plan {
     /// An IKE SA with nothing before it.
     pub(crate) fn fresh(connection: ConnectionId, wishes: Vec<Wish>) -> Self {
-        Self { connection, wishes, replaces: None, addresses: vec![] }
+        Self { connection, wishes, replaces: None, addresses: vec![], path: None }
     }
 }
 

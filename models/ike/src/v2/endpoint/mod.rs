@@ -90,10 +90,11 @@ impl Endpoint {
         if self.table.len() >= self.config.limits.ike_sas {
             return None;
         }
-        let path = Path {
+        let usual = Path {
             local: SocketAddr::from((self.config.local_address, IKE_PORT)),
             remote: SocketAddr::from((remote, IKE_PORT)),
         };
+        let path = plan.path.unwrap_or(usual);
         let spare = self.first_wish(connection).pop();
         let mut env = self.env(now);
         let received = Received { path, tail: Tail::of(&[]) };

@@ -60,7 +60,7 @@ pub(crate) struct Goal {
 impl Goal {
     /// What a plan wants, and the Child SAs that follow. `spare` is for a peer that cannot do without one.
     pub(crate) fn of(plan: Plan, spare: Option<Wish>) -> (Self, impl Iterator<Item = Wish>) {
-        let Plan { connection, wishes, replaces, addresses } = plan;
+        let Plan { connection, wishes, replaces, addresses, .. } = plan;
         let mut wishes = wishes.into_iter();
         let wanted = wishes.next();
         let bare = wanted.is_none();

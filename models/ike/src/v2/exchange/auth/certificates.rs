@@ -97,11 +97,17 @@ fn request_for(hashes: &[KeyHash]) -> Option<Payload> {
 
 /// Adds the authorities whose certificates `connection` asks its peer for, each once.
 fn add_hashes(env: &mut Env<'_>, connection: &Connection, hashes: &mut Vec<KeyHash>) {
-    let RemoteMethod::Pubkey { authorities, .. } = &connection.remote.method else { return };
+    let authorities: &[Certificate] = match &connection.remote.method {
+        RemoteMethod::Pubkey { authorities, .. } => authorities,
+        // Until the peer leaves its AUTH out, nobody knows that it will use a password; strongSwan asks, too.
+        RemoteMethod::Eap { .. } => &[],
+        RemoteMethod::Psk => return,
+    };
     if !connection.send_certreq {
         return;
     }
-    let trusted = if authorities.is_empty() { &env.config.credentials.authorities } else { authorities };
+    let trusted: &[Certificate] =
+        if authorities.is_empty() { &env.config.credentials.authorities } else { authorities };
     for authority in trusted.iter().filter(|authority| authority.is_authority()) {
         let hash = authority.key_hash(env.crypto);
         if !hashes.contains(&hash) {
