@@ -21,6 +21,29 @@ pub const SCENARIOS: &[Shipped] = &[
     },
     Shipped { name: "hub-and-spoke", text: include_str!("../../data/scenarios/hub-and-spoke.toml") },
     Shipped { name: "abilene-sites", text: include_str!("../../data/scenarios/abilene-sites.toml") },
+    Shipped {
+        name: "ikev2-certificates",
+        text: include_str!("../../data/scenarios/ikev2-certificates.toml"),
+    },
+    Shipped { name: "ikev2-eap", text: include_str!("../../data/scenarios/ikev2-eap.toml") },
+    Shipped { name: "ikev2-rekey", text: include_str!("../../data/scenarios/ikev2-rekey.toml") },
+    Shipped {
+        name: "ikev2-rekey-collision",
+        text: include_str!("../../data/scenarios/ikev2-rekey-collision.toml"),
+    },
+    Shipped {
+        name: "ikev2-cookie-flood",
+        text: include_str!("../../data/scenarios/ikev2-cookie-flood.toml"),
+    },
+    Shipped {
+        name: "ikev2-fragmentation",
+        text: include_str!("../../data/scenarios/ikev2-fragmentation.toml"),
+    },
+    Shipped { name: "ikev2-dead-peer", text: include_str!("../../data/scenarios/ikev2-dead-peer.toml") },
+    Shipped {
+        name: "ikev2-remote-access",
+        text: include_str!("../../data/scenarios/ikev2-remote-access.toml"),
+    },
 ];
 
 /// The shipped studies, which are sweep files.

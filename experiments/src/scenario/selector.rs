@@ -19,7 +19,7 @@ pub struct Network {
 /// Which part of the address space a selector speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SelectorRange {
-    /// The node's own outer address (swanctl's `dynamic`).
+    /// The node's virtual address, or its own where it has none (swanctl's `dynamic`).
     Own,
     /// A network.
     Network(Network),
@@ -37,6 +37,9 @@ pub struct Selector {
 }
 
 impl Network {
+    /// All addresses.
+    pub const ALL: Self = Self { address: Ipv4Addr::UNSPECIFIED, prefix_len: 0 };
+
     /// The network of `prefix_len` bits that holds `address`; lengths above 32 count as 32.
     pub fn containing(address: Ipv4Addr, prefix_len: u8) -> Self {
         let prefix_len = prefix_len.min(32);

@@ -1,9 +1,10 @@
 //! Hosts: endpoint, policies and traps of one node.
 
 use ipseclab_ike::config::{
-    Child, Childless as IkeChildless, CloseAction as IkeCloseAction, Connection, DpdAction as IkeDpdAction,
-    EndpointConfig, Fragmentation as IkeFragmentation, Lifetime, Limits, Mode as IkeMode, Reauthentication,
-    Renewal, RetransmitPolicy, Unique as IkeUnique, Volume,
+    Child, Childless as IkeChildless, CloseAction as IkeCloseAction, ConfiguredTs, Connection,
+    DpdAction as IkeDpdAction, EndpointConfig, Fragmentation as IkeFragmentation, Lifetime, Limits,
+    Mode as IkeMode, Pool, PoolAttribute, PoolId, Reauthentication, Renewal, RetransmitPolicy, TsEntry,
+    Unique as IkeUnique, Volume,
 };
 use ipseclab_ike::credential::UnixTime;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
@@ -17,8 +18,8 @@ use super::credentials::{CredentialError, Issued};
 use super::links::ipv4_net;
 use super::{Connections, authentication};
 use crate::scenario::{
-    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, Mode, NodeSettings, PolicyMode,
-    StartAction, TrafficSelector, Unique,
+    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, Mode, Network, NodeSettings,
+    PolicyMode, StartAction, TrafficSelector, Unique,
 };
 
 /// The host of a node, or `None` for one that only forwards.
@@ -35,14 +36,16 @@ pub(super) fn config(
     }
     let indices = connections.at(node);
     let own: Vec<_> = indices.iter().map(|index| &scenario.connections[index.index()]).collect();
+    let address = settings.nat.map_or(settings.address, |nat| nat.inside);
     let ike = EndpointConfig {
         limits: limits(settings),
         profile: (*settings.profile).clone(),
         credentials: issued.of(&own)?,
+        pools: scenario.credentials.pools.iter().map(pool).collect(),
         epoch: UnixTime::from_secs(u64::try_from(scenario.start_unix).unwrap_or(0)),
         trace: observe.steps,
         ..EndpointConfig::new(
-            settings.nat.map_or(settings.address, |nat| nat.inside).into(),
+            address.into(),
             own.iter().map(|written| connection(written, issued)).collect::<Result<_, _>>()?,
         )
     };
@@ -50,7 +53,7 @@ pub(super) fn config(
         || policy_children(&own).map(|(_, connection, place)| (connection, &connection.children[place]));
     Ok(Some(HostConfig {
         networks: settings.networks.iter().copied().map(ipv4_net).collect(),
-        spd: policies(scenario, &own, node),
+        spd: policies(scenario, &own, node, Network::host(address)),
         ike,
         acquire_queue: scenario.limits.acquire_queue,
         traps: children().map(|(connection, child)| traps(connection, child)).collect(),
@@ -82,9 +85,21 @@ fn connection(written: &scenario::Connection, issued: &Issued) -> Result<Connect
         keying_tries: written.keying_tries,
         dpd_delay: written.dpd_delay.map(SimDuration::to_duration),
         renewal: renewal(&written.renewal),
+        vips: written.vips.clone(),
+        pools: written.pools.iter().map(|place| pool_id(*place)).collect(),
         children: written.children.iter().map(child).collect(),
         ..Connection::new(&written.name, id, remote.id.clone())
     })
+}
+
+/// Every node knows all pools, so that a place in the scenario is one at each of them.
+fn pool(written: &scenario::Pool) -> Pool {
+    let attributes = written.dns.iter().copied().map(PoolAttribute::Dns).collect();
+    Pool { attributes, ..Pool::new(&written.name, written.addresses) }
+}
+
+fn pool_id(place: usize) -> PoolId {
+    PoolId(u32::try_from(place).expect("a scenario has fewer than 2^32 pools"))
 }
 
 fn renewal(written: &scenario::Renewal) -> Renewal {
@@ -128,7 +143,7 @@ fn unique(written: Unique) -> IkeUnique {
 }
 
 fn child(written: &scenario::Child) -> Child {
-    let (local_ts, remote_ts) = (ike_selectors(&written.local_ts), ike_selectors(&written.remote_ts));
+    let (local_ts, remote_ts) = (configured(&written.local_ts), configured(&written.remote_ts));
     Child {
         esp_proposals: written.esp_proposals.clone(),
         mode: mode(written.mode),
@@ -212,18 +227,43 @@ pub(crate) fn policy_children<'a>(
     (0..).zip(children).map(|(number, (connection, place))| (PolicyId(number), connection, place))
 }
 
-fn protect(policy: PolicyId, connection: &scenario::Connection, place: usize) -> SpdEntry {
+/// The entries of a tunnel. Where an address is known only when it is up, what it covers is up to its Child SAs; the
+/// first packet that would set it up can only come from the node's own address.
+fn protect(policy: PolicyId, connection: &scenario::Connection, place: usize, own: Network) -> Vec<SpdEntry> {
     let child = &connection.children[place];
-    SpdEntry {
+    let entry = |local: &[TrafficSelector], action| SpdEntry {
         name: format!("{}/{}", connection.name, child.name),
-        local: ipsec_selectors(&child.local_ts),
+        local: ipsec_selectors(local),
         remote: ipsec_selectors(&child.remote_ts),
-        action: SpdAction::Protect { policy, mode: convert::ipsec_mode(mode(child.mode)) },
+        action,
+    };
+    let negotiated = SpdAction::Protect { policy, mode: convert::ipsec_mode(mode(child.mode)) };
+    if ![&child.local_ts, &child.remote_ts].into_iter().flatten().any(is_open) {
+        return vec![entry(&child.local_ts, negotiated)];
     }
+    let installed = entry(&child.local_ts, SpdAction::ProtectInstalled { policy });
+    let known = |selector: &TrafficSelector| match is_open(selector) {
+        true => TrafficSelector { network: own, ..*selector },
+        false => *selector,
+    };
+    let trap = || entry(&child.local_ts.iter().map(known).collect::<Vec<_>>(), negotiated);
+    let can_trap = traps(connection, child) && !child.remote_ts.iter().any(is_open);
+    core::iter::once(installed).chain(can_trap.then(trap)).collect()
 }
 
-/// Written bypasses and discards first, then the tunnels; what matches nothing passes, as with strongSwan.
-fn policies(scenario: &CheckedScenario, connections: &[&scenario::Connection], node: NodeIndex) -> Spd {
+/// Whether the addresses of a selector are known only when its tunnel is up.
+fn is_open(selector: &TrafficSelector) -> bool {
+    selector.is_dynamic && selector.network == Network::ALL
+}
+
+/// Written bypasses and discards first, then the tunnels, those of addresses that come and go before the others; what
+/// matches nothing passes, as with strongSwan.
+fn policies(
+    scenario: &CheckedScenario,
+    connections: &[&scenario::Connection],
+    node: NodeIndex,
+    own: Network,
+) -> Spd {
     let written = scenario.policies.iter().filter(|policy| policy.node == node);
     let mut entries: Vec<_> = written
         .map(|policy| SpdEntry {
@@ -236,8 +276,11 @@ fn policies(scenario: &CheckedScenario, connections: &[&scenario::Connection], n
             },
         })
         .collect();
-    entries
-        .extend(policy_children(connections).map(|(id, connection, place)| protect(id, connection, place)));
+    let tunnels = policy_children(connections);
+    let tunnels = tunnels.flat_map(|(id, connection, place)| protect(id, connection, place, own));
+    let is_installed = |entry: &SpdEntry| matches!(entry.action, SpdAction::ProtectInstalled { .. });
+    let (installed, negotiated): (Vec<_>, Vec<_>) = tunnels.partition(is_installed);
+    entries.extend(installed.into_iter().chain(negotiated));
     Spd::new(entries, DefaultAction::Bypass)
 }
 
@@ -249,6 +292,19 @@ pub(super) fn identity(identity: &scenario::Identity) -> Identity {
         scenario::Identity::KeyId(octets) => Identity::KeyId(octets.clone()),
         scenario::Identity::DistinguishedName(name) => Identity::parse(&format!("asn1dn:{name}")),
     }
+}
+
+fn configured(selectors: &[TrafficSelector]) -> ConfiguredTs {
+    let entry = |selector: &TrafficSelector| {
+        let fixed = ike_selector(selector);
+        if selector.is_dynamic {
+            let IkeSelector { protocol, start_port, end_port, .. } = fixed;
+            TsEntry::Dynamic { protocol, start_port, end_port }
+        } else {
+            TsEntry::Fixed(fixed)
+        }
+    };
+    ConfiguredTs::new(selectors.iter().map(entry).collect())
 }
 
 fn ike_selectors(selectors: &[TrafficSelector]) -> TrafficSelectors {

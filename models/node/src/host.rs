@@ -56,6 +56,8 @@ pub(crate) struct Host {
     networks: Vec<Ipv4Net>,
     /// Addresses that came during the run, such as the virtual ones of a road warrior.
     assigned: BTreeSet<Ipv4Addr>,
+    /// Those of them that a peer lends us, by the IKE SA with which they end.
+    borrowed: BTreeMap<IkeSaId, Vec<Ipv4Addr>>,
     pub(crate) endpoint: Endpoint,
     pub(crate) engine: Engine<Trail>,
     pub(crate) apps: Apps,
@@ -158,6 +160,7 @@ impl Host {
             address,
             networks: config.networks,
             assigned: BTreeSet::new(),
+            borrowed: BTreeMap::new(),
             policies: Policies::of(&config.ike),
             endpoint: origin.endpoint(config.ike),
             engine: origin.engine(config.spd, address),
@@ -334,6 +337,7 @@ impl Host {
         self.engine = self.origin.engine(self.engine.spd_mut().clone(), self.address);
         self.streams = self.origin.streams("host");
         self.assigned.clear();
+        self.borrowed.clear();
         self.apps.move_dynamic(Ipv4Addr::UNSPECIFIED);
         Wreck { packets, negotiations, renewals, closures }
     }

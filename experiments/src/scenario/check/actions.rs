@@ -40,7 +40,6 @@ impl Checker<'_> {
             let at = self.moment(action.at, run, &path.key("at"));
             let child_is_known = self.check_connection(action, connections, &path);
             self.check_target(action, &path);
-            self.refuse_action(action, connections, &path);
             let nodes = action.node.as_ref().map(|node| self.resolve(ground, node, &path.key("node")));
             let (Some(at), true) = (at, child_is_known) else { continue };
             let before = all.len();

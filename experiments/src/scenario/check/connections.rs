@@ -217,7 +217,7 @@ pub(super) fn own_address(node: &NodeSettings) -> Ipv4Addr {
 }
 
 pub(super) fn default_selectors(node: &NodeSettings, mode: Mode) -> Vec<TrafficSelector> {
-    let of = |network| TrafficSelector { network, protocol: None, ports: None };
+    let of = |network| TrafficSelector { network, is_dynamic: false, protocol: None, ports: None };
     match mode {
         Mode::Tunnel if !node.networks.is_empty() => node.networks.iter().copied().map(of).collect(),
         Mode::Tunnel | Mode::Transport => vec![of(Network::host(own_address(node)))],
@@ -229,7 +229,7 @@ pub(super) fn resolved(selector: Selector, node: &NodeSettings) -> TrafficSelect
         SelectorRange::Own => Network::host(own_address(node)),
         SelectorRange::Network(network) => network,
     };
-    TrafficSelector { network, protocol: selector.protocol, ports: selector.ports }
+    TrafficSelector { network, is_dynamic: false, protocol: selector.protocol, ports: selector.ports }
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! `[authorities]`, `[certificates]` and `[pools]`: names resolved, dates fixed, files read.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::Ipv6Addr;
 use std::path::Path;
 
 use ipseclab_crypto::PrivateKey;
 use ipseclab_ike::Identity as IkeIdentity;
+use ipseclab_ike::config::PoolRange;
 use ipseclab_ike::credential::{Certificate as X509, DistinguishedName, OwnCertificate};
 
 use super::Checker;
@@ -262,13 +263,13 @@ impl Checker<'_> {
         for (name, pool) in &file.pools {
             let path = KeyPath::root().key("pools").key(name);
             self.check_name("name of a pool", name, &path);
-            let Some((first, last)) = address_range(&pool.addrs) else {
+            let Some(addresses) = address_range(&pool.addrs) else {
                 let finding = Finding::new(format!("`{path}.addrs` is no network and no range"))
                     .help("such as \"10.77.0.0/28\" or \"10.77.0.10-10.77.0.99\"");
                 self.blame(&path.key("addrs"), "no addresses", finding);
                 continue;
             };
-            self.credentials.pools.push(Pool { name: name.clone(), first, last, dns: pool.dns() });
+            self.credentials.pools.push(Pool { name: name.clone(), addresses, dns: pool.dns() });
         }
     }
 
@@ -311,20 +312,17 @@ fn authority_certificates(pem: &str) -> Result<(), String> {
     if certificates.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(()) }
 }
 
-/// The first and last address of a network or a range.
-pub(super) fn address_range(text: &str) -> Option<(IpAddr, IpAddr)> {
+/// The addresses of a network or a range.
+pub(super) fn address_range(text: &str) -> Option<PoolRange> {
     if let Some((first, last)) = text.split_once('-') {
-        let (first, last): (IpAddr, IpAddr) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        return (first.is_ipv4() == last.is_ipv4() && first <= last).then_some((first, last));
+        return PoolRange::range(first.trim().parse().ok()?, last.trim().parse().ok()?).ok();
     }
     if let Ok(network) = Network::parse(text) {
-        return Some((network.first().into(), network.last().into()));
+        return PoolRange::network(network.first().into(), network.prefix_len()).ok();
     }
     let (address, length) = text.split_once('/')?;
-    let (address, length): (std::net::Ipv6Addr, u32) = (address.parse().ok()?, length.parse().ok()?);
-    let host = u128::MAX.checked_shr(length.min(128)).unwrap_or(0);
-    let first = address.to_bits() & !host;
-    (length <= 128).then(|| (IpAddr::V6(first.into()), IpAddr::V6((first | host).into())))
+    let address: Ipv6Addr = address.parse().ok()?;
+    PoolRange::network(address.into(), length.parse().ok()?).ok()
 }
 
 #[cfg(test)]
@@ -334,11 +332,15 @@ mod tests {
     #[test]
     fn pools_are_networks_or_ranges_of_either_family() {
         let range =
-            |text: &str| address_range(text).map(|(first, last)| (first.to_string(), last.to_string()));
-        let pair = |first: &str, last: &str| Some((first.to_owned(), last.to_owned()));
-        assert_eq!(range("10.77.0.0/28"), pair("10.77.0.0", "10.77.0.15"));
-        assert_eq!(range("10.77.0.10-10.77.0.99"), pair("10.77.0.10", "10.77.0.99"));
-        assert_eq!(range("2001:db8::/126"), pair("2001:db8::", "2001:db8::3"));
+            |text: &str| address_range(text).map(|range| (range.nth(0).unwrap().to_string(), range.size()));
+        let from = |first: &str, size| Some((first.to_owned(), size));
+        assert_eq!(
+            range("10.77.0.0/28"),
+            from("10.77.0.1", 14),
+            "as strongSwan, without network and broadcast"
+        );
+        assert_eq!(range("10.77.0.10-10.77.0.99"), from("10.77.0.10", 90));
+        assert_eq!(range("2001:db8::/126"), from("2001:db8::1", 2));
         for text in ["", "10.77.0.0/33", "10.77.0.9-10.77.0.1", "10.0.0.1-::1", "2001:db8::/129", "dhcp"] {
             assert_eq!(range(text), None, "{text}");
         }

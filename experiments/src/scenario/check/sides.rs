@@ -17,6 +17,7 @@ use crate::scenario::checked::{
 };
 use crate::scenario::defaults;
 use crate::scenario::file::{ChildFile, CloseAction, ConnectionFile, DpdAction, Mode, StartAction};
+use crate::scenario::selector::{Network, Selector, SelectorRange};
 use crate::scenario::value::{Duration, EspProposal, Factor, IkeProposal, Size, VirtualAddress};
 
 /// One side of a pair.
@@ -58,7 +59,7 @@ impl Checker<'_> {
             .iter()
             .map(|(child, given)| {
                 let path = path.key("children").key(child);
-                let own = self.local_traffic(given, near, &path);
+                let own = self.local_traffic(given, near, has_vips(file), &path);
                 let other = self.remote_traffic(given, far, &own, &path);
                 (own, other)
             })
@@ -71,12 +72,22 @@ impl Checker<'_> {
     }
 
     /// What the local node is configured with.
-    fn local_traffic(&mut self, file: &ChildFile, side: Side<'_>, path: &KeyPath) -> Traffic {
+    fn local_traffic(
+        &mut self,
+        file: &ChildFile,
+        side: Side<'_>,
+        is_roaming: bool,
+        path: &KeyPath,
+    ) -> Traffic {
         let mode = file.mode.unwrap_or(Mode::Tunnel);
         let local_ts = self.selectors(file.local_ts.as_deref(), side.own, mode, &path.key("local_ts"));
         let remote_ts = self.selectors(file.remote_ts.as_deref(), side.peer, mode, &path.key("remote_ts"));
+        let own = match &file.local_ts {
+            given if is_roaming => virtual_traffic(given.as_deref().unwrap_or_default(), local_ts),
+            _ => local_ts,
+        };
         (
-            local_ts.unwrap_or_else(|| default_selectors(side.own, mode)),
+            own.unwrap_or_else(|| default_selectors(side.own, mode)),
             remote_ts.unwrap_or_else(|| default_selectors(side.peer, mode)),
         )
     }
@@ -98,6 +109,29 @@ impl Checker<'_> {
         let remote_ts = self.selectors(peers, side.peer, mode, &path.key("remote_ts"));
         (local_ts.unwrap_or_else(|| other.1.clone()), remote_ts.unwrap_or_else(|| other.0.clone()))
     }
+}
+
+/// Whether the local side asks for virtual addresses.
+fn has_vips(file: &ConnectionFile) -> bool {
+    file.vips.as_ref().is_some_and(|vips| !vips.is_empty())
+}
+
+/// Traffic of a side that gets its address from its peer: `dynamic`, unless it names networks.
+fn virtual_traffic(
+    given: &[Selector],
+    resolved: Option<Vec<TrafficSelector>>,
+) -> Option<Vec<TrafficSelector>> {
+    let anything =
+        |selector: TrafficSelector| TrafficSelector { network: Network::ALL, is_dynamic: true, ..selector };
+    let Some(resolved) = resolved else {
+        let all = TrafficSelector { network: Network::ALL, is_dynamic: true, protocol: None, ports: None };
+        return Some(vec![all]);
+    };
+    let settled = given.iter().zip(resolved).map(|(written, selector)| match written.range {
+        SelectorRange::Own => anything(selector),
+        SelectorRange::Network(_) => selector,
+    });
+    Some(settled.collect())
 }
 
 fn connection(

@@ -158,7 +158,6 @@ impl Checker<'_> {
             pools,
             children,
         };
-        self.refuse_starts(&connection, place);
         (self.report.findings().len() == before).then_some(connection)
     }
 
@@ -282,12 +281,12 @@ impl Checker<'_> {
         key: &str,
         own: Option<Ipv4Addr>,
     ) -> Vec<TrafficSelector> {
-        let all = Network::containing(Ipv4Addr::UNSPECIFIED, 0);
         let resolved = |selector: Selector| TrafficSelector {
             network: match selector.range {
                 SelectorRange::Network(network) => network,
-                SelectorRange::Own => own.map_or(all, Network::host),
+                SelectorRange::Own => own.map_or(Network::ALL, Network::host),
             },
+            is_dynamic: selector.range == SelectorRange::Own,
             protocol: selector.protocol,
             ports: selector.ports,
         };

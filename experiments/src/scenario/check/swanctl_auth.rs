@@ -51,22 +51,12 @@ impl Checker<'_> {
         let default = AuthMethod::PublicKey(SignatureChoice::default());
         let ours = self.method(local)?.unwrap_or_else(|| default.clone());
         let theirs = self.method(remote)?.unwrap_or(default);
-        for (side, method) in [(local, &ours), (remote, &theirs)] {
-            if *method != AuthMethod::Psk {
-                let place = side.entry("auth").map_or(place, |entry| &entry.place);
-                self.refuse(place.clone(), format!("authentication by \"{}\"", method.word()));
-            }
-        }
         let certificates = self.conf_certificates(local);
         let local_id = self.conf_identity(conf, local, &certificates)?;
         let remote_id = match remote.entry("id") {
             Some(entry) => self.read_identity(entry, PeerIdentity::parse)?,
             None => PeerIdentity::Any,
         };
-        if !matches!(remote_id, PeerIdentity::Exactly(_)) {
-            let place = remote.entry("id").map_or(place, |entry| &entry.place);
-            self.refuse(place.clone(), "a peer whose identity may be one of many");
-        }
         let shown = match ours {
             AuthMethod::Psk => LocalAuth::Psk(self.shared_key(conf, &local_id, &remote_id, place)?),
             AuthMethod::PublicKey(choice) => {

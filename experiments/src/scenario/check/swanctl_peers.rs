@@ -81,7 +81,6 @@ impl Checker<'_> {
             let finding = Finding::new("`vips` must be addresses").help("0.0.0.0 asks for any");
             self.report.push(finding.at(entry.within(item.range), "not an address"));
         }
-        self.refuse(entry.place.clone(), "asking for virtual addresses");
         found
     }
 
@@ -90,7 +89,7 @@ impl Checker<'_> {
         let mut pools = Vec::new();
         for (name, place, section) in conf.root.inside("pools") {
             let range = section.entry("addrs").and_then(|entry| address_range(&entry.value));
-            let Some((first, last)) = range else {
+            let Some(addresses) = range else {
                 let place = section.entry("addrs").map_or(place, |entry| &entry.place);
                 let finding =
                     Finding::new(format!("`addrs` of the pool `{name}` is no network and no range"))
@@ -102,7 +101,7 @@ impl Checker<'_> {
             let dns = dns.iter().filter_map(|item| item.text.parse().ok()).collect();
             pools.push((name.clone(), self.credentials.pools.len()));
             let name = format!("{}/{name}", conf.node.name);
-            self.credentials.pools.push(Pool { name, first, last, dns });
+            self.credentials.pools.push(Pool { name, addresses, dns });
         }
         conf.pools = pools;
     }
@@ -122,7 +121,6 @@ impl Checker<'_> {
             };
             found.push(place);
         }
-        self.refuse(entry.place.clone(), "handing out virtual addresses");
         found
     }
 }

@@ -50,7 +50,7 @@ impl Checker<'_> {
         duration: SimDuration,
     ) -> Vec<Flow> {
         let file = self.file;
-        let hosts = protected_hosts(nodes, connections);
+        let hosts = hosts_of(nodes, connections);
         let mut all = Vec::new();
         for (entry, traffic) in file.traffic.iter().enumerate() {
             let path = KeyPath::root().key("traffic").index(entry);
@@ -222,7 +222,7 @@ impl Checker<'_> {
         &mut self,
         node: &NodeSettings,
         given: Option<Address>,
-        hosts: &BTreeSet<NodeIndex>,
+        hosts: &Hosts,
         end: End,
         path: &KeyPath,
     ) -> Option<Ipv4Addr> {
@@ -243,13 +243,17 @@ impl Checker<'_> {
     fn default_end(
         &mut self,
         node: &NodeSettings,
-        hosts: &BTreeSet<NodeIndex>,
+        hosts: &Hosts,
         end: End,
         path: &KeyPath,
     ) -> Option<Ipv4Addr> {
         match node.networks.first() {
             Some(network) => Some(network.first_host()),
-            None if hosts.contains(&node.node) => Some(own_address(node)),
+            // Whoever sends waits for the address; whoever answers needs to be known by one.
+            None if end.node_key == FROM.node_key && hosts.roaming.contains(&node.node) => {
+                Some(Ipv4Addr::UNSPECIFIED)
+            }
+            None if hosts.protected.contains(&node.node) => Some(own_address(node)),
             None if !self.networks_known => None,
             None => {
                 let name = &node.name;
@@ -263,14 +267,25 @@ impl Checker<'_> {
     }
 }
 
-/// Nodes whose own address some tunnel protects; their traffic may be their own.
-fn protected_hosts(nodes: &[NodeSettings], connections: &[Connection]) -> BTreeSet<NodeIndex> {
-    let mut hosts = BTreeSet::new();
+/// Nodes whose traffic may be their own.
+#[derive(Default)]
+struct Hosts {
+    /// Those whose own address some tunnel protects.
+    protected: BTreeSet<NodeIndex>,
+    /// Those that ask for a virtual address.
+    roaming: BTreeSet<NodeIndex>,
+}
+
+fn hosts_of(nodes: &[NodeSettings], connections: &[Connection]) -> Hosts {
+    let mut hosts = Hosts::default();
     for connection in connections {
+        if !connection.vips.is_empty() {
+            hosts.roaming.insert(connection.node);
+        }
         let own = Network::host(own_address(&nodes[connection.node.index()]));
         let mut selectors = connection.children.iter().flat_map(|child| &child.local_ts);
         if selectors.any(|selector| selector.network == own) {
-            hosts.insert(connection.node);
+            hosts.protected.insert(connection.node);
         }
     }
     hosts

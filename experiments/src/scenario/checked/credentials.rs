@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipseclab_ike::config::PoolRange;
+
 use crate::scenario::file::KeyKind;
 
 /// Authorities, certificates and pools; the others name them by their places.
@@ -82,10 +84,8 @@ pub enum CaTrust {
 pub struct Pool {
     /// The name.
     pub name: String,
-    /// The first address.
-    pub first: IpAddr,
-    /// The last address, of the same family and not below the first.
-    pub last: IpAddr,
+    /// What is lent.
+    pub addresses: PoolRange,
     /// Name servers.
     pub dns: Vec<IpAddr>,
 }

@@ -160,8 +160,10 @@ pub struct Nat {
 /// Traffic by network, protocol and ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TrafficSelector {
-    /// The addresses.
+    /// The addresses; with `is_dynamic`, those that it may stand for.
     pub network: Network,
+    /// Whether it stands for the virtual addresses of its side, or the side's own where it has none (swanctl's `dynamic`).
+    pub is_dynamic: bool,
     /// The IP protocol number, or any.
     pub protocol: Option<u8>,
     /// First and last port, or any.
@@ -190,7 +192,7 @@ pub struct Flow {
     pub from: NodeIndex,
     /// The receiving node.
     pub to: NodeIndex,
-    /// Where packets come from: an address of `from` or of a network behind it.
+    /// Where packets come from: an address of `from` or of a network behind it; 0.0.0.0 for its virtual one.
     pub source: Ipv4Addr,
     /// Where packets go: an address of `to` or of a network behind it.
     pub destination: Ipv4Addr,

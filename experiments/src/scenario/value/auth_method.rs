@@ -44,8 +44,6 @@ pub enum KeyFamily {
 /// A hash algorithm of signatures (RFC 7427).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashName {
-    /// SHA-1.
-    Sha1,
     /// SHA-256.
     Sha256,
     /// SHA-384.
@@ -64,7 +62,7 @@ pub enum EapMethod {
 }
 
 const WORDS: [&str; 8] = ["psk", "pubkey", "rsa", "rsa/pss", "ecdsa", "ed25519", "eap-mschapv2", "eap-md5"];
-const HASHES: [&str; 4] = ["sha1", "sha256", "sha384", "sha512"];
+const HASHES: [&str; 3] = ["sha256", "sha384", "sha512"];
 /// What strongSwan has and this does not.
 const NOT_BUILT: [&str; 14] = [
     "eap",
@@ -87,16 +85,6 @@ impl AuthMethod {
     /// Whether a key of one's own and a certificate are needed.
     pub fn is_public_key(&self) -> bool {
         matches!(self, Self::PublicKey(_))
-    }
-
-    /// The word without hashes, for messages.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Psk => "psk",
-            Self::PublicKey(_) => "pubkey",
-            Self::Eap(EapMethod::Mschapv2) => "eap-mschapv2",
-            Self::Eap(EapMethod::Md5) => "eap-md5",
-        }
     }
 }
 
@@ -133,7 +121,6 @@ impl fmt::Display for SignatureChoice {
 impl HashName {
     fn word(self) -> &'static str {
         match self {
-            Self::Sha1 => "sha1",
             Self::Sha256 => "sha256",
             Self::Sha384 => "sha384",
             Self::Sha512 => "sha512",
@@ -167,7 +154,6 @@ fn signature_choice(text: &str) -> Result<SignatureChoice, Mistake> {
 
 fn hash(name: &str) -> Option<HashName> {
     match name {
-        "sha1" => Some(HashName::Sha1),
         "sha256" => Some(HashName::Sha256),
         "sha384" => Some(HashName::Sha384),
         "sha512" => Some(HashName::Sha512),
@@ -177,8 +163,15 @@ fn hash(name: &str) -> Option<HashName> {
 
 fn no_hash(name: &str, at: usize) -> Mistake {
     let span = Some(at..at + name.len());
+    if name == "sha1" {
+        let help = vec![
+            "RFC 8247 §3 forbids signatures over SHA-1".to_owned(),
+            format!("hashes: {}", HASHES.join(", ")),
+        ];
+        return Mistake { span, help, message: "too weak to sign with".to_owned() };
+    }
     let mut help: Vec<_> = suggestion(name, &HASHES).into_iter().collect();
-    help.push("hashes: sha1, sha256, sha384, sha512".to_owned());
+    help.push(format!("hashes: {}", HASHES.join(", ")));
     Mistake { span, help, message: "not a hash algorithm of signatures".to_owned() }
 }
 
@@ -221,6 +214,9 @@ mod tests {
     fn mistakes_are_placed_at_the_word_at_fault() {
         let typo = AuthMethod::parse("pubkey-sha265").unwrap_err();
         assert_eq!((typo.span, typo.help[0].as_str()), (Some(7..13), "did you mean `sha256`?"));
+        let weak = AuthMethod::parse("pubkey-sha256-sha1").unwrap_err();
+        assert_eq!((weak.span, weak.message.as_str()), (Some(14..18), "too weak to sign with"));
+        assert!(weak.help[0].contains("RFC 8247"));
         assert_eq!(AuthMethod::parse("rsa-sha256-sha256").unwrap_err().span, Some(11..17));
         assert_eq!(AuthMethod::parse("pubkye").unwrap_err().help[0], "did you mean `pubkey`?");
         assert_eq!(AuthMethod::parse("eap-tls").unwrap_err().message, "`eap-tls` is not built yet");

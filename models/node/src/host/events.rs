@@ -1,11 +1,12 @@
 //! What the IKE endpoint and the IPsec engine of a host tell each other, and what the host books of it.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipseclab_ike::config::ConnectionId;
 use ipseclab_ike::wire::MessageId;
 use ipseclab_ike::{
     Acquired, CloseReason, CreateChildSubject, Endpoint, Event, IkeSaEstablished, IkeSaId, PathChange, Role,
+    VirtualAddress,
 };
 use ipseclab_ipsec::{Event as EngineEvent, PolicyId, Spi};
 use ipseclab_net::{DropReason, Packet};
@@ -116,7 +117,8 @@ impl Host {
             }
             Event::IkeSaRekeyed { old, new } => self.inherit(*old, *new),
             Event::PathChanged(change) => self.move_children(change),
-            Event::VirtualAddress(_) | Event::RekeyFailed { .. } => {}
+            Event::VirtualAddress(agreed) => self.note_lent(agreed),
+            Event::RekeyFailed { .. } => {}
             Event::TrapWanted { child } => {
                 if let Some(trap) = self.traps.get_mut(self.policies.policy(*child).0 as usize) {
                     *trap = true;
@@ -124,7 +126,8 @@ impl Host {
             }
             Event::ChildSaClosed { ike_sa, spi_in, reason } => self.remove(run, *ike_sa, *spi_in, *reason),
             Event::IkeSaClosed { ike_sa, reason } => self.note_ike_closed(run, *ike_sa, *reason),
-            Event::NegotiationFailed { connection, role, .. } => {
+            Event::NegotiationFailed { ike_sa, connection, role, .. } => {
+                self.give_back(*ike_sa);
                 self.counters.negotiations_refused += u64::from(*role == Role::Responder);
                 if let Some(connection) = connection {
                     self.abandon(run, *connection);
@@ -155,11 +158,36 @@ impl Host {
         if let Some(standing) = self.ike_sas.get_mut(&old) {
             standing.replaced = true;
         }
+        if let Some(addresses) = self.borrowed.remove(&old) {
+            self.borrowed.insert(new, addresses);
+        }
+    }
+
+    /// The peer lends us addresses for as long as the IKE SA lives; what we lend is for the SAs to route.
+    fn note_lent(&mut self, agreed: &VirtualAddress) {
+        if agreed.role == Role::Responder {
+            return;
+        }
+        let addresses: Vec<_> = agreed.addresses.iter().filter_map(ipv4).collect();
+        for address in &addresses {
+            self.assign(*address);
+        }
+        self.borrowed.insert(agreed.ike_sa, addresses);
+    }
+
+    /// Gives back what an IKE SA has brought, unless its successor has got the same address.
+    fn give_back(&mut self, ike_sa: IkeSaId) {
+        for address in self.borrowed.remove(&ike_sa).unwrap_or_default() {
+            if !self.borrowed.values().flatten().any(|kept| *kept == address) {
+                self.withdraw(address);
+            }
+        }
     }
 
     fn note_ike_closed(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, reason: CloseReason) {
         self.counters.ike_sas_closed += 1;
         self.note_closed(run, ike_sa, reason, ClosedSa::Ike);
+        self.give_back(ike_sa);
         if let Some(ended) = self.ike_sas.remove(&ike_sa)
             && reason == CloseReason::Rekeyed
             && !ended.replaced
@@ -303,6 +331,13 @@ impl Host {
         while let Some((_, _, reason)) = self.engine.poll_discard() {
             run.push(Output::Drop(reason_of(reason)));
         }
+    }
+}
+
+fn ipv4(address: &IpAddr) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(address) => Some(*address),
+        IpAddr::V6(_) => None,
     }
 }
 
