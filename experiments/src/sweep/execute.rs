@@ -136,6 +136,7 @@ fn finished(scenario: &CheckedScenario, result: &RunResult) -> FinishedRun {
         fingerprint: result.fingerprint.to_string(),
         events: result.events,
         negotiations: counted.map(Negotiation::from).collect(),
+        ..FinishedRun::default()
     }
 }
 

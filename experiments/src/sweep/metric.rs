@@ -1,12 +1,9 @@
 //! What a sweep measures: named numbers of one run, and what many runs say about them.
 //!
-//! A [`Metric`] is one number of a run: its mean over the run's negotiations, which in most studies is one. A
-//! [`Statistic`] summarises a metric over the replications of a combination; plots draw nothing else, so that a plot
+//! A [`Metric`] is one number of a run, such as the mean latency of its negotiations, which in most studies are one;
+//! `measure` computes it. A [`Statistic`] summarises a metric over the replications of a combination; plots draw nothing else, so that a plot
 //! and a table speak of the same thing.
-//!
-//! A negotiation that failed has no set-up latency and no parts of one: those means are over the tunnels that came up,
-//! and a run without any has no value. The shares of successes and first tries, messages, octets and retransmissions are over all
-//! negotiations. What started during the warm-up is left out of all of them.
+//! What happened during the warm-up is left out of all of them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,11 +11,12 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de};
 
-use super::record::Negotiation;
+use super::series::TimeSeries;
 use crate::document::{list, nearest};
+use crate::scenario;
 use crate::structure::{Format, Mistake};
 
-/// A number that each negotiation of a run has.
+/// A number that a run has. Those of negotiations are means over the run's negotiations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
     /// From the first request to the tunnel being up, in seconds.
@@ -41,6 +39,22 @@ pub enum Metric {
     Success,
     /// 1 for a tunnel that came up without a request being sent again, else 0.
     FirstTry,
+    /// Mean time from the beginning of a renewal to fresh keys, in seconds.
+    RenewalLatency,
+    /// The median of the same over the renewals of the run.
+    RenewalLatencyP50,
+    /// The 99th percentile of the same over the renewals of the run.
+    RenewalLatencyP99,
+    /// Renewals that began.
+    RenewalCount,
+    /// Renewals that began in the second with most of them: seconds are those of simulated time, from 0.
+    RenewalPeakRate,
+    /// Renewals that ended without fresh keys, other than those that a crossing renewal of the peer made needless.
+    RenewalFailed,
+    /// The most jobs that waited for a core at once, on the node where this was most.
+    CpuQueue,
+    /// Packets that flows sent and that had not arrived at the end.
+    PacketsLost,
 }
 
 /// What the values of a metric count, and how tables write them.
@@ -52,6 +66,8 @@ pub enum Unit {
     Count,
     /// A share between 0 and 1.
     Share,
+    /// Things per second.
+    PerSecond,
 }
 
 /// What replications say about a metric.
@@ -89,11 +105,14 @@ pub enum MetricError {
     /// The statistic does not exist.
     #[error("there is no statistic `{0}`")]
     Statistic(String),
+    /// The curve over time does not exist.
+    #[error("there is no curve over time `{0}`")]
+    Series(String),
 }
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 18] = [
         Self::Latency,
         Self::Propagation,
         Self::Queueing,
@@ -104,6 +123,14 @@ impl Metric {
         Self::Retransmissions,
         Self::Success,
         Self::FirstTry,
+        Self::RenewalLatency,
+        Self::RenewalLatencyP50,
+        Self::RenewalLatencyP99,
+        Self::RenewalCount,
+        Self::RenewalPeakRate,
+        Self::RenewalFailed,
+        Self::CpuQueue,
+        Self::PacketsLost,
     ];
 
     /// The name in files.
@@ -119,6 +146,14 @@ impl Metric {
             Self::Retransmissions => "negotiation.retransmissions",
             Self::Success => "negotiation.success",
             Self::FirstTry => "negotiation.first_try",
+            Self::RenewalLatency => "renewal.latency",
+            Self::RenewalLatencyP50 => "renewal.latency_p50",
+            Self::RenewalLatencyP99 => "renewal.latency_p99",
+            Self::RenewalCount => "renewal.count",
+            Self::RenewalPeakRate => "renewal.peak_rate",
+            Self::RenewalFailed => "renewal.failed",
+            Self::CpuQueue => "cpu.queue",
+            Self::PacketsLost => "packets.lost",
         }
     }
 
@@ -135,54 +170,43 @@ impl Metric {
             Self::Retransmissions => "retransmissions",
             Self::Success => "successful set-ups",
             Self::FirstTry => "set-ups without retransmission",
+            Self::RenewalLatency => "rekey latency",
+            Self::RenewalLatencyP50 => "median rekey latency",
+            Self::RenewalLatencyP99 => "99th percentile of rekey latency",
+            Self::RenewalCount => "rekeys",
+            Self::RenewalPeakRate => "peak rekey rate",
+            Self::RenewalFailed => "failed rekeys",
+            Self::CpuQueue => "longest processor queue",
+            Self::PacketsLost => "lost packets",
         }
     }
 
     /// What its values count.
     pub fn unit(self) -> Unit {
         match self {
-            Self::Latency | Self::Propagation | Self::Queueing | Self::Cpu | Self::RetransmissionWait => {
-                Unit::Seconds
-            }
-            Self::Messages | Self::Octets | Self::Retransmissions => Unit::Count,
+            Self::Latency
+            | Self::Propagation
+            | Self::Queueing
+            | Self::Cpu
+            | Self::RetransmissionWait
+            | Self::RenewalLatency
+            | Self::RenewalLatencyP50
+            | Self::RenewalLatencyP99 => Unit::Seconds,
+            Self::Messages
+            | Self::Octets
+            | Self::Retransmissions
+            | Self::RenewalCount
+            | Self::RenewalFailed
+            | Self::CpuQueue
+            | Self::PacketsLost => Unit::Count,
             Self::Success | Self::FirstTry => Unit::Share,
+            Self::RenewalPeakRate => Unit::PerSecond,
         }
     }
 
     /// The name of its column in tables, with the unit.
     pub fn column(self) -> String {
         format!("{}{}", self.name(), self.unit().suffix())
-    }
-
-    /// Its value for one negotiation, in nanoseconds, counts, or 0 and 1; `None` where a failure has none.
-    pub fn sample(self, negotiation: &Negotiation) -> Option<u64> {
-        let time = |nanoseconds| negotiation.established.then_some(nanoseconds);
-        match self {
-            Self::Latency => time(negotiation.latency_ns),
-            Self::Propagation => time(negotiation.propagation_ns),
-            Self::Queueing => time(negotiation.serialisation_queueing_ns),
-            Self::Cpu => time(negotiation.cpu_ns),
-            Self::RetransmissionWait => time(negotiation.retransmission_wait_ns),
-            Self::Messages => Some(negotiation.messages),
-            Self::Octets => Some(negotiation.octets),
-            Self::Retransmissions => Some(negotiation.retransmissions),
-            Self::Success => Some(negotiation.established.into()),
-            Self::FirstTry => Some((negotiation.established && negotiation.retransmissions == 0).into()),
-        }
-    }
-
-    /// Its value for a run, in seconds, counts or a share: the mean over the negotiations that have one.
-    pub fn value(self, negotiations: &[Negotiation]) -> Option<f64> {
-        let samples = negotiations.iter().filter_map(|negotiation| self.sample(negotiation));
-        // Integers are summed, so that the order of negotiations cannot show.
-        let (sum, count) =
-            samples.fold((0_u128, 0_u64), |(sum, count), sample| (sum + u128::from(sample), count + 1));
-        #[expect(clippy::cast_precision_loss, reason = "the mean is rounded once, to 53 bits")]
-        let mean = (count > 0).then(|| sum as f64 / count as f64);
-        match self.unit() {
-            Unit::Seconds => mean.map(|nanoseconds| nanoseconds / 1e9),
-            Unit::Count | Unit::Share => mean,
-        }
     }
 
     /// The metric of that name.
@@ -201,6 +225,7 @@ impl Unit {
         match self {
             Self::Seconds => "s",
             Self::Count | Self::Share => "1",
+            Self::PerSecond => "1/s",
         }
     }
 
@@ -208,6 +233,7 @@ impl Unit {
         match self {
             Self::Seconds => "_s",
             Self::Count | Self::Share => "",
+            Self::PerSecond => "_per_s",
         }
     }
 
@@ -215,7 +241,7 @@ impl Unit {
     pub fn text(self, value: f64) -> String {
         match self {
             Self::Seconds => format!("{value:.9}"),
-            Self::Count | Self::Share => format!("{value:.6}"),
+            Self::Count | Self::Share | Self::PerSecond => format!("{value:.6}"),
         }
     }
 }
@@ -266,6 +292,7 @@ impl MetricError {
         let (given, known): (_, Vec<_>) = match self {
             Self::Metric(given) => (given, Metric::ALL.into_iter().map(Metric::name).collect()),
             Self::Statistic(given) => (given, Statistic::ALL.into_iter().map(Statistic::name).collect()),
+            Self::Series(given) => (given, TimeSeries::ALL.into_iter().map(TimeSeries::name).collect()),
         };
         let near = nearest(given, known.iter().copied()).map(|name| format!("did you mean `{name}`?"));
         near.into_iter().chain([format!("allowed: {}", list(known))]).collect()
@@ -276,8 +303,12 @@ fn mistake(error: &MetricError) -> Mistake {
     Mistake { help: error.help(), ..Mistake::new(error.to_string()) }
 }
 
-/// The formats of sweep files.
-pub(super) const FORMATS: &[Format] = &[
+/// The formats of sweep files: those of scenarios, and names of metrics.
+pub(super) fn formats() -> Vec<Format> {
+    scenario::FORMATS.iter().copied().chain(METRIC_FORMATS.iter().copied()).collect()
+}
+
+const METRIC_FORMATS: &[Format] = &[
     Format {
         name: "metric",
         expected: "a metric such as \"negotiation.latency\"",
@@ -338,38 +369,6 @@ mod tests {
         }
     }
 
-    fn negotiation(latency_ns: u64, retransmissions: u64, established: bool) -> Negotiation {
-        Negotiation { established, latency_ns, retransmissions, ..Negotiation::default() }
-    }
-
-    #[test]
-    fn failures_have_no_latency_but_count_as_failures_and_by_their_messages() {
-        let run = [
-            negotiation(40_000_001, 0, true),
-            negotiation(165_000_000_000, 5, false),
-            negotiation(60_000_000, 1, true),
-        ];
-        assert_eq!(Metric::Latency.value(&run), Some(0.050_000_000_5));
-        assert_eq!(Metric::Retransmissions.value(&run), Some(2.0));
-        assert_eq!(Metric::Success.value(&run), Some(2.0 / 3.0));
-        assert_eq!(Metric::FirstTry.value(&run), Some(1.0 / 3.0));
-        assert_eq!((Metric::Latency.value(&run[1..2]), Metric::Success.value(&run[1..2])), (None, Some(0.0)));
-        assert_eq!((Metric::Success.value(&[]), Metric::Messages.value(&[])), (None, None));
-    }
-
-    #[test]
-    fn seconds_keep_every_nanosecond() {
-        for latency_ns in [0, 1, 40_123_456, 179_999_999_999] {
-            let text =
-                Unit::Seconds.text(Metric::Latency.value(&[negotiation(latency_ns, 0, true)]).unwrap());
-            assert_eq!(
-                text.replace('.', "").trim_start_matches('0').parse().unwrap_or(0),
-                latency_ns,
-                "{text}"
-            );
-        }
-    }
-
     #[test]
     fn a_metric_alone_means_its_mean() {
         assert_eq!(PlotMetric::parse("negotiation.cpu").unwrap().statistic, Statistic::Mean);
@@ -380,6 +379,8 @@ mod tests {
         let error = PlotMetric::parse("negotiation.latency.p95").unwrap_err();
         assert_eq!(error, MetricError::Statistic("p95".into()));
         assert_eq!(error.help().len(), 2);
+        let error = TimeSeries::parse("renewal.rates").unwrap_err();
+        assert_eq!(error.help()[0], "did you mean `renewal.rate`?");
         let error = Metric::parse("negotiation.latencies").unwrap_err();
         assert_eq!(error.help()[0], "did you mean `negotiation.latency`?");
     }

@@ -4,8 +4,8 @@
 //! that a crash or a full disk tore is recognised and its run made again. Which is also why nothing is synced: losing
 //! the last runs to a power cut costs seconds, syncing each of 10⁵ costs minutes.
 //!
-//! All numbers of a negotiation are kept, not only the metrics that were asked for: other plots and metrics over the
-//! same runs need no new run.
+//! All numbers of a negotiation or renewal are kept, not only the metrics that were asked for: other plots and metrics
+//! over the same runs need no new run.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::RunId;
 
 /// The version of the format; records of another one are made again.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A run that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub enum RunOutcome {
 }
 
 /// The results of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FinishedRun {
     /// The fingerprint, as hexadecimal digits.
     pub fingerprint: String,
@@ -47,6 +47,62 @@ pub struct FinishedRun {
     pub events: u64,
     /// Negotiations that started after the warm-up, in order.
     pub negotiations: Vec<Negotiation>,
+    /// Renewals of SAs that began after the warm-up, in order.
+    pub renewals: Vec<Renewal>,
+    /// Packets that flows sent and that did not arrive by the end of the run.
+    pub lost_packets: u64,
+    /// What happened in each stretch of time.
+    pub timeline: Timeline,
+}
+
+/// A renewal, as far as metrics look at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    /// When the node that began it did so.
+    pub started_ns: u64,
+    /// From then to the fresh keys, or to the failure.
+    pub latency_ns: u64,
+    /// How it ended.
+    pub ended: RenewalEnd,
+}
+
+/// How a renewal ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RenewalEnd {
+    /// With fresh keys.
+    #[default]
+    Done,
+    /// The peer's own renewal crossed it and won.
+    Redundant,
+    /// Without fresh keys.
+    Failed,
+    /// With the run.
+    Unfinished,
+}
+
+/// What happened between the warm-up and the end of a run, in stretches of equal length that begin at the multiples of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The end of the warm-up.
+    pub begin_ns: u64,
+    /// The end of the run.
+    pub end_ns: u64,
+    /// The length of a stretch; above zero where there are any.
+    pub width_ns: u64,
+    /// The stretches in which something happened, in order.
+    pub stretches: Vec<Stretch>,
+}
+
+/// What happened in a stretch of time, on all nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// When it begins.
+    pub start_ns: u64,
+    /// The most jobs that waited for a core at once, on the node where this was most.
+    pub cpu_queue: u64,
+    /// Packets that were dropped.
+    pub dropped: u64,
 }
 
 /// A negotiation, as far as metrics look at it.
@@ -151,6 +207,14 @@ mod tests {
                 fingerprint: "0123456789abcdef".into(),
                 events: 7,
                 negotiations: vec![negotiation],
+                renewals: vec![Renewal { started_ns: 9, latency_ns: 1, ended: RenewalEnd::Redundant }],
+                lost_packets: 3,
+                timeline: Timeline {
+                    begin_ns: 0,
+                    end_ns: 20,
+                    width_ns: 10,
+                    stretches: vec![Stretch { start_ns: 10, cpu_queue: 4, dropped: 5 }],
+                },
             }),
         }
     }
@@ -183,7 +247,7 @@ mod tests {
     #[test]
     fn a_record_of_another_format_is_not_read() {
         let [id, _] = ids();
-        let line = serde_json::to_string(&Line { format: 2, run: id.to_string(), record: record() }).unwrap();
+        let line = serde_json::to_string(&Line { format: 1, run: id.to_string(), record: record() }).unwrap();
         let file = format!("{line}\n{}\n", serde_json::to_string(&Seal::of(&line)).unwrap());
         assert_eq!(RunRecord::decode(file.as_bytes(), id), None);
     }

@@ -254,12 +254,14 @@ mod tests {
     #[test]
     fn the_remote_node_may_renew_at_its_own_time_or_never() {
         let child: ChildFile =
-            toml::from_str("rekey_time = \"10min\"\nrand_time = \"50%\"\nremote_rekey_time = \"20min\"").unwrap();
+            toml::from_str("rekey_time = \"10min\"\nrand_time = \"50%\"\nremote_rekey_time = \"20min\"")
+                .unwrap();
         let [near, far] = [true, false].map(|side| LifetimeKeys::of(&child, side).settled());
         assert_eq!((near.rekey_time, near.rand_time), (Some(minutes(10)), minutes(5)));
         assert_eq!((far.rekey_time, far.rand_time), (Some(minutes(20)), minutes(10)));
         assert_eq!((near.life_time, far.life_time), (Some(minutes(11)), Some(minutes(22))));
-        let never = ChildFile { remote_rekey_time: Some(toml::Value::from("0s").try_into().unwrap()), ..child };
+        let never =
+            ChildFile { remote_rekey_time: Some(toml::Value::from("0s").try_into().unwrap()), ..child };
         let far = LifetimeKeys::of(&never, false).settled();
         assert_eq!((far.rekey_time, far.life_time, lifetime_contradiction(&far)), (None, None, None));
         assert_eq!(LifetimeKeys::of(&never, true).settled(), near);
