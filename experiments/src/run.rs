@@ -7,10 +7,12 @@ use ipseclab_ike::config::ConnectionId;
 use ipseclab_node::{ClosedSa, Node, Observe, Outcome, Records};
 use ipseclab_output::table::ratio;
 use ipseclab_output::{
-    ClosureRow, DropRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow, SaKind,
+    ClosureRow, DropRow, DropTimelineRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow,
+    RenewalRow, SaKind, TimelineRow,
 };
 use ipseclab_sim::{Fingerprint, ProcessId, SimDuration, SimTime, StopReason};
 
+use crate::results::course;
 use crate::scenario::{CheckedScenario, Flow, FlowKind, NodeSettings};
 use crate::world::{BuildError, FlowApps, World, process};
 
@@ -19,6 +21,12 @@ use crate::world::{BuildError, FlowApps, World, process};
 pub struct RunResult {
     /// Negotiations, by start time, then initiator.
     pub negotiations: Vec<NegotiationRow>,
+    /// Renewals and exchanges for further Child SAs, by start time, then node.
+    pub renewals: Vec<RenewalRow>,
+    /// What happened when, by time, then in the order of nodes; NATs last.
+    pub timeline: Vec<TimelineRow>,
+    /// Drops over time, in the same order, then by reason.
+    pub drops_timeline: Vec<DropTimelineRow>,
     /// Ends of SAs at each of their nodes, by time, then in the order of nodes.
     pub closures: Vec<ClosureRow>,
     /// Flows, as written.
@@ -97,6 +105,9 @@ pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, Ru
     let reader = Reader { scenario, world: &world, end };
     let result = RunResult {
         negotiations: reader.negotiations(),
+        renewals: reader.renewals(),
+        timeline: reader.timeline(course::timeline_rows, |row| row.time_ns),
+        drops_timeline: reader.timeline(course::drop_rows, |row| row.time_ns),
         closures: reader.closures(),
         flows: reader.flows(),
         links: reader.links(),
@@ -171,6 +182,37 @@ impl Reader<'_> {
         }
         // Stable: what a node closed at one time stays in its order, Child SAs before their IKE SA.
         rows.sort_by_key(|row| row.time_ns);
+        rows
+    }
+
+    fn renewals(&self) -> Vec<RenewalRow> {
+        let mut rows = Vec::new();
+        for settings in &self.scenario.nodes {
+            let node = self.world.simulation.process(process(settings.node));
+            for record in &node.records().renewals {
+                let mut row = course::renewal_row(record);
+                row.node.clone_from(&settings.name);
+                (row.connection, row.peer) = self.names(settings, record.connection);
+                let name = record.child.and_then(|child| node.child_name(child));
+                name.unwrap_or_default().clone_into(&mut row.child);
+                rows.push(row);
+            }
+        }
+        // Stable: what a node began at one time stays in the order of its ends.
+        rows.sort_by(|a, b| (a.started_ns, &a.node).cmp(&(b.started_ns, &b.node)));
+        rows
+    }
+
+    /// Rows of all nodes' timelines, by time.
+    fn timeline<R>(
+        &self,
+        rows_of: fn(&str, &ipseclab_node::Timeline) -> Vec<R>,
+        time_of: fn(&R) -> u64,
+    ) -> Vec<R> {
+        let nodes = self.world.simulation.processes();
+        let mut rows: Vec<_> =
+            nodes.flat_map(|node| rows_of(node.name(), &node.records().timeline)).collect();
+        rows.sort_by_key(time_of);
         rows
     }
 
@@ -286,6 +328,7 @@ fn negotiation_row(record: &ipseclab_node::NegotiationRecord, attempt: u32) -> N
     let (result, failure_reason) = match record.outcome {
         Outcome::Established => (NegotiationResult::Established, ""),
         Outcome::Failed(reason) => (NegotiationResult::Failed, reason.as_str()),
+        Outcome::NodeDown => (NegotiationResult::Failed, "node_down"),
         Outcome::Unfinished => (NegotiationResult::Unfinished, ""),
     };
     let agreed = &record.agreed;

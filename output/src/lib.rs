@@ -7,6 +7,7 @@
 //!
 //! Only [`RunDirectory`] touches the file system.
 
+pub mod course;
 pub mod directory;
 mod font;
 mod hex;
@@ -19,6 +20,7 @@ pub mod table;
 pub mod time;
 pub mod wireshark;
 
+pub use course::{DropTimelineRow, RenewalResult, RenewalRow, TimelineRow};
 pub use directory::{OutputError, RunDirectory, sha256_hex, short_hash};
 pub use ladder::{Ladder, LadderEvent, LadderEventKind, LadderText, Message, Participant, wrap_columns};
 pub use manifest::{MANIFEST_FILE, Manifest, PROGRAM};

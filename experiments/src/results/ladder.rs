@@ -185,6 +185,9 @@ impl Peers {
         }
         for record in &node.records.steps {
             match &record.step {
+                Step::Ike(Event::Initiated { ike_sa, connection, .. }) => {
+                    peers.ike_sas.insert(*ike_sa, *connection);
+                }
                 Step::Ike(Event::IkeSaEstablished(sa)) => {
                     peers.ike_sas.insert(sa.ike_sa, sa.connection);
                 }
@@ -211,8 +214,9 @@ impl Peers {
             Event::KeysDerived(keys) => self.ike_sas.get(&keys.ike_sa),
             Event::IkeSaEstablished(sa) => Some(&sa.connection),
             Event::ChildSaEstablished(child) => Some(&child.connection),
-            Event::ChildSaFailed { connection, .. } => Some(connection),
+            Event::ChildSaFailed { connection, .. } | Event::Initiated { connection, .. } => Some(connection),
             Event::ChildSaClosed { ike_sa, .. }
+            | Event::CreateChildSaBegan { ike_sa, .. }
             | Event::ChildSaReady { ike_sa, .. }
             | Event::RekeyFailed { ike_sa, .. }
             | Event::IkeSaRekeyed { new: ike_sa, .. }

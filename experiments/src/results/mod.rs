@@ -4,6 +4,7 @@
 //! complete or absent: everything goes to a temporary sibling that takes its place at the end.
 
 mod capture;
+pub(crate) mod course;
 mod keys;
 mod ladder;
 mod summary;
@@ -95,6 +96,9 @@ pub fn write(
     wanted: Wanted,
 ) -> Result<PathBuf, ResultsError> {
     directory.write_file("negotiations.csv", &write_csv(&result.negotiations)?)?;
+    directory.write_file("renewals.csv", &write_csv(&result.renewals)?)?;
+    directory.write_file("timeline.csv", &write_csv(&result.timeline)?)?;
+    directory.write_file("drops_timeline.csv", &write_csv(&result.drops_timeline)?)?;
     directory.write_file("closures.csv", &write_csv(&result.closures)?)?;
     directory.write_file("flows.csv", &write_csv(&result.flows)?)?;
     directory.write_file("links.csv", &write_csv(&result.links)?)?;

@@ -5,8 +5,8 @@
 use ipseclab_crypto::Secret;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{
-    ChildSaEstablished, CloseReason, Event, FailureReason, IkeSaEstablished, IkeSaKeys, Role,
-    TrafficSelectors,
+    ChildSaEstablished, CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaKeys,
+    Role, TrafficSelectors,
 };
 use ipseclab_ipsec::{ChildSaCounters, Selectors};
 use ipseclab_net::protocol;
@@ -30,7 +30,7 @@ pub(super) fn describe(step: &Step, secrets: bool) -> Vec<String> {
 }
 
 /// What the payloads of IKE messages are for, by the names that ladders use.
-const GLOSSARY: [(&str, &str); 14] = [
+const GLOSSARY: [(&str, &str); 15] = [
     ("SA", "Security Association: the algorithms offered, or the ones chosen"),
     ("KE", "Key Exchange: a Diffie-Hellman public value"),
     ("No", "Nonce: fresh random octets, so that no two IKE SAs get the same keys"),
@@ -41,6 +41,7 @@ const GLOSSARY: [(&str, &str); 14] = [
     ("N(NAT_DETECTION_DESTINATION_IP)", "Notify: the same for the receiver's address and port"),
     ("N(COOKIE)", "Notify: shows that the initiator receives at the address that it claims"),
     ("N(INVALID_KE_PAYLOAD)", "Notify: try again with this Diffie-Hellman group"),
+    ("N(REKEY_SA)", "Notify: the Child SA that the new one is to take the place of"),
     ("N(USE_TRANSPORT_MODE)", "Notify: the Child SA is to protect packets without a tunnel"),
     ("SK", "Encrypted and authenticated: all payloads after it are inside"),
     ("IDi", "Identification: who the initiator is"),
@@ -109,8 +110,22 @@ fn describe_event(event: &Event) -> Option<String> {
         }
         Event::IkeSaRekeyed { .. } => "the new IKE SA takes over the Child SAs of the old one".to_owned(),
         Event::PathChanged(change) => format!("the IKE SA and its Child SAs move to {}", change.remote),
-        Event::Dropped(_) => return None,
+        Event::CreateChildSaBegan { subject, .. } => create_child_began(*subject),
+        Event::Initiated { replaces: Some(_), .. } => {
+            "sets up a new IKE SA with a fresh authentication, before the old one goes".to_owned()
+        }
+        Event::Initiated { replaces: None, .. } | Event::Dropped(_) => return None,
     })
+}
+
+fn create_child_began(subject: CreateChildSubject) -> String {
+    match subject {
+        CreateChildSubject::Child(_) => "asks for a further Child SA under this IKE SA".to_owned(),
+        CreateChildSubject::RekeyChild(spi_in) => {
+            format!("asks for fresh keys for the Child SA with inbound SPI {spi_in:08x} (rekeying)")
+        }
+        CreateChildSubject::RekeyIke => "asks for fresh keys for the IKE SA itself (rekeying)".to_owned(),
+    }
 }
 
 /// The keys of an IKE SA that are not empty, by their names.

@@ -91,7 +91,8 @@ pub struct PlotFile {
     /// For a stack: the metrics that are parts of a whole, the lowest first.
     #[serde(default)]
     pub parts: Vec<Metric>,
-    /// For a timeline: the time that each of its points stands for, in whole seconds. Default: 1s.
+    /// For a timeline: the time that each of its points stands for, in whole seconds; for queues and drops at least that
+    /// of the rows of timeline.csv. Default: 1s.
     pub bucket: Option<Duration>,
     /// For a timeline: what happened earlier is not drawn. Default: the end of the warm-up.
     pub from: Option<Duration>,

@@ -3,8 +3,9 @@
 //! A negotiation that failed has no set-up latency and no parts of one: those means are over the tunnels that came up,
 //! and a run without any has no value. The shares of successes and first tries, messages, octets and retransmissions
 //! are over all negotiations. In the same way, the latency of renewals is over those that gave fresh keys, and their
-//! count and peak rate are over all that began, also those that the other side's renewal crossed.
+//! number counts those too; the peak rate is over all that began, also those that the other side's renewal crossed.
 
+use ipseclab_net::DropReason;
 use ipseclab_sim::stats::quantile;
 
 use super::metric::{Metric, Unit};
@@ -12,6 +13,10 @@ use super::record::{FinishedRun, Negotiation, Renewal, RenewalEnd};
 
 /// The window of the peak rate; the rate per second is then a whole number.
 const PEAK_WINDOW_NS: u64 = 1_000_000_000;
+
+/// Drops for want of a usable SA: there was none under the SPI, or it had ended or carried all that it may.
+const LOST_TO_RENEWALS: [DropReason; 3] =
+    [DropReason::NoSa, DropReason::SaExpired, DropReason::SequenceExhausted];
 
 impl Metric {
     /// Its value for a run, in seconds, counts, a share or things per second.
@@ -24,10 +29,15 @@ impl Metric {
             }
             Self::RenewalLatencyP50 => latency_quantile(&run.renewals, 500_000),
             Self::RenewalLatencyP99 => latency_quantile(&run.renewals, 990_000),
-            Self::RenewalCount => all(|run| run.renewals.len() as u64),
+            Self::RenewalCount => all(|run| count_of(&run.renewals, RenewalEnd::Done)),
             Self::RenewalPeakRate => all(|run| peak(&run.renewals)),
             Self::RenewalFailed => all(|run| count_of(&run.renewals, RenewalEnd::Failed)),
-            Self::CpuQueue => {
+            Self::RenewalLostPackets => {
+                all(|run| LOST_TO_RENEWALS.iter().map(|reason| dropped(run, *reason)).sum())
+            }
+            Self::DropsTotal => all(|run| run.drops.values().sum()),
+            Self::Drops(reason) => Some(to_f64(dropped(run, reason))),
+            Self::CpuQueueMax => {
                 all(|run| run.timeline.counted().map(|stretch| stretch.cpu_queue).max().unwrap_or(0))
             }
             Self::PacketsLost => all(|run| run.lost_packets),
@@ -69,8 +79,11 @@ impl Metric {
             | Self::RenewalCount
             | Self::RenewalPeakRate
             | Self::RenewalFailed
-            | Self::CpuQueue
-            | Self::PacketsLost => None,
+            | Self::RenewalLostPackets
+            | Self::CpuQueueMax
+            | Self::PacketsLost
+            | Self::DropsTotal
+            | Self::Drops(_) => None,
         }
     }
 }
@@ -98,6 +111,10 @@ fn latency_quantile(renewals: &[Renewal], ppm: u32) -> Option<f64> {
 
 fn count_of(renewals: &[Renewal], ended: RenewalEnd) -> u64 {
     renewals.iter().filter(|renewal| renewal.ended == ended).count() as u64
+}
+
+fn dropped(run: &FinishedRun, reason: DropReason) -> u64 {
+    run.drops.get(reason.as_str()).copied().unwrap_or(0)
 }
 
 fn peak(renewals: &[Renewal]) -> u64 {
@@ -180,7 +197,7 @@ mod tests {
             (value(Metric::RenewalLatencyP50), value(Metric::RenewalLatencyP99)),
             (Some(0.02), Some(0.03))
         );
-        assert_eq!((value(Metric::RenewalCount), value(Metric::RenewalFailed)), (Some(6.0), Some(1.0)));
+        assert_eq!((value(Metric::RenewalCount), value(Metric::RenewalFailed)), (Some(3.0), Some(1.0)));
         assert_eq!(value(Metric::RenewalPeakRate), Some(3.0), "the second from 1 s to 2 s");
         assert_eq!(value(Metric::PacketsLost), Some(7.0));
         let none = FinishedRun::default();
@@ -189,9 +206,19 @@ mod tests {
             (None, None)
         );
         assert_eq!(
-            (Metric::RenewalPeakRate.value(&none), Metric::CpuQueue.value(&none)),
+            (Metric::RenewalPeakRate.value(&none), Metric::CpuQueueMax.value(&none)),
             (Some(0.0), Some(0.0))
         );
+    }
+
+    #[test]
+    fn drops_add_up_by_reason() {
+        let drops = [("no_sa", 3), ("sa_expired", 1), ("loss", 5)];
+        let drops = drops.map(|(reason, packets)| (reason.to_owned(), packets)).into();
+        let run = FinishedRun { drops, ..FinishedRun::default() };
+        let value = |name| Metric::parse(name).unwrap().value(&run);
+        assert_eq!((value("renewal.lost_packets"), value("drops.total")), (Some(4.0), Some(9.0)));
+        assert_eq!((value("drops.loss"), value("drops.replay")), (Some(5.0), Some(0.0)));
     }
 
     #[test]
@@ -200,6 +227,6 @@ mod tests {
         let stretches = vec![stretch(0, 900), stretch(10, 3), stretch(20, 8), stretch(30, 5)];
         let timeline = Timeline { begin_ns: 10, end_ns: 40, width_ns: 10, stretches };
         let run = FinishedRun { timeline, ..FinishedRun::default() };
-        assert_eq!(Metric::CpuQueue.value(&run), Some(8.0));
+        assert_eq!(Metric::CpuQueueMax.value(&run), Some(8.0));
     }
 }

@@ -3,10 +3,13 @@
 //! A [`Metric`] is one number of a run, such as the mean latency of its negotiations, which in most studies are one;
 //! `measure` computes it. A [`Statistic`] summarises a metric over the replications of a combination; plots draw nothing else, so that a plot
 //! and a table speak of the same thing.
-//! What happened during the warm-up is left out of all of them.
+//! What happened during the warm-up is left out, except for counts of packets.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
+
+use ipseclab_net::DropReason;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de};
@@ -45,17 +48,27 @@ pub enum Metric {
     RenewalLatencyP50,
     /// The 99th percentile of the same over the renewals of the run.
     RenewalLatencyP99,
-    /// Renewals that began.
+    /// Renewals that began and gave fresh keys.
     RenewalCount,
     /// Renewals that began in the second with most of them: seconds are those of simulated time, from 0.
     RenewalPeakRate,
     /// Renewals that ended without fresh keys, other than those that a crossing renewal of the peer made needless.
     RenewalFailed,
+    /// Packets dropped for want of a usable SA, warm-up included.
+    RenewalLostPackets,
     /// The most jobs that waited for a core at once, on the node where this was most.
-    CpuQueue,
-    /// Packets that flows sent and that had not arrived at the end.
+    CpuQueueMax,
+    /// Packets that flows sent and that had not arrived at the end, warm-up included.
     PacketsLost,
+    /// Packets dropped anywhere, warm-up included.
+    DropsTotal,
+    /// Those of them that were dropped for this reason.
+    Drops(DropReason),
 }
+
+/// The names of [`Metric::Drops`], in the order of reasons.
+static DROPS_NAMES: LazyLock<Vec<String>> =
+    LazyLock::new(|| DropReason::ALL.iter().map(|reason| format!("drops.{reason}")).collect());
 
 /// What the values of a metric count, and how tables write them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +124,8 @@ pub enum MetricError {
 }
 
 impl Metric {
-    /// All metrics.
-    pub const ALL: [Self; 18] = [
+    /// All metrics but those of single drop reasons.
+    pub const ALL: [Self; 20] = [
         Self::Latency,
         Self::Propagation,
         Self::Queueing,
@@ -129,8 +142,10 @@ impl Metric {
         Self::RenewalCount,
         Self::RenewalPeakRate,
         Self::RenewalFailed,
-        Self::CpuQueue,
+        Self::RenewalLostPackets,
+        Self::CpuQueueMax,
         Self::PacketsLost,
+        Self::DropsTotal,
     ];
 
     /// The name in files.
@@ -152,8 +167,11 @@ impl Metric {
             Self::RenewalCount => "renewal.count",
             Self::RenewalPeakRate => "renewal.peak_rate",
             Self::RenewalFailed => "renewal.failed",
-            Self::CpuQueue => "cpu.queue",
+            Self::RenewalLostPackets => "renewal.lost_packets",
+            Self::CpuQueueMax => "cpu.queue.max",
             Self::PacketsLost => "packets.lost",
+            Self::DropsTotal => "drops.total",
+            Self::Drops(reason) => &DROPS_NAMES[reason as usize],
         }
     }
 
@@ -176,8 +194,11 @@ impl Metric {
             Self::RenewalCount => "rekeys",
             Self::RenewalPeakRate => "peak rekey rate",
             Self::RenewalFailed => "failed rekeys",
-            Self::CpuQueue => "longest processor queue",
+            Self::RenewalLostPackets => "packets without a usable SA",
+            Self::CpuQueueMax => "longest processor queue",
             Self::PacketsLost => "lost packets",
+            Self::DropsTotal => "dropped packets",
+            Self::Drops(_) => "packets dropped for the reason",
         }
     }
 
@@ -197,8 +218,11 @@ impl Metric {
             | Self::Retransmissions
             | Self::RenewalCount
             | Self::RenewalFailed
-            | Self::CpuQueue
-            | Self::PacketsLost => Unit::Count,
+            | Self::RenewalLostPackets
+            | Self::CpuQueueMax
+            | Self::PacketsLost
+            | Self::DropsTotal
+            | Self::Drops(_) => Unit::Count,
             Self::Success | Self::FirstTry => Unit::Share,
             Self::RenewalPeakRate => Unit::PerSecond,
         }
@@ -214,7 +238,8 @@ impl Metric {
     /// # Errors
     /// A name that no metric has.
     pub fn parse(name: &str) -> Result<Self, MetricError> {
-        let found = Self::ALL.into_iter().find(|metric| metric.name() == name);
+        let drops = DropReason::ALL.iter().map(|reason| Self::Drops(*reason));
+        let found = Self::ALL.into_iter().chain(drops).find(|metric| metric.name() == name);
         found.ok_or_else(|| MetricError::Metric(name.to_owned()))
     }
 }

@@ -9,13 +9,15 @@
 
 use std::collections::BTreeMap;
 
-use ipseclab_output::{NegotiationResult, NegotiationRow, sha256_hex};
+use ipseclab_output::{
+    NegotiationResult, NegotiationRow, RenewalResult, RenewalRow, TimelineRow, sha256_hex,
+};
 use serde::{Deserialize, Serialize};
 
 use super::plan::RunId;
 
 /// The version of the format; records of another one are made again.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// A run that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,8 @@ pub struct FinishedRun {
     pub renewals: Vec<Renewal>,
     /// Packets that flows sent and that did not arrive by the end of the run.
     pub lost_packets: u64,
+    /// Packets dropped at all places in the whole run, by reason.
+    pub drops: BTreeMap<String, u64>,
     /// What happened in each stretch of time.
     pub timeline: Timeline,
 }
@@ -171,6 +175,34 @@ impl RunRecord {
     }
 }
 
+impl From<&RenewalRow> for Renewal {
+    fn from(row: &RenewalRow) -> Self {
+        let ended = match row.result {
+            RenewalResult::Done => RenewalEnd::Done,
+            RenewalResult::Redundant => RenewalEnd::Redundant,
+            RenewalResult::Failed => RenewalEnd::Failed,
+            RenewalResult::Unfinished => RenewalEnd::Unfinished,
+        };
+        Self { started_ns: row.started_ns, latency_ns: row.latency_ns, ended }
+    }
+}
+
+impl Timeline {
+    /// The rows of all nodes, put together.
+    pub(super) fn of(rows: &[TimelineRow], begin_ns: u64, end_ns: u64) -> Self {
+        let mut stretches = BTreeMap::<u64, Stretch>::new();
+        for row in rows {
+            let stretch = stretches
+                .entry(row.time_ns)
+                .or_insert(Stretch { start_ns: row.time_ns, ..Stretch::default() });
+            stretch.cpu_queue = stretch.cpu_queue.max(row.cpu_queue_max);
+            stretch.dropped += row.dropped_packets;
+        }
+        let width_ns = rows.first().map_or(0, |row| row.width_ns);
+        Self { begin_ns, end_ns, width_ns, stretches: stretches.into_values().collect() }
+    }
+}
+
 impl From<&NegotiationRow> for Negotiation {
     fn from(row: &NegotiationRow) -> Self {
         Self {
@@ -209,6 +241,7 @@ mod tests {
                 negotiations: vec![negotiation],
                 renewals: vec![Renewal { started_ns: 9, latency_ns: 1, ended: RenewalEnd::Redundant }],
                 lost_packets: 3,
+                drops: [("loss".into(), 1)].into(),
                 timeline: Timeline {
                     begin_ns: 0,
                     end_ns: 20,
@@ -228,6 +261,21 @@ mod tests {
             assert_eq!(file.lines().count(), 2);
             assert_eq!(RunRecord::decode(file.as_bytes(), id), Some(record));
         }
+    }
+
+    #[test]
+    fn a_timeline_has_the_longest_queue_and_all_drops_of_its_nodes() {
+        let row = |time_ns, cpu_queue_max, dropped_packets| TimelineRow {
+            time_ns,
+            width_ns: 10,
+            cpu_queue_max,
+            dropped_packets,
+            ..TimelineRow::default()
+        };
+        let timeline = Timeline::of(&[row(10, 3, 1), row(10, 2, 4), row(30, 1, 0)], 5, 40);
+        let stretch = |start_ns, cpu_queue, dropped| Stretch { start_ns, cpu_queue, dropped };
+        assert_eq!(timeline.stretches, [stretch(10, 3, 5), stretch(30, 1, 0)]);
+        assert_eq!((timeline.begin_ns, timeline.end_ns, timeline.width_ns), (5, 40, 10));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Time is cut into buckets that begin at the multiples of their width, so that the curves of all runs share them and
 //! can be averaged bucket by bucket. The part of the run before the end of the warm-up has no buckets, and neither has
-//! what is left of a bucket at the end.
+//! what is left of a bucket at the end. Queues and drops are known by the stretches that the run counted in, so that
+//! their buckets are whole stretches.
 
 use super::file::PlotFile;
 use super::measure::{latencies, mean, to_f64};
@@ -40,6 +41,8 @@ pub(super) struct Buckets {
 /// The values of a run in neighbouring buckets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Curve {
+    /// The width of a bucket.
+    pub(super) width_ns: u64,
     /// The number of the first bucket, counted from time zero.
     pub(super) first: u64,
     pub(super) values: Vec<Option<f64>>,
@@ -91,6 +94,10 @@ impl TimeSeries {
     /// The curve of a run.
     pub(super) fn curve(self, run: &FinishedRun, buckets: Buckets) -> Curve {
         let Buckets { width_ns, from_ns, until_ns } = buckets;
+        let width_ns = match self {
+            Self::RenewalRate | Self::RenewalLatency => width_ns,
+            Self::CpuQueue | Self::PacketsDropped => width_ns.next_multiple_of(run.timeline.width_ns.max(1)),
+        };
         let first = run.timeline.begin_ns.max(from_ns).div_ceil(width_ns);
         let end = run.timeline.end_ns.min(until_ns) / width_ns;
         // What belongs to each bucket, in one pass over what happened.
@@ -119,7 +126,7 @@ impl TimeSeries {
             Self::CpuQueue => Some(to_f64(stretch.cpu_queue)),
             Self::PacketsDropped => Some(to_f64(stretch.dropped) / seconds),
         };
-        Curve { first, values: contents.iter().map(value).collect() }
+        Curve { width_ns, first, values: contents.iter().map(value).collect() }
     }
 }
 
@@ -189,6 +196,8 @@ mod tests {
         assert_eq!((curve.at(1), curve.at(3), curve.at(5), curve.end()), (None, Some(0.5), None, 5));
         let queue = TimeSeries::CpuQueue.curve(&run(), BUCKETS);
         assert_eq!(queue.values, [Some(7.0), Some(0.0), Some(1.0)]);
+        let fine = TimeSeries::CpuQueue.curve(&run(), Buckets { width_ns: SECOND * 3 / 2, ..BUCKETS });
+        assert_eq!((fine.width_ns, fine.first, fine.end()), (3 * SECOND, 1, 3));
         let dropped = TimeSeries::PacketsDropped.curve(&run(), BUCKETS);
         assert_eq!(dropped.values, [Some(1.5), Some(0.0), Some(0.0)]);
     }

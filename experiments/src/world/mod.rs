@@ -8,6 +8,7 @@
 //! Model: the wire between a node and its NAT has no delay, no loss and no limit of rate.
 
 pub mod credentials;
+mod faults;
 mod flows;
 mod host;
 mod links;
@@ -20,13 +21,15 @@ use ipseclab_ike::config::ConnectionId;
 use ipseclab_net::{NatConfig, PortId};
 use ipseclab_node::{AppId, Command, Node, NodeConfig, NodeEvent, Observe};
 use ipseclab_sim::{Options, ProcessId, RunSeed, SimTime, Simulation};
-use ipseclab_topologies::{LinkIndex, NodeIndex, RouteError, shortest_paths};
+use ipseclab_topologies::{NodeIndex, RouteError, shortest_paths};
 
 use crate::cost_profiles::{CostProfiles, ProfileError};
+use crate::results::course::bucket_width;
 use crate::scenario::{
     ActionKind, CheckedScenario, Child, ConnectionIndex, Fault, NatBehaviour, StartAction,
 };
 
+pub use faults::Flood;
 pub use links::WireEnd;
 
 /// Jobs that may wait for a core of one node: far above what a healthy run needs, and a bound all the same.
@@ -41,6 +44,9 @@ pub struct World {
     /// The applications of each flow of the scenario: the source, and the sink of UDP flows.
     pub flows: Vec<FlowApps>,
     connections: Connections,
+    nats: BTreeMap<NodeIndex, ProcessId>,
+    /// What connects at the start, by node, to be begun again after a crash.
+    starts: BTreeMap<NodeIndex, Vec<Command>>,
 }
 
 /// The applications of a flow.
@@ -91,6 +97,7 @@ impl World {
                 cpu_queue: CPU_QUEUE_JOBS,
                 cost_profile: profiles.of(settings),
                 observe,
+                timeline: bucket_width(scenario.duration),
             };
             let node = match host::config(scenario, &connections, settings, observe) {
                 Some(host) => Node::host(config, id, host, &provider, seed),
@@ -102,7 +109,8 @@ impl World {
         let wires = links::join(scenario, &nats, seed, &mut simulation);
         links::fill_routes(scenario, &routes, &nats, &wires, &mut simulation);
         let flows = flows::add(scenario, &mut simulation);
-        let mut world = Self { simulation, wires, flows, connections };
+        let starts = BTreeMap::new();
+        let mut world = Self { simulation, wires, flows, connections, nats, starts };
         world.schedule(scenario);
         Ok(world)
     }
@@ -122,6 +130,7 @@ impl World {
                 |child: &Child| matches!(child.start_action, StartAction::Start | StartAction::TrapStart);
             if connection.children.iter().any(starts) {
                 let command = Command::Initiate(self.connections.id(connection.node, index));
+                self.starts.entry(connection.node).or_default().push(command);
                 let node = process(connection.node);
                 self.simulation.schedule(node, SimTime::ZERO, NodeEvent::Command(command));
             }
@@ -138,16 +147,9 @@ impl World {
             self.simulation.schedule(process(node), action.at, NodeEvent::Command(command));
         }
         for fault in &scenario.faults {
-            let Fault::LinkDown { link, at, until } = *fault else { continue };
-            self.schedule_link(link, at, false);
-            self.schedule_link(link, until, true);
-        }
-    }
-
-    fn schedule_link(&mut self, link: LinkIndex, at: SimTime, up: bool) {
-        for wire in &self.wires[2 * link.index()..][..2] {
-            let command = Command::SetLink { port: wire.port, up };
-            self.simulation.schedule(wire.process, at, NodeEvent::Command(command));
+            if let Fault::LinkDown { link, at, until } = *fault {
+                self.cut_link(link, at, until);
+            }
         }
     }
 }
@@ -197,6 +199,7 @@ fn add_nats(
             cpu_queue: CPU_QUEUE_JOBS,
             cost_profile: profiles.free(),
             observe: Observe { packets: observe.packets, steps: false },
+            timeline: bucket_width(scenario.duration),
         };
         let behaviour = NatConfig {
             mapping: nat_behaviour(nat.mapping),

@@ -83,6 +83,24 @@ pub enum Event {
         /// Our inbound SPI.
         spi_in: u32,
     },
+    /// An IKE SA of ours is being set up.
+    Initiated {
+        /// Which.
+        ike_sa: IkeSaId,
+        /// Its connection.
+        connection: ConnectionId,
+        /// The IKE SA that goes when it is up.
+        replaces: Option<IkeSaId>,
+    },
+    /// A `CREATE_CHILD_SA` request of ours goes out, possibly again because the peer wants another group.
+    CreateChildSaBegan {
+        /// The IKE SA.
+        ike_sa: IkeSaId,
+        /// The request's Message ID.
+        message_id: MessageId,
+        /// What it asks for.
+        subject: CreateChildSubject,
+    },
     /// A renewal met an obstacle; the old SA lives on, and the renewal is tried again if it was a passing one.
     RekeyFailed {
         /// The IKE SA.
@@ -130,6 +148,17 @@ pub enum Event {
     },
     /// An arriving datagram was dropped without an answer.
     Dropped(DropReason),
+}
+
+/// What a `CREATE_CHILD_SA` request asks for (RFC 7296 §1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CreateChildSubject {
+    /// A further Child SA.
+    Child(ChildId),
+    /// Fresh keys for the Child SA with this inbound SPI of ours.
+    RekeyChild(u32),
+    /// Fresh keys for the IKE SA.
+    RekeyIke,
 }
 
 /// Where an IKE SA and its Child SAs go from now on.

@@ -64,7 +64,7 @@ mod v2;
 pub mod wire;
 
 pub use event::{
-    ChildSaEstablished, CloseReason, DirectionKeys, DropReason, Event, FailureReason, IkeSaEstablished,
+    ChildSaEstablished, CloseReason, CreateChildSubject, DirectionKeys, DropReason, Event, FailureReason, IkeSaEstablished,
     IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit,
 };
 pub use identity::{Fit, Identity, IdentityPattern};

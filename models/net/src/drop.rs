@@ -60,6 +60,10 @@ drop_reasons! {
     NatUnsupportedProtocol = "nat_unsupported_protocol",
     /// The node is down.
     NodeDown = "node_down",
+    /// A black hole in front of the node swallowed it.
+    Blackhole = "blackhole",
+    /// The virtual address that it was to leave from is not assigned.
+    NoAddress = "no_address",
     /// No application or protocol waits for it.
     NoListener = "no_listener",
     /// The node's queue for its cores was full.

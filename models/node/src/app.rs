@@ -1,11 +1,13 @@
 //! Applications of a host: sources and sinks of traffic.
 
 use core::net::Ipv4Addr;
+use std::collections::BTreeSet;
 
 use ipseclab_net::{Arrival, Echo, FlowRecord, Packet, PingSource, UdpCbrSource, UdpDatagram, UdpSink};
 use ipseclab_sim::SimTime;
 
 use crate::event::AppId;
+use crate::flood::IkeFlood;
 
 /// An application.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub enum App {
         /// The books.
         sink: Box<UdpSink>,
     },
+    /// Sends forged `IKE_SA_INIT` requests past all policies.
+    IkeFlood(Box<IkeFlood>),
 }
 
 impl App {
@@ -29,6 +33,7 @@ impl App {
         match self {
             Self::Ping(source) => source.next_send(),
             Self::UdpSource(source) => source.next_send(),
+            Self::IkeFlood(flood) => flood.next_send(),
             Self::UdpSink { .. } => None,
         }
     }
@@ -38,7 +43,30 @@ impl App {
         match self {
             Self::Ping(source) => source.send(now),
             Self::UdpSource(source) => source.send(now),
+            Self::IkeFlood(flood) => flood.send(now),
             Self::UdpSink { .. } => None,
+        }
+    }
+
+    /// Whether what it sends is a whole packet that goes out as it is.
+    pub(crate) fn is_raw(&self) -> bool {
+        matches!(self, Self::IkeFlood(_))
+    }
+
+    /// Where it sends from.
+    fn source(&self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Ping(ping) => Some(ping.config().source),
+            Self::UdpSource(source) => Some(*source.config().source.ip()),
+            Self::UdpSink { .. } | Self::IkeFlood(_) => None,
+        }
+    }
+
+    fn set_source(&mut self, address: Ipv4Addr) {
+        match self {
+            Self::Ping(ping) => ping.set_source(address),
+            Self::UdpSource(source) => source.set_source(address),
+            Self::UdpSink { .. } | Self::IkeFlood(_) => {}
         }
     }
 
@@ -47,6 +75,7 @@ impl App {
         match self {
             Self::Ping(source) => source.record(),
             Self::UdpSource(source) => source.record(),
+            Self::IkeFlood(flood) => flood.record(),
             Self::UdpSink { sink, .. } => sink.record(),
         }
     }
@@ -65,7 +94,11 @@ pub struct AppTimes {
 
 /// The applications of a host.
 #[derive(Debug, Default)]
-pub(crate) struct Apps(Vec<(App, AppTimes)>);
+pub(crate) struct Apps {
+    apps: Vec<(App, AppTimes)>,
+    /// Those that were added with the source 0.0.0.0, and send from the address that the host is assigned.
+    dynamic: BTreeSet<AppId>,
+}
 
 impl AppTimes {
     fn received(&mut self, now: SimTime) {
@@ -76,18 +109,37 @@ impl AppTimes {
 
 impl Apps {
     pub(crate) fn add(&mut self, app: App) -> AppId {
-        let id = AppId(u32::try_from(self.0.len()).expect("a host has fewer than 2^32 applications"));
-        self.0.push((app, AppTimes::default()));
+        let id = AppId(u32::try_from(self.apps.len()).expect("a host has fewer than 2^32 applications"));
+        if app.source() == Some(Ipv4Addr::UNSPECIFIED) {
+            self.dynamic.insert(id);
+        }
+        self.apps.push((app, AppTimes::default()));
         id
     }
 
+    /// Lets the applications without an address of their own send from `address`; 0.0.0.0 leaves them without.
+    pub(crate) fn move_dynamic(&mut self, address: Ipv4Addr) {
+        for id in &self.dynamic {
+            self.apps[id.0 as usize].0.set_source(address);
+        }
+    }
+
+    /// Whether the application has an address to send from.
+    pub(crate) fn has_source(&self, id: AppId) -> bool {
+        self.get(id).0.source() != Some(Ipv4Addr::UNSPECIFIED)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.apps.len()
+    }
+
     pub(crate) fn get(&self, id: AppId) -> &(App, AppTimes) {
-        &self.0[id.0 as usize]
+        &self.apps[id.0 as usize]
     }
 
     /// The packet that is due, and when the next one is.
     pub(crate) fn send(&mut self, id: AppId, now: SimTime) -> (Option<Packet>, Option<SimTime>) {
-        let (app, times) = &mut self.0[id.0 as usize];
+        let (app, times) = &mut self.apps[id.0 as usize];
         let packet = app.send(now);
         if packet.is_some() {
             times.first_sent.get_or_insert(now);
@@ -99,12 +151,12 @@ impl Apps {
     pub(crate) fn alarms(&self) -> Vec<(AppId, SimTime)> {
         let alarm =
             |(place, (app, _)): (u32, &(App, AppTimes))| app.next_send().map(|time| (AppId(place), time));
-        (0..).zip(&self.0).filter_map(alarm).collect()
+        (0..).zip(&self.apps).filter_map(alarm).collect()
     }
 
     /// Gives an echo reply to the ping that waits for it; false when none does.
     pub(crate) fn echo_reply(&mut self, now: SimTime, source: Ipv4Addr, echo: &Echo<'_>) -> bool {
-        for (app, times) in &mut self.0 {
+        for (app, times) in &mut self.apps {
             match app {
                 App::Ping(ping) if ping.config().ident == echo.ident => {
                     if let Arrival::New { .. } = ping.handle_reply(now, source, echo) {
@@ -112,7 +164,7 @@ impl Apps {
                     }
                     return true;
                 }
-                App::Ping(_) | App::UdpSource(_) | App::UdpSink { .. } => {}
+                _ => {}
             }
         }
         false
@@ -121,7 +173,7 @@ impl Apps {
     /// Gives a datagram to the sink at its port; false when there is none.
     pub(crate) fn datagram(&mut self, now: SimTime, datagram: &UdpDatagram<'_>) -> bool {
         let wanted = datagram.destination.port();
-        for (app, times) in &mut self.0 {
+        for (app, times) in &mut self.apps {
             match app {
                 App::UdpSink { port, sink } if *port == wanted => {
                     if let Arrival::New { .. } = sink.receive(now, datagram) {
@@ -129,7 +181,7 @@ impl Apps {
                     }
                     return true;
                 }
-                App::Ping(_) | App::UdpSource(_) | App::UdpSink { .. } => {}
+                _ => {}
             }
         }
         false

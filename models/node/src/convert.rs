@@ -3,7 +3,8 @@
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
-use ipseclab_ike::config::Mode as IkeMode;
+use ipseclab_crypto::Purpose;
+use ipseclab_ike::config::{Child, Mode as IkeMode, Volume};
 use ipseclab_ike::proposal::Esn;
 use ipseclab_ike::wire::{AddressRange as IkeRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{ChildSaEstablished, DirectionKeys, Outbound, PathChange, TrafficSelectors};
@@ -12,6 +13,8 @@ use ipseclab_ipsec::{
     SaParameters, Selectors, Spi, TrafficSelector, UdpEncap,
 };
 use ipseclab_net::DropReason;
+
+use crate::random::Streams;
 
 /// Negotiated selectors as the SAD wants them. What is not IPv4 cannot come up here and matches nothing.
 pub fn ipsec_selectors(selectors: &TrafficSelectors) -> Vec<TrafficSelector> {
@@ -42,6 +45,7 @@ pub(crate) fn sa_pair(
     child: &ChildSaEstablished,
     policy: PolicyId,
     idle_timeout: Option<Duration>,
+    lifetime: Lifetime,
 ) -> Option<SaPair> {
     let (IpAddr::V4(local), IpAddr::V4(remote)) = (child.local.ip(), child.remote.ip()) else {
         return None;
@@ -65,8 +69,22 @@ pub(crate) fn sa_pair(
         local_ts: ipsec_selectors(&child.local_ts),
         remote_ts: ipsec_selectors(&child.remote_ts),
         idle_timeout,
-        lifetime: Lifetime::UNLIMITED,
+        lifetime,
     })
+}
+
+/// What each direction of a Child SA may carry. The soft limits are drawn anew for each Child SA, so that the two
+/// sides, and tunnels that came up together, are not renewed at once.
+pub(crate) fn volumes(child: &Child, streams: &mut Streams) -> Lifetime {
+    let mut soft = |volume: &Volume| {
+        volume.rekey.map(|limit| limit.saturating_sub(streams.up_to(Purpose::Jitter, volume.rand)).max(1))
+    };
+    Lifetime {
+        soft_octets: soft(&child.bytes),
+        hard_octets: child.bytes.life,
+        soft_packets: soft(&child.packets),
+        hard_packets: child.packets.life,
+    }
 }
 
 struct Direction<'a> {
@@ -137,5 +155,25 @@ pub(crate) fn drop_reason(reason: DiscardReason) -> DropReason {
         DiscardReason::CongestionMark => DropReason::CongestionMark,
         DiscardReason::Dummy => DropReason::EspDummy,
         DiscardReason::NatKeepalive => DropReason::NatKeepalive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipseclab_sim::{ProcessId, RunSeed};
+
+    use super::*;
+
+    #[test]
+    fn soft_limits_are_spread_and_hard_ones_are_not() {
+        let mut child = Child::new("lan", TrafficSelectors::new(vec![]), TrafficSelectors::new(vec![]));
+        child.bytes = Volume { rekey: Some(1000), life: Some(1200), rand: 100 };
+        child.packets = Volume { rekey: Some(3), life: None, rand: u64::MAX };
+        let mut streams = Streams::new(RunSeed::new(1), ProcessId::new(0), "host", 0);
+        let drawn: Vec<_> = (0..50).map(|_| volumes(&child, &mut streams)).collect();
+        assert!(drawn.iter().all(|one| (900..=1000).contains(&one.soft_octets.unwrap())));
+        assert!(drawn.iter().any(|one| one.soft_octets != drawn[0].soft_octets));
+        assert!(drawn.iter().all(|one| (one.hard_octets, one.hard_packets) == (Some(1200), None)));
+        assert!(drawn.iter().all(|one| one.soft_packets >= Some(1)), "an SA carries at least one packet");
     }
 }

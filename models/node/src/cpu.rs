@@ -146,6 +146,22 @@ impl<J> Cpu<J> {
         }
     }
 
+    /// Forgets everything but the counters; returns the jobs that waited.
+    pub(crate) fn clear(&mut self) -> Vec<J> {
+        self.idle.extend(self.running.keys());
+        self.running.clear();
+        self.busy_lanes.clear();
+        self.ready.clear();
+        self.waiting = 0;
+        let lanes = core::mem::take(&mut self.lanes);
+        lanes.into_values().flatten().map(|(_, queued)| queued.job).collect()
+    }
+
+    /// Jobs that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
     /// Jobs that wait, and jobs that run.
     pub(crate) fn in_progress(&self) -> usize {
         self.waiting + self.running.len()
@@ -227,6 +243,17 @@ mod tests {
         cpu.finish(CoreId(0));
         assert_eq!(start(&mut cpu), [3]);
         assert_eq!(cpu.submit(SimTime::ZERO, None, 2), Ok(()));
+    }
+
+    #[test]
+    fn a_cleared_cpu_is_as_good_as_new_and_keeps_its_counters() {
+        let lane = Some(Lane::Ike(1));
+        let mut cpu = with_jobs(1, &[(lane, 1), (lane, 2), (None, 3)]);
+        start(&mut cpu);
+        assert_eq!(cpu.clear(), [2, 3]);
+        assert_eq!((cpu.in_progress(), cpu.counters().jobs), (0, 1));
+        cpu.submit(SimTime::ZERO, lane, 4).unwrap();
+        assert_eq!(start(&mut cpu), [4]);
     }
 
     #[test]

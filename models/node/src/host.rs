@@ -1,33 +1,37 @@
 //! A host or gateway: IKE endpoint, IPsec engine and applications behind one address (design §7).
 //!
 //! A job runs the protocol cores at the start of its service and leaves its effects in [`Effects`]; the node carries
-//! them out when the job's CPU time is over. Nothing in here touches a link or the event queue.
+//! them out when the job's CPU time is over. Nothing in here touches a link or the event queue. What the scenario asks
+//! for is in `commands`, what the cores tell each other in `events`.
+
+mod commands;
+mod events;
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ipseclab_crypto::{Crypto, Provider};
-use ipseclab_ike::config::{ConnectionId, EndpointConfig};
-use ipseclab_ike::{Acquired, CloseReason, Endpoint, Event, IkeSaId, PathChange, Role, Transmit, UnknownSa};
-use ipseclab_ipsec::{
-    ChildSaCounters, Engine, EngineConfig, Event as EngineEvent, Inbound, Outbound, PolicyId, Spd, Spi,
-};
-use ipseclab_net::{DropReason, Ipv4Net, Ipv4View, Packet, Trail, UdpDatagram, protocol};
+use ipseclab_ike::config::{ChildId, ConnectionId, EndpointConfig};
+use ipseclab_ike::wire::IkeSpi;
+use ipseclab_ike::{Endpoint, IkeSaId, Transmit};
+use ipseclab_ipsec::{ChildSaCounters, Engine, EngineConfig, Inbound, Outbound, Spd, Spi};
+use ipseclab_net::{Ipv4Net, Ipv4View, Packet, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
 
 use crate::app::Apps;
 use crate::convert;
 use crate::cost_profile::{CostProfile, Step as PathStep};
-use crate::event::Command;
-use crate::negotiation::{Cause, Ledger, initiator_spi};
+use crate::job::{Effects, Job, Output, Run};
+use crate::journey::{Cause, trail_at};
+use crate::negotiation::{Ledger, initiator_spi};
 use crate::policies::Policies;
 use crate::random::Streams;
-use crate::record::{ClosedSa, Closure, Step};
-
-/// Octets of the IPv4 and UDP headers around an IKE message.
-const IP_UDP_HEADERS: usize = 20 + 8;
+use crate::record::{
+    ClosedSa, Closure, EndReason, NegotiationRecord, Outcome, RenewalOutcome, RenewalRecord,
+};
+use crate::renewal::Renewals;
 
 /// What a host is made from, besides what every node has.
 #[derive(Clone, Debug)]
@@ -50,18 +54,58 @@ pub struct HostConfig {
 pub(crate) struct Host {
     address: Ipv4Addr,
     networks: Vec<Ipv4Net>,
+    /// Addresses that came during the run, such as the virtual ones of a road warrior.
+    assigned: BTreeSet<Ipv4Addr>,
     pub(crate) endpoint: Endpoint,
     pub(crate) engine: Engine<Trail>,
     pub(crate) apps: Apps,
-    pub(crate) ledger: Ledger,
+    ledger: Ledger,
+    renewals: Renewals,
     policies: Policies,
     traps: Vec<bool>,
     inactivity: Vec<Option<Duration>>,
-    /// Inbound SPI of each installed Child SA, with its IKE SA.
-    children: BTreeMap<u32, IkeSaId>,
-    /// Established IKE SAs with their connections.
-    ike_sas: BTreeMap<IkeSaId, ConnectionId>,
+    /// Installed Child SAs by inbound SPI.
+    children: BTreeMap<u32, Installed>,
+    /// IKE SAs that are up.
+    ike_sas: BTreeMap<IkeSaId, Standing>,
     counters: HostCounters,
+    origin: Origin,
+    /// For what the host itself draws.
+    streams: Streams,
+}
+
+/// An installed Child SA.
+#[derive(Clone, Copy, Debug)]
+struct Installed {
+    ike_sa: IkeSaId,
+    child: ChildId,
+}
+
+/// An IKE SA that is up.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    connection: ConnectionId,
+    spi_i: IkeSpi,
+    /// Whether a renewal has put another one in its place, so that it only waits for its end.
+    replaced: bool,
+}
+
+/// Where the protocol cores come from; needed again when a crash has taken them.
+struct Origin {
+    provider: Arc<dyn Provider>,
+    seed: RunSeed,
+    owner: ProcessId,
+    /// How often the host has gone down.
+    incarnation: u32,
+    queue_packets: usize,
+}
+
+/// What a crash takes along.
+pub(crate) struct Wreck {
+    pub(crate) packets: usize,
+    pub(crate) negotiations: Vec<NegotiationRecord>,
+    pub(crate) renewals: Vec<RenewalRecord>,
+    pub(crate) closures: Vec<Closure>,
 }
 
 /// What a host counts besides packets.
@@ -83,58 +127,19 @@ pub struct HostCounters {
     pub ike_datagrams_dropped: u64,
 }
 
-/// Work for a core.
-#[derive(Debug)]
-pub(crate) enum Job {
-    /// A packet of others, to be passed on.
-    Forward(Packet),
-    /// A packet for this host.
-    Receive(Packet),
-    /// A packet of this host's applications.
-    Send(Packet),
-    /// Deadlines of the protocol cores, due at this time.
-    Timer(SimTime),
-    /// The scenario asks for something.
-    Command(Command),
-}
+impl Origin {
+    fn streams(&self, core: &str) -> Streams {
+        Streams::new(self.seed, self.owner, core, self.incarnation)
+    }
 
-/// What a job leads to when its CPU time is over.
-#[derive(Debug)]
-pub(crate) enum Output {
-    /// A packet to route.
-    Packet(Packet),
-    /// An IKE message to wrap and route.
-    Ike(Box<Transmit>),
-    /// A packet in the clear for an application of this host.
-    Local(Packet),
-    /// Something to write down.
-    Step(Box<Step>),
-    /// An SA ended.
-    Closed(Box<Closure>),
-    /// A packet ended here.
-    Drop(DropReason),
-    /// The IKE endpoint took a packet.
-    Absorbed,
-    /// The IKE endpoint could do nothing with what it took.
-    IkeRejected,
-}
+    fn endpoint(&self, config: EndpointConfig) -> Endpoint {
+        Endpoint::new(config, Crypto::new(Arc::clone(&self.provider)), Box::new(self.streams("ike")))
+    }
 
-/// The effects of a job.
-#[derive(Debug)]
-pub(crate) struct Effects {
-    pub(crate) cause: Cause,
-    pub(crate) outputs: Vec<Output>,
-    pub(crate) cost: SimDuration,
-}
-
-/// A job in the hands of a core.
-struct Run<'a> {
-    profile: &'a CostProfile,
-    /// Start of service.
-    now: Duration,
-    /// Arrival of the job at the CPU.
-    arrived: SimTime,
-    effects: Effects,
+    fn engine(&self, spd: Spd, address: Ipv4Addr) -> Engine<Trail> {
+        let config = EngineConfig { queue_packets: self.queue_packets, ..EngineConfig::new(spd, address) };
+        Engine::new(config, Crypto::new(Arc::clone(&self.provider)), Box::new(self.streams("esp")))
+    }
 }
 
 impl Host {
@@ -145,30 +150,46 @@ impl Host {
         seed: RunSeed,
         owner: ProcessId,
     ) -> Self {
-        let crypto = || Crypto::new(Arc::clone(provider));
-        let engine_config =
-            EngineConfig { queue_packets: config.acquire_queue, ..EngineConfig::new(config.spd, address) };
-        let esp_streams = Box::new(Streams::new(seed, owner, "esp"));
-        let ike_streams = Box::new(Streams::new(seed, owner, "ike"));
+        let provider = Arc::clone(provider);
+        let origin = Origin { provider, seed, owner, incarnation: 0, queue_packets: config.acquire_queue };
         Self {
             address,
             networks: config.networks,
+            assigned: BTreeSet::new(),
             policies: Policies::of(&config.ike),
-            endpoint: Endpoint::new(config.ike, crypto(), ike_streams),
-            engine: Engine::new(engine_config, crypto(), esp_streams),
+            endpoint: origin.endpoint(config.ike),
+            engine: origin.engine(config.spd, address),
             apps: Apps::default(),
             ledger: Ledger::default(),
+            renewals: Renewals::default(),
             traps: config.traps,
             inactivity: config.inactivity,
             children: BTreeMap::new(),
             ike_sas: BTreeMap::new(),
             counters: HostCounters::default(),
+            streams: origin.streams("host"),
+            origin,
         }
     }
 
     /// Whether packets to `destination` end here.
     pub(crate) fn owns(&self, destination: Ipv4Addr) -> bool {
-        destination == self.address || self.networks.iter().any(|network| network.contains(destination))
+        destination == self.address
+            || self.networks.iter().any(|network| network.contains(destination))
+            || self.assigned.contains(&destination)
+    }
+
+    /// Gives the host a further address, which the applications without one send from.
+    pub(crate) fn assign(&mut self, address: Ipv4Addr) {
+        self.assigned.insert(address);
+        self.apps.move_dynamic(address);
+    }
+
+    /// Takes an address away again.
+    pub(crate) fn withdraw(&mut self, address: Ipv4Addr) {
+        if self.assigned.remove(&address) {
+            self.apps.move_dynamic(self.assigned.first().copied().unwrap_or(Ipv4Addr::UNSPECIFIED));
+        }
     }
 
     /// When the protocol cores want to run next.
@@ -183,13 +204,18 @@ impl Host {
             Job::Timer(due) => Cause::Timer(*due),
             // A command may end a negotiation that has waited for an answer until now.
             Job::Command(_) => Cause::Timer(arrived),
-            Job::Forward(_) | Job::Send(_) => Cause::Trail(Trail::new(arrived)),
+            Job::Forward(_) | Job::Send(_) | Job::Raw(_) => Cause::Trail(Trail::new(arrived)),
         };
         let effects = Effects { cause, outputs: vec![], cost: SimDuration::ZERO };
-        let mut run = Run { profile, now: now.to_duration(), arrived, effects };
+        let mut run =
+            Run { profile, now: now.to_duration(), arrived, broken: vec![], established: vec![], effects };
         match job {
             Job::Receive(packet) => self.receive(&mut run, packet),
             Job::Send(packet) => self.send(&mut run, packet),
+            Job::Raw(packet) => {
+                run.charge(PathStep::Send, packet.len());
+                run.push(Output::Packet(packet));
+            }
             Job::Timer(_) => {
                 self.endpoint.handle_timeout(run.now);
                 self.engine.handle_timeout(run.now);
@@ -223,8 +249,8 @@ impl Host {
     }
 
     fn note_alive(&mut self, now: Duration, spi: Spi) {
-        if let Some(ike_sa) = self.children.get(&spi.value()) {
-            self.endpoint.note_alive(now, *ike_sa);
+        if let Some(child) = self.children.get(&spi.value()) {
+            self.endpoint.note_alive(now, child.ike_sa);
         }
     }
 
@@ -254,192 +280,11 @@ impl Host {
         }
     }
 
-    fn command(&mut self, run: &mut Run<'_>, command: Command) {
-        match command {
-            Command::Initiate(connection) => {
-                if let Some(ike_sa) = self.endpoint.initiate(run.now, connection) {
-                    self.ledger.begin(ike_sa, connection, run.arrived);
-                }
-            }
-            Command::Terminate(connection) => self.terminate(run.now, connection),
-            Command::TerminateChildren(connection) => self.terminate_children(run.now, connection),
-            Command::SetLink { .. } => {}
-        }
-    }
-
-    fn terminate_children(&mut self, now: Duration, connection: ConnectionId) {
-        let established = self.endpoint.established().filter(|(_, of, _)| *of == connection);
-        let spis: Vec<_> = established.flat_map(|(.., spis)| spis).collect();
-        for spi in spis.into_iter().filter_map(Spi::new) {
-            self.on_child(now, spi, Endpoint::close_child);
-        }
-    }
-
-    fn terminate(&mut self, now: Duration, connection: ConnectionId) {
-        let established = self.endpoint.established().filter(|(_, of, _)| *of == connection);
-        let mut ids: Vec<_> = established.map(|(id, ..)| id).collect();
-        ids.extend(self.ledger.under_way(connection));
-        for id in ids {
-            // One that is ending already needs no second command.
-            let _ending = self.endpoint.terminate(now, id);
-        }
-    }
-
-    /// Carries everything from core to core until all queues are empty.
-    fn drain(&mut self, run: &mut Run<'_>) {
-        loop {
-            let mut idle = true;
-            while let Some(event) = self.engine.poll_event() {
-                idle = false;
-                self.handle_engine_event(run, &event);
-            }
-            while let Some(event) = self.endpoint.poll_event() {
-                idle = false;
-                self.handle_ike_event(run, event);
-            }
-            if idle {
-                break;
-            }
-        }
-        while let Some(transmit) = self.endpoint.poll_transmit() {
-            run.charge(PathStep::Send, IP_UDP_HEADERS + transmit.payload.len());
-            run.push(Output::Ike(Box::new(transmit)));
-        }
-    }
-
-    fn handle_engine_event(&mut self, run: &mut Run<'_>, event: &EngineEvent) {
-        match *event {
-            EngineEvent::Acquire { policy, selectors, .. } => {
-                if let Some(child) = self.policies.child(policy) {
-                    let connection = child.connection;
-                    run.push(Output::Step(Box::new(Step::Acquire { connection, packet: selectors })));
-                }
-                self.acquire(run, policy, &selectors);
-            }
-            EngineEvent::IdleTimeout { spi } => {
-                run.push(Output::Step(Box::new(Step::IdleTimeout { spi_in: spi.value() })));
-                self.on_child(run.now, spi, Endpoint::close_idle_child);
-            }
-            EngineEvent::SeqExhausted { spi } | EngineEvent::SoftExpired { spi, .. } => {
-                self.on_child(run.now, spi, Endpoint::rekey_child);
-            }
-            EngineEvent::HardExpired { spi, .. } => self.on_child(run.now, spi, Endpoint::expire_child),
-            EngineEvent::MappingChanged { .. } => {}
-        }
-    }
-
-    fn acquire(&mut self, run: &mut Run<'_>, policy: PolicyId, selectors: &ipseclab_ipsec::Selectors) {
-        let child = self.policies.child(policy);
-        let Some(child) = child.filter(|_| self.traps.get(policy.0 as usize).is_some_and(|trap| *trap))
-        else {
-            return self.give_up(run, policy, |_| DropReason::NoTunnel);
-        };
-        let (local, remote) = convert::packet_selectors(selectors);
-        match self.endpoint.acquire(run.now, child, local, remote) {
-            Acquired::Started(ike_sa) => self.ledger.begin(ike_sa, child.connection, run.arrived),
-            Acquired::Covered(_) => self.give_up(run, policy, |_| DropReason::SelectorMismatch),
-            Acquired::InProgress(_) => {}
-            Acquired::Refused(_) | Acquired::Impossible => self.give_up(run, policy, convert::drop_reason),
-        }
-    }
-
-    /// Gives the endpoint a command about the Child SA with this inbound SPI.
-    fn on_child(
-        &mut self,
-        now: Duration,
-        spi: Spi,
-        command: fn(&mut Endpoint, Duration, IkeSaId, u32) -> Result<(), UnknownSa>,
-    ) {
-        if let Some(ike_sa) = self.children.get(&spi.value()) {
-            // It may have ended, or be on its way there, in the same instant; then there is nothing to do.
-            let _gone = command(&mut self.endpoint, now, *ike_sa, spi.value());
-        }
-    }
-
-    fn handle_ike_event(&mut self, run: &mut Run<'_>, event: Event) {
-        match &event {
-            Event::KeysDerived(keys) => {
-                if let Some(agreed) = self.ledger.agreed(keys.ike_sa) {
-                    agreed.spi_r = Some(keys.spi_r);
-                    agreed.ike_proposal = Some(keys.proposal.to_string());
-                }
-            }
-            Event::IkeSaEstablished(sa) => {
-                self.counters.ike_sas_established += 1;
-                self.ike_sas.insert(sa.ike_sa, sa.connection);
-                if let Some(agreed) = self.ledger.agreed(sa.ike_sa) {
-                    agreed.nat_detected = sa.nat_detected;
-                }
-            }
-            Event::ChildSaEstablished(child) => self.install(run, child),
-            Event::ChildSaFailed { connection, child: None, .. } => self.abandon(run, *connection),
-            Event::ChildSaFailed { child: Some(child), .. } => {
-                self.give_up(run, self.policies.policy(*child), convert::drop_reason);
-            }
-            Event::ChildSaReady { spi_in, .. } => {
-                if let Some(spi) = Spi::new(*spi_in) {
-                    self.engine.enable_outbound(spi);
-                }
-            }
-            Event::IkeSaRekeyed { old, new } => {
-                let moved = self.children.values_mut().filter(|owner| *owner == old);
-                moved.for_each(|owner| *owner = *new);
-            }
-            Event::PathChanged(change) => self.move_children(change),
-            Event::RekeyFailed { .. } => {}
-            Event::ChildSaClosed { ike_sa, spi_in, reason } => self.remove(run, *ike_sa, *spi_in, *reason),
-            Event::IkeSaClosed { ike_sa, reason } => {
-                self.counters.ike_sas_closed += 1;
-                self.note_closed(run, *ike_sa, *reason, ClosedSa::Ike);
-                self.ike_sas.remove(ike_sa);
-            }
-            Event::NegotiationFailed { connection, role, .. } => {
-                self.counters.negotiations_refused += u64::from(*role == Role::Responder);
-                if let Some(connection) = connection {
-                    self.abandon(run, *connection);
-                }
-            }
-            Event::Dropped(_) => {
-                self.counters.ike_datagrams_dropped += 1;
-                run.push(Output::IkeRejected);
-            }
-        }
-        run.push(Output::Step(Box::new(Step::Ike(event))));
-    }
-
-    fn install(&mut self, run: &mut Run<'_>, child: &ipseclab_ike::ChildSaEstablished) {
-        self.counters.child_sas_established += 1;
-        if let Some(agreed) = self.ledger.agreed(child.ike_sa) {
-            agreed.esp_proposal = Some(child.proposal.to_string());
-        }
-        let policy = self.policies.policy(child.child);
-        let idle = self.inactivity.get(policy.0 as usize).copied().flatten();
-        let pair =
-            convert::sa_pair(child, policy, idle).expect("an IPv4 endpoint agrees on IPv4 and on valid SPIs");
-        self.engine
-            .install(run.now, pair, convert::outbound_use(child.outbound))
-            .expect("the endpoint draws each inbound SPI once");
-        self.children.insert(child.spi_in, child.ike_sa);
-        // Their wait for the SA is no stage of their own way, so a new trail begins here.
-        while let Some((bytes, _)) = self.engine.poll_packet() {
-            run.charge(PathStep::Send, bytes.len());
-            run.push(Output::Packet(Packet::new(bytes, run.arrived)));
-        }
-        self.collect_discards(run, convert::drop_reason);
-    }
-
-    fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
-        self.counters.child_sas_closed += 1;
-        self.children.remove(&spi_in);
-        let carried = Spi::new(spi_in).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();
-        add(&mut self.counters.esp, carried);
-        run.push(Output::Step(Box::new(Step::Carried { spi_in, carried })));
-        self.note_closed(run, ike_sa, reason, ClosedSa::Child(carried));
-    }
-
-    fn note_closed(&self, run: &mut Run<'_>, ike_sa: IkeSaId, reason: CloseReason, sa: ClosedSa) {
-        let connection = *self.ike_sas.get(&ike_sa).expect("only what came up is reported as closed");
-        run.push(Output::Closed(Box::new(Closure { connection, reason, sa })));
+    /// The trail of an IKE message that leaves at `now`, for whatever reason.
+    pub(crate) fn departure(&mut self, transmit: &Transmit, cause: Cause, now: SimTime) -> Trail {
+        let renewal = self.renewals.departure(transmit, cause, now);
+        let of_ours = renewal.or_else(|| self.ledger.departure(transmit, cause, now));
+        of_ours.unwrap_or_else(|| trail_at(cause, now))
     }
 
     /// What has been counted, live Child SAs included.
@@ -453,40 +298,49 @@ impl Host {
         counters
     }
 
-    /// The SAD follows the IKE SA to another address or port.
-    fn move_children(&mut self, change: &PathChange) {
-        let Some(path) = convert::path(change) else { return };
-        for spi in change.children.iter().filter_map(|spi| Spi::new(*spi)) {
-            self.engine.update_path(spi, path);
-        }
-    }
-
-    /// Nothing will come of the negotiation that packets wait for.
-    fn abandon(&mut self, run: &mut Run<'_>, connection: ConnectionId) {
-        let policies: Vec<_> = self.policies.of_connection(connection).collect();
-        for policy in policies {
-            self.give_up(run, policy, convert::drop_reason);
-        }
-    }
-
-    fn give_up(
+    /// Ends all that is under way; for the end of the run, and of the host.
+    pub(crate) fn end_all(
         &mut self,
-        run: &mut Run<'_>,
-        policy: PolicyId,
-        reason_of: fn(ipseclab_ipsec::DiscardReason) -> DropReason,
-    ) {
-        self.engine.negotiation_failed(policy);
-        self.collect_discards(run, reason_of);
+        (setup, renewal): (Outcome, RenewalOutcome),
+        now: SimTime,
+    ) -> (Vec<NegotiationRecord>, Vec<RenewalRecord>) {
+        let setups = self.ledger.end_all(setup, now);
+        let mut renewals: Vec<_> = setups.iter().filter_map(RenewalRecord::of_reauthentication).collect();
+        renewals.extend(self.renewals.end_all(renewal, now));
+        (setups, renewals)
     }
 
-    fn collect_discards(
-        &mut self,
-        run: &mut Run<'_>,
-        reason_of: fn(ipseclab_ipsec::DiscardReason) -> DropReason,
-    ) {
-        while let Some((_, _, reason)) = self.engine.poll_discard() {
-            run.push(Output::Drop(reason_of(reason)));
+    /// Loses all SAs, negotiations, waiting packets and assigned addresses. Configuration, applications and counters
+    /// stay, and the randomness of the next life is another one.
+    pub(crate) fn crash(&mut self, now: SimTime) -> Wreck {
+        let packets = self.engine.packets_held();
+        let (negotiations, renewals) = self.end_all((Outcome::NodeDown, RenewalOutcome::NodeDown), now);
+        let closures = self.lose_sas();
+        self.origin.incarnation += 1;
+        self.endpoint = self.origin.endpoint(self.endpoint.config().clone());
+        self.engine = self.origin.engine(self.engine.spd_mut().clone(), self.address);
+        self.streams = self.origin.streams("host");
+        self.assigned.clear();
+        self.apps.move_dynamic(Ipv4Addr::UNSPECIFIED);
+        Wreck { packets, negotiations, renewals, closures }
+    }
+
+    /// The ends of all SAs, Child SAs first.
+    fn lose_sas(&mut self) -> Vec<Closure> {
+        let reason = EndReason::NodeDown;
+        let mut closures = vec![];
+        for (spi, installed) in core::mem::take(&mut self.children) {
+            let carried = Spi::new(spi).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();
+            add(&mut self.counters.esp, carried);
+            self.counters.child_sas_closed += 1;
+            let connection = installed.child.connection;
+            closures.push(Closure { connection, reason, sa: ClosedSa::Child(carried) });
         }
+        for (_, Standing { connection, .. }) in core::mem::take(&mut self.ike_sas) {
+            self.counters.ike_sas_closed += 1;
+            closures.push(Closure { connection, reason, sa: ClosedSa::Ike });
+        }
+        closures
     }
 }
 
@@ -494,20 +348,6 @@ fn add(sum: &mut ChildSaCounters, carried: ChildSaCounters) {
     for (sum, carried) in [(&mut sum.inbound, carried.inbound), (&mut sum.outbound, carried.outbound)] {
         sum.packets += carried.packets;
         sum.octets += carried.octets;
-    }
-}
-
-impl Run<'_> {
-    fn push(&mut self, output: Output) {
-        self.effects.outputs.push(output);
-    }
-
-    fn charge(&mut self, step: PathStep, octets: usize) {
-        self.effects.cost += self.profile.step(step, octets);
-    }
-
-    fn charge_crypto(&mut self, work: &[ipseclab_crypto::Work]) {
-        self.effects.cost += self.profile.crypto(work);
     }
 }
 

@@ -10,7 +10,11 @@ pub mod convert;
 pub mod cost_profile;
 mod cpu;
 mod event;
+mod fault;
+mod flood;
 mod host;
+mod job;
+mod journey;
 mod lane;
 mod negotiation;
 mod node;
@@ -19,16 +23,21 @@ mod port;
 mod process;
 mod random;
 mod record;
+mod renewal;
+mod timeline;
 
 pub use app::{App, AppTimes};
 pub use books::PacketBooks;
 pub use cost_profile::{Cost, CostEntry, CostProfile, CostProfileError, CostProfileFile};
 pub use cpu::{CoreId, CpuCounters};
 pub use event::{AppId, Command, NodeEvent};
+pub use flood::{IkeFlood, IkeFloodConfig};
 pub use host::{HostConfig, HostCounters};
 pub use node::{Node, NodeConfig};
 pub use port::Port;
 pub use record::{
-    Agreed, CaptureDirection, CapturedPacket, ClosedSa, Closure, ClosureRecord, Departure, MessageRecord,
-    NegotiationRecord, Observe, Outcome, Records, Step, StepRecord,
+    Agreed, CaptureDirection, CapturedPacket, ClosedSa, Closure, ClosureRecord, Departure, EndReason,
+    MessageRecord, NegotiationRecord, Observe, Outcome, Records, RenewalOutcome, RenewalRecord, Renewed,
+    Step, StepRecord,
 };
+pub use timeline::{Bucket, Timeline};

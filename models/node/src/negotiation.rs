@@ -1,10 +1,4 @@
-//! The books of negotiations under way: where each nanosecond of set-up latency went.
-//!
-//! Every IKE message carries the [`Trail`] of its negotiation: it starts when the negotiation does, and each stage
-//! that the message passes (CPU, link queue, wire, the peer's CPU) adds exactly the time that it took. The answer goes
-//! on with the trail of the request copy that it answers. A retransmission goes on with the trail of the copy before,
-//! with the wait in between as `retransmission_wait`. So the trail of the last message adds up to the latency, to the
-//! nanosecond, whatever was lost on the way.
+//! The books of set-ups under way: where each nanosecond of their latency went (see [`Journey`]).
 
 use std::collections::BTreeMap;
 
@@ -14,14 +8,14 @@ use ipseclab_ike::{IkeSaId, Transmit};
 use ipseclab_net::Trail;
 use ipseclab_sim::SimTime;
 
+use crate::journey::{Cause, Journey};
 use crate::record::{Agreed, NegotiationRecord, Outcome};
 
 /// A negotiation under way.
 #[derive(Clone, Debug)]
 struct Open {
     record: NegotiationRecord,
-    /// The trail of the last message sent, at the moment when it left.
-    last_sent: Trail,
+    journey: Journey,
 }
 
 /// The negotiations that a node has begun and not finished.
@@ -31,18 +25,15 @@ pub(crate) struct Ledger {
     by_spi: BTreeMap<u64, IkeSaId>,
 }
 
-/// What caused the messages of a job.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cause {
-    /// A message of the peer, or a packet to send; the trail stands at the job's arrival.
-    Trail(Trail),
-    /// A timer that was due at this time, or a command that was given then: what went before was waiting.
-    Timer(SimTime),
-}
-
 impl Ledger {
-    /// A negotiation began with a job that arrived at `started`.
-    pub(crate) fn begin(&mut self, ike_sa: IkeSaId, connection: ConnectionId, started: SimTime) {
+    /// A negotiation began with a job that arrived at `started`. `renews` is the IKE SA that it reauthenticates.
+    pub(crate) fn begin(
+        &mut self,
+        ike_sa: IkeSaId,
+        connection: ConnectionId,
+        started: SimTime,
+        renews: Option<IkeSpi>,
+    ) {
         let record = NegotiationRecord {
             connection,
             ike_sa,
@@ -56,26 +47,20 @@ impl Ledger {
             retransmissions: 0,
             delays: ipseclab_net::Delays::ZERO,
             spi_i: IkeSpi::ZERO,
+            renews,
             agreed: Agreed::default(),
         };
-        self.open.insert(ike_sa, Open { record, last_sent: Trail::new(started) });
+        self.open.insert(ike_sa, Open { record, journey: Journey::begin(started) });
     }
 
-    /// The trail of a message that leaves at `now`, for whatever reason.
-    pub(crate) fn departure(&mut self, transmit: &Transmit, cause: Cause, now: SimTime) -> Trail {
-        let open = transmit.ike_sa.and_then(|id| self.open.get_mut(&id));
-        let Some(open) = open else {
-            return trail_at(cause, now);
-        };
-        let trail = match cause {
-            Cause::Trail(trail) => with_cpu_until(trail, now),
-            Cause::Timer(due) => after_wait(open.last_sent, due, now),
-        };
-        open.last_sent = trail;
+    /// The trail of a message that leaves at `now`; `None` when it is of no negotiation of ours.
+    pub(crate) fn departure(&mut self, transmit: &Transmit, cause: Cause, now: SimTime) -> Option<Trail> {
+        let open = transmit.ike_sa.and_then(|id| self.open.get_mut(&id))?;
+        let trail = open.journey.depart(cause, now);
         open.count_sent(transmit);
         let (spi, id) = (open.record.spi_i, open.record.ike_sa);
         self.by_spi.insert(spi.as_u64(), id);
-        trail
+        Some(trail)
     }
 
     /// A message of `len` octets with this initiator's SPI has arrived.
@@ -98,9 +83,6 @@ impl Ledger {
     }
 
     /// The negotiation ended at `now`; `None` when it was not ours or has ended before.
-    ///
-    /// # Panics
-    /// When the parts of the latency do not add up to it: a bug, and the figures would be false.
     pub(crate) fn settle(
         &mut self,
         ike_sa: IkeSaId,
@@ -110,25 +92,14 @@ impl Ledger {
     ) -> Option<NegotiationRecord> {
         let open = self.open.remove(&ike_sa)?;
         self.by_spi.remove(&open.record.spi_i.as_u64());
-        let trail = match cause {
-            Cause::Trail(trail) => with_cpu_until(trail, now),
-            Cause::Timer(due) => after_wait(open.last_sent, due, now),
-        };
-        let mut record = open.record;
-        assert_eq!(trail.started, record.started, "a message of another negotiation ended {ike_sa}");
-        trail.assert_at(now);
-        record.ended = now;
-        record.outcome = outcome;
-        record.delays = trail.delays;
-        Some(record)
+        let delays = open.journey.at(cause, now).delays;
+        Some(NegotiationRecord { ended: now, outcome, delays, ..open.record })
     }
 
-    /// Ends everything that is still under way when the run ends.
-    pub(crate) fn finish(&mut self, now: SimTime) -> Vec<NegotiationRecord> {
+    /// Ends everything that is still under way.
+    pub(crate) fn end_all(&mut self, outcome: Outcome, now: SimTime) -> Vec<NegotiationRecord> {
         let ids: Vec<_> = self.open.keys().copied().collect();
-        ids.into_iter()
-            .filter_map(|id| self.settle(id, Outcome::Unfinished, Cause::Timer(now), now))
-            .collect()
+        ids.into_iter().filter_map(|id| self.settle(id, outcome, Cause::Timer(now), now)).collect()
     }
 }
 
@@ -151,29 +122,6 @@ pub(crate) fn initiator_spi(payload: &[u8], port: u16) -> Option<u64> {
         _ => payload,
     };
     message.first_chunk().map(|octets| u64::from_be_bytes(*octets))
-}
-
-fn trail_at(cause: Cause, now: SimTime) -> Trail {
-    match cause {
-        Cause::Trail(trail) => with_cpu_until(trail, now),
-        Cause::Timer(due) => with_cpu_until(Trail::new(due.min(now)), now),
-    }
-}
-
-/// The trail continued to `now` by CPU time.
-fn with_cpu_until(mut trail: Trail, now: SimTime) -> Trail {
-    trail.add_cpu(now.since(trail.now()));
-    trail
-}
-
-/// The trail continued to `now`: waiting from the last departure to `due`, and CPU from there. A message whose CPU
-/// time outlasted the timer did not wait at all.
-fn after_wait(mut trail: Trail, due: SimTime, now: SimTime) -> Trail {
-    let left = trail.now();
-    if due > left {
-        trail.add_retransmission_wait(due.since(left));
-    }
-    with_cpu_until(trail, now)
 }
 
 #[cfg(test)]
@@ -211,10 +159,10 @@ mod tests {
     #[test]
     fn a_retransmitted_set_up_adds_up_by_parts() {
         let mut ledger = Ledger::default();
-        ledger.begin(ID, ConnectionId(0), at(100));
-        let first = ledger.departure(&transmit(false), Cause::Trail(Trail::new(at(100))), at(105));
+        ledger.begin(ID, ConnectionId(0), at(100), None);
+        let first = ledger.departure(&transmit(false), Cause::Trail(Trail::new(at(100))), at(105)).unwrap();
         assert_eq!(first.delays.cpu, SimDuration::from_nanos(5));
-        let mut second = ledger.departure(&transmit(true), Cause::Timer(at(4_100)), at(4_101));
+        let mut second = ledger.departure(&transmit(true), Cause::Timer(at(4_100)), at(4_101)).unwrap();
         assert_eq!(second.delays.retransmission_wait, SimDuration::from_nanos(3_995));
         second.add_propagation(SimDuration::from_nanos(40));
         ledger.arrival(u64::from_be_bytes([7; 8]), 36);
@@ -229,9 +177,9 @@ mod tests {
     #[test]
     fn what_the_run_cuts_off_is_unfinished_and_still_adds_up() {
         let mut ledger = Ledger::default();
-        ledger.begin(ID, ConnectionId(0), at(0));
-        ledger.departure(&transmit(false), Cause::Trail(Trail::new(at(0))), at(10));
-        let records = ledger.finish(at(1_000));
+        ledger.begin(ID, ConnectionId(0), at(0), None);
+        ledger.departure(&transmit(false), Cause::Trail(Trail::new(at(0))), at(10)).unwrap();
+        let records = ledger.end_all(Outcome::Unfinished, at(1_000));
         assert_eq!(records.len(), 1);
         assert_eq!(records[0].outcome, Outcome::Unfinished);
         assert_eq!(records[0].delays.retransmission_wait, SimDuration::from_nanos(990));

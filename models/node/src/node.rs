@@ -7,17 +7,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipseclab_crypto::Provider;
+use ipseclab_ike::config::ChildId;
 use ipseclab_net::{DropCounters, Fib, Nat, NatConfig, PortId};
-use ipseclab_sim::{ProcessId, RunSeed, SimTime, TimerHandle};
+use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime, TimerHandle};
 
 use crate::app::{App, AppTimes};
 use crate::books::PacketBooks;
 use crate::cost_profile::CostProfile;
 use crate::cpu::{CoreId, Cpu, CpuCounters};
 use crate::event::AppId;
-use crate::host::{Effects, Host, HostConfig, HostCounters, Job};
+use crate::host::{Host, HostConfig, HostCounters};
+use crate::job::{Effects, Job};
 use crate::port::Port;
-use crate::record::{Observe, Records};
+use crate::record::{NegotiationRecord, Observe, Outcome, Records, RenewalOutcome, RenewalRecord};
+use crate::timeline::Timeline;
 
 /// What every node has.
 #[derive(Clone, Debug)]
@@ -34,6 +37,8 @@ pub struct NodeConfig {
     pub cost_profile: Arc<CostProfile>,
     /// What to write down.
     pub observe: Observe,
+    /// Width of the buckets of [`Records::timeline`]; zero keeps none.
+    pub timeline: SimDuration,
 }
 
 /// A node of the simulated network.
@@ -44,7 +49,7 @@ pub struct Node {
     pub(crate) ports: Vec<Port>,
     pub(crate) fib: Fib,
     pub(crate) cpu: Cpu<Job>,
-    pub(crate) running: BTreeMap<CoreId, Effects>,
+    pub(crate) running: BTreeMap<CoreId, (Effects, TimerHandle)>,
     pub(crate) timer: Option<(SimTime, TimerHandle)>,
     /// Whether a timer job waits for a core.
     pub(crate) timer_queued: bool,
@@ -53,6 +58,16 @@ pub struct Node {
     pub(crate) records: Records,
     pub(crate) sent_tags: u64,
     pub(crate) next_ident: u16,
+    pub(crate) power: Power,
+    /// Whether what arrives is swallowed.
+    pub(crate) is_blackhole: bool,
+}
+
+/// Whether a node is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Power {
+    On,
+    Off,
 }
 
 pub(crate) enum Kind {
@@ -88,6 +103,7 @@ impl Node {
 
     fn with_kind(config: NodeConfig, id: ProcessId, kind: Kind) -> Self {
         let cpu = Cpu::new(config.cores.max(1), config.cpu_queue);
+        let records = Records { timeline: Timeline::new(config.timeline), ..Records::default() };
         Self {
             config,
             id,
@@ -100,9 +116,11 @@ impl Node {
             timer_queued: false,
             drops: DropCounters::default(),
             books: PacketBooks::default(),
-            records: Records::default(),
+            records,
             sent_tags: 0,
             next_ident: 0,
+            power: Power::On,
+            is_blackhole: false,
         }
     }
 
@@ -125,6 +143,22 @@ impl Node {
         match &mut self.kind {
             Kind::Host(host) => Some(host.apps.add(app)),
             Kind::Router | Kind::Nat(_) => None,
+        }
+    }
+
+    /// Gives a host a further address during the run, such as a virtual one (RFC 7296 §2.19). Packets to it end here, and
+    /// applications that were added with the source 0.0.0.0 send from it. Until then their packets are dropped as
+    /// [`DropReason::NoAddress`](ipseclab_net::DropReason::NoAddress).
+    pub fn assign_address(&mut self, address: Ipv4Addr) {
+        if let Kind::Host(host) = &mut self.kind {
+            host.assign(address);
+        }
+    }
+
+    /// Takes an assigned address away again.
+    pub fn withdraw_address(&mut self, address: Ipv4Addr) {
+        if let Kind::Host(host) = &mut self.kind {
+            host.withdraw(address);
         }
     }
 
@@ -157,10 +191,26 @@ impl Node {
         &self.ports
     }
 
+    /// How many applications this node has.
+    pub fn app_count(&self) -> usize {
+        match &self.kind {
+            Kind::Host(host) => host.apps.len(),
+            Kind::Router | Kind::Nat(_) => 0,
+        }
+    }
+
     /// An application of this host, and when things happened to it.
     pub fn app(&self, id: AppId) -> Option<&(App, AppTimes)> {
         match &self.kind {
             Kind::Host(host) => Some(host.apps.get(id)),
+            Kind::Router | Kind::Nat(_) => None,
+        }
+    }
+
+    /// The name of a child in this host's configuration.
+    pub fn child_name(&self, child: ChildId) -> Option<&str> {
+        match &self.kind {
+            Kind::Host(host) => Some(host.endpoint.config().child(child).name.as_str()),
             Kind::Router | Kind::Nat(_) => None,
         }
     }
@@ -180,10 +230,7 @@ impl Node {
 
     /// Packets that ended in this node, by reason; those that ended on a link are the link's.
     pub fn drops(&self) -> &DropCounters {
-        match &self.kind {
-            Kind::Router | Kind::Host(_) => &self.drops,
-            Kind::Nat(nat) => &nat.counters().drops,
-        }
+        &self.drops
     }
 
     /// Packets that are inside the node: waiting for a core, being worked on, or waiting for an SA.
@@ -218,7 +265,31 @@ impl Node {
     /// Ends the books at the end of the run: negotiations under way become unfinished.
     pub fn finish(&mut self, now: SimTime) {
         if let Kind::Host(host) = &mut self.kind {
-            self.records.negotiations.extend(host.ledger.finish(now));
+            let (setups, renewals) = host.end_all((Outcome::Unfinished, RenewalOutcome::Unfinished), now);
+            self.records.negotiations.extend(setups);
+            self.records.renewals.extend(renewals);
+        }
+    }
+
+    /// Writes down what has ended.
+    pub(crate) fn write_ends(
+        &mut self,
+        now: SimTime,
+        setups: impl IntoIterator<Item = NegotiationRecord>,
+        renewals: Vec<RenewalRecord>,
+    ) {
+        for setup in setups {
+            let is_up = setup.outcome == Outcome::Established;
+            self.records.timeline.count(now, |bucket| bucket.setups_established += u64::from(is_up));
+            self.records.negotiations.push(setup);
+        }
+        for renewal in renewals {
+            let is_done = renewal.outcome == RenewalOutcome::Done;
+            self.records.timeline.count(now, |bucket| {
+                bucket.renewals_done += u64::from(is_done);
+                bucket.renewals_failed += u64::from(!is_done);
+            });
+            self.records.renewals.push(renewal);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A port: the outgoing half of a link, and where it leads.
 
-use ipseclab_net::{Link, Packet, Verdict};
+use ipseclab_net::{DropReason, Link, Packet, Verdict};
 use ipseclab_sim::{ChannelId, Context, ProcessId, SimDuration};
 
 use crate::event::NodeEvent;
@@ -19,12 +19,15 @@ pub struct Port {
 }
 
 impl Port {
-    /// Hands a packet to the link; the drop reason is counted by the link.
-    pub(crate) fn transmit(&mut self, ctx: &mut Context<'_, NodeEvent>, mut packet: Packet) {
-        let Verdict::Deliver { queued_and_serialised, propagation } =
-            self.link.transmit(ctx.now(), packet.len())
-        else {
-            return;
+    /// Hands a packet to the link; returns the reason when it ends there, which the link has counted.
+    pub(crate) fn transmit(
+        &mut self,
+        ctx: &mut Context<'_, NodeEvent>,
+        mut packet: Packet,
+    ) -> Option<DropReason> {
+        let (queued_and_serialised, propagation) = match self.link.transmit(ctx.now(), packet.len()) {
+            Verdict::Deliver { queued_and_serialised, propagation } => (queued_and_serialised, propagation),
+            Verdict::Drop(reason) => return Some(reason),
         };
         packet.trail.add_serialisation_queueing(queued_and_serialised);
         packet.trail.add_propagation(propagation);
@@ -34,5 +37,6 @@ impl Port {
             Some(channel) => ctx.send_fifo(channel, delay, event),
             None => ctx.send(self.to, delay, event),
         }
+        None
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ipseclab_net::{
-    DropReason, Ipv4Header, Ipv4View, Nat, Packet, PortId, TtlOutcome, UdpDatagram, build_ipv4, build_udp,
+    DropReason, Ipv4Header, Ipv4View, Packet, PortId, TtlOutcome, UdpDatagram, build_ipv4, build_udp,
     decrement_ttl, parse_icmp, protocol,
 };
 use ipseclab_sim::{Context, Process, SimDuration, SimTime};
@@ -14,14 +14,15 @@ use ipseclab_sim::{Context, Process, SimDuration, SimTime};
 use crate::cost_profile::{CostProfile, Step as PathStep};
 use crate::cpu::Lane;
 use crate::event::{AppId, Command, NodeEvent};
-use crate::host::{Effects, Job, Output, ike_datagram, v4};
+use crate::host::{ike_datagram, v4};
+use crate::job::{Effects, Job, Output};
+use crate::journey::Cause;
 use crate::lane::receive_lane;
-use crate::negotiation::Cause;
-use crate::node::{Kind, Node};
-use crate::port::Port;
+use crate::node::{Kind, Node, Power};
 use crate::record::{
-    CaptureDirection, CapturedPacket, ClosureRecord, Departure, MessageRecord, Outcome, Step, StepRecord,
+    CaptureDirection, CapturedPacket, ClosureRecord, Departure, MessageRecord, Step, StepRecord,
 };
+use crate::timeline::Bucket;
 
 /// Notes in the fingerprint.
 mod note {
@@ -48,11 +49,11 @@ impl Node {
         ctx.note(note::PACKET, &[packet.len() as u64]);
         self.books.arrived += 1;
         self.capture(ctx.now(), CaptureDirection::Inbound, &packet);
-        if let Kind::Nat(nat) = &mut self.kind {
-            let sent = Self::translate(nat, &mut self.ports, ctx, port, packet);
-            self.books.sent += u64::from(sent);
-            self.books.dropped += u64::from(!sent);
-            return;
+        if let Some(reason) = self.refusal() {
+            return self.drop_packet(ctx, reason);
+        }
+        if let Kind::Nat(_) = &self.kind {
+            return self.translate(ctx, port, packet);
         }
         let Ok(view) = Ipv4View::parse(&packet.bytes) else {
             return self.drop_packet(ctx, DropReason::MalformedPacket);
@@ -65,31 +66,33 @@ impl Node {
         self.submit(ctx, lane, job);
     }
 
-    /// Passes a packet through the NAT; false when it ended there.
-    fn translate(
-        nat: &mut Nat,
-        ports: &mut [Port],
-        ctx: &mut Context<'_, NodeEvent>,
-        port: PortId,
-        mut packet: Packet,
-    ) -> bool {
+    /// Passes a packet through the NAT.
+    fn translate(&mut self, ctx: &mut Context<'_, NodeEvent>, port: PortId, mut packet: Packet) {
+        let Kind::Nat(nat) = &mut self.kind else { return };
         let (outcome, out) = if port == NAT_INSIDE {
             (nat.outbound(ctx.now(), &mut packet.bytes), NAT_OUTSIDE)
         } else {
             (nat.inbound(ctx.now(), &mut packet.bytes), NAT_INSIDE)
         };
         match outcome {
-            Ok(()) => ports[out.index()].transmit(ctx, packet),
-            Err(reason) => ctx.note(note::DROP, &[reason as u64]),
+            Ok(()) => self.transmit(ctx, out, packet),
+            Err(reason) => self.drop_packet(ctx, reason),
         }
-        outcome.is_ok()
+    }
+
+    /// Hands a packet to a link.
+    fn transmit(&mut self, ctx: &mut Context<'_, NodeEvent>, port: PortId, packet: Packet) {
+        self.books.sent += 1;
+        if let Some(reason) = self.ports[port.index()].transmit(ctx, packet) {
+            self.records.timeline.drop(ctx.now(), reason);
+        }
     }
 
     fn submit(&mut self, ctx: &mut Context<'_, NodeEvent>, lane: Option<Lane>, job: Job) {
         match job {
             // Losing an alarm would stop the host, and there is at most one at a time; commands are the scenario's.
             Job::Timer(_) | Job::Command(_) => self.cpu.submit_always(ctx.now(), lane, job),
-            Job::Forward(_) | Job::Receive(_) | Job::Send(_) => {
+            Job::Forward(_) | Job::Receive(_) | Job::Send(_) | Job::Raw(_) => {
                 if self.cpu.submit(ctx.now(), lane, job).is_err() {
                     self.drop_packet(ctx, DropReason::CpuQueueFull);
                 }
@@ -107,9 +110,14 @@ impl Node {
                 self.complete(ctx, effects);
             } else {
                 self.cpu.begin(core, lane, cost);
-                self.running.insert(core, effects);
-                ctx.schedule(cost, NodeEvent::CoreDone(core));
+                let done = ctx.schedule(cost, NodeEvent::CoreDone(core));
+                self.running.insert(core, (effects, done));
             }
+        }
+        let waiting = self.cpu.waiting() as u64;
+        if waiting > 0 {
+            let note = |bucket: &mut Bucket| bucket.cpu_queue_max = bucket.cpu_queue_max.max(waiting);
+            self.records.timeline.count(ctx.now(), note);
         }
         self.set_alarm(ctx);
     }
@@ -136,6 +144,11 @@ impl Node {
                 Output::Closed(closure) => {
                     self.records.closures.push(ClosureRecord { time: ctx.now(), closure: *closure });
                 }
+                Output::Established(ike_sa) => {
+                    let Kind::Host(host) = &mut self.kind else { continue };
+                    let (setup, renewals) = host.settle_childless(ike_sa, effects.cause, ctx.now());
+                    self.write_ends(ctx.now(), setup, renewals);
+                }
                 Output::Drop(reason) => self.drop_packet(ctx, reason),
                 Output::Absorbed => self.books.absorbed += 1,
                 Output::IkeRejected => self.drops.count(DropReason::IkeRejected),
@@ -152,14 +165,13 @@ impl Node {
             return self.drop_packet(ctx, DropReason::NoRoute);
         };
         self.capture(now, CaptureDirection::Outbound, &packet);
-        self.books.sent += 1;
-        self.ports[port.index()].transmit(ctx, packet);
+        self.transmit(ctx, port, packet);
     }
 
     fn send_ike(&mut self, ctx: &mut Context<'_, NodeEvent>, cause: Cause, transmit: ipseclab_ike::Transmit) {
         let Kind::Host(host) = &mut self.kind else { return };
         let now = ctx.now();
-        let trail = host.ledger.departure(&transmit, cause, now);
+        let trail = host.departure(&transmit, cause, now);
         self.books.originated += 1;
         self.next_ident = self.next_ident.wrapping_add(1);
         let (from, to) = (v4(transmit.from), v4(transmit.to));
@@ -247,18 +259,27 @@ impl Node {
     fn run_app(&mut self, ctx: &mut Context<'_, NodeEvent>, id: AppId) {
         let Kind::Host(host) = &mut self.kind else { return };
         let (packet, next) = host.apps.send(id, ctx.now());
+        let (has_source, is_raw) = (host.apps.has_source(id), host.apps.get(id).0.is_raw());
         if let Some(time) = next {
             ctx.schedule(span_until(ctx.now(), time), NodeEvent::App(id));
         }
-        if let Some(packet) = packet {
-            self.submit_send(ctx, packet);
+        let Some(packet) = packet else { return };
+        if self.power == Power::On && has_source {
+            return if is_raw { self.submit_raw(ctx, packet) } else { self.submit_send(ctx, packet) };
         }
+        self.books.originated += 1;
+        let reason = if has_source { DropReason::NodeDown } else { DropReason::NoAddress };
+        self.drop_packet(ctx, reason);
+    }
+
+    fn submit_raw(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
+        self.books.originated += 1;
+        self.submit(ctx, None, Job::Raw(packet));
     }
 
     fn command(&mut self, ctx: &mut Context<'_, NodeEvent>, command: Command) {
-        if let Command::SetLink { port, up } = command {
-            self.ports[port.index()].link.set_up(up);
-        } else {
+        let is_host = matches!(self.kind, Kind::Host(_));
+        if !self.happen(ctx, command) && self.power == Power::On && is_host {
             self.submit(ctx, None, Job::Command(command));
         }
     }
@@ -286,14 +307,24 @@ impl Node {
     }
 
     fn write_step(&mut self, now: SimTime, cause: Cause, step: Step) {
-        if let (Step::Ike(event), Kind::Host(host)) = (&step, &mut self.kind)
-            && let Some((ike_sa, outcome)) = outcome_of(event)
-        {
-            self.records.negotiations.extend(host.ledger.settle(ike_sa, outcome, cause, now));
+        if let (Step::Ike(event), Kind::Host(host)) = (&step, &mut self.kind) {
+            let (setup, renewals) = host.settle(event, cause, now);
+            self.count_beginning(now, event);
+            self.write_ends(now, setup, renewals);
         }
         if self.config.observe.steps {
             self.records.steps.push(StepRecord { time: now, step });
         }
+    }
+
+    fn count_beginning(&mut self, now: SimTime, event: &ipseclab_ike::Event) {
+        use ipseclab_ike::Event;
+        let count: fn(&mut Bucket) = match event {
+            Event::Initiated { .. } => |bucket| bucket.setups_begun += 1,
+            Event::CreateChildSaBegan { .. } => |bucket| bucket.renewals_begun += 1,
+            _ => return,
+        };
+        self.records.timeline.count(now, count);
     }
 
     fn capture(&mut self, time: SimTime, direction: CaptureDirection, packet: &Packet) {
@@ -302,9 +333,10 @@ impl Node {
         }
     }
 
-    fn drop_packet(&mut self, ctx: &mut Context<'_, NodeEvent>, reason: DropReason) {
+    pub(crate) fn drop_packet(&mut self, ctx: &mut Context<'_, NodeEvent>, reason: DropReason) {
         ctx.note(note::DROP, &[reason as u64]);
         self.drops.count(reason);
+        self.records.timeline.drop(ctx.now(), reason);
         self.books.dropped += 1;
     }
 }
@@ -318,7 +350,7 @@ impl Process for Node {
             NodeEvent::Arrive { port, packet } => self.arrive(ctx, port, packet),
             NodeEvent::CoreDone(core) => {
                 self.cpu.finish(core);
-                let effects = self.running.remove(&core).expect("a core that is done was running");
+                let (effects, _) = self.running.remove(&core).expect("a core that is done was running");
                 self.complete(ctx, effects);
             }
             NodeEvent::Timer => self.timer_due(ctx),
@@ -339,21 +371,6 @@ fn forward(profile: &CostProfile, mut packet: Packet) -> Effects {
         TtlOutcome::Malformed => Output::Drop(DropReason::MalformedPacket),
     };
     Effects { cause, outputs: vec![output], cost }
-}
-
-/// The end of a negotiation of ours that an event means.
-fn outcome_of(event: &ipseclab_ike::Event) -> Option<(ipseclab_ike::IkeSaId, Outcome)> {
-    use ipseclab_ike::{Event, Role};
-    match event {
-        Event::ChildSaEstablished(child) if child.role == Role::Initiator => {
-            Some((child.ike_sa, Outcome::Established))
-        }
-        Event::ChildSaFailed { ike_sa, reason, .. } => Some((*ike_sa, Outcome::Failed(*reason))),
-        Event::NegotiationFailed { ike_sa, role: Role::Initiator, reason, .. } => {
-            Some((*ike_sa, Outcome::Failed(*reason)))
-        }
-        _ => None,
-    }
 }
 
 /// FNV-1a, for the fingerprint: any difference between two messages should show, and speed matters little here.

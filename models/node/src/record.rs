@@ -2,12 +2,14 @@
 
 use core::net::SocketAddr;
 
-use ipseclab_ike::config::ConnectionId;
+use ipseclab_ike::config::{ChildId, ConnectionId};
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{CloseReason, Event, FailureReason, IkeSaId, MessageInfo};
 use ipseclab_ipsec::{ChildSaCounters, Selectors};
 use ipseclab_net::Delays;
 use ipseclab_sim::SimTime;
+
+use crate::timeline::Timeline;
 
 /// What to write down besides counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,8 +47,75 @@ pub struct NegotiationRecord {
     pub delays: Delays,
     /// The initiator's SPI.
     pub spi_i: IkeSpi,
+    /// The initiator's SPI of the IKE SA that this one is to take the place of, in a reauthentication.
+    pub renews: Option<IkeSpi>,
     /// What the two sides agreed on, once they did.
     pub agreed: Agreed,
+}
+
+/// A renewal, or an exchange for a further Child SA, as the node saw it that began it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RenewalRecord {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The child, where the exchange is about one.
+    pub child: Option<ChildId>,
+    /// What it is about.
+    pub what: Renewed,
+    /// When the timer, packet or command that caused the request came.
+    pub started: SimTime,
+    /// When the new SA was there, the failure was known, or the run ended.
+    pub ended: SimTime,
+    /// How it ended.
+    pub outcome: RenewalOutcome,
+    /// Repetitions of the request.
+    pub retransmissions: u32,
+    /// Where the time went; its total is `ended` − `started`.
+    pub delays: Delays,
+    /// The SPI of what is renewed: this node's inbound one of a Child SA, the initiator's of an IKE SA.
+    pub spi_old: Option<u64>,
+    /// The same of what has come of it.
+    pub spi_new: Option<u64>,
+}
+
+/// What an exchange is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Renewed {
+    /// A further Child SA; it renews nothing.
+    NewChild,
+    /// A Child SA (RFC 7296 §2.8).
+    Child,
+    /// An IKE SA (RFC 7296 §2.18).
+    Ike,
+    /// An IKE SA with a fresh authentication (RFC 7296 §2.8.3).
+    Reauthentication,
+}
+
+/// How a renewal ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewalOutcome {
+    /// The new SA is there.
+    Done,
+    /// The peer's own renewal crossed this one, and the peer's stays (RFC 7296 §2.8.1).
+    Redundant,
+    /// It failed; the old SA may live on.
+    Failed(FailureReason),
+    /// The node that had begun it went down.
+    NodeDown,
+    /// The run ended first.
+    Unfinished,
+}
+
+impl Renewed {
+    /// The name in result tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NewChild => "new_child",
+            Self::Child => "child",
+            Self::Ike => "ike",
+            Self::Reauthentication => "reauthentication",
+        }
+    }
 }
 
 /// What the negotiation has chosen so far.
@@ -69,6 +138,8 @@ pub enum Outcome {
     Established,
     /// It failed.
     Failed(FailureReason),
+    /// The node that had begun it went down.
+    NodeDown,
     /// The run ended first.
     Unfinished,
 }
@@ -112,9 +183,28 @@ pub struct Closure {
     /// The connection.
     pub connection: ConnectionId,
     /// Who or what ended it.
-    pub reason: CloseReason,
+    pub reason: EndReason,
     /// Which kind of SA.
     pub sa: ClosedSa,
+}
+
+/// Why an SA has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndReason {
+    /// The IKE endpoint closed it.
+    Closed(CloseReason),
+    /// It was lost when its node went down; the peer does not know.
+    NodeDown,
+}
+
+impl EndReason {
+    /// The name in result tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed(reason) => reason.as_str(),
+            Self::NodeDown => "node_down",
+        }
+    }
 }
 
 /// An SA that ended.
@@ -186,6 +276,10 @@ pub struct CapturedPacket {
 pub struct Records {
     /// Negotiations that this node began, in the order of their ends.
     pub negotiations: Vec<NegotiationRecord>,
+    /// Renewals that this node began, in the order of their ends.
+    pub renewals: Vec<RenewalRecord>,
+    /// What happened when, if asked for.
+    pub timeline: Timeline,
     /// SAs that ended here, in the order of time.
     pub closures: Vec<ClosureRecord>,
     /// IKE messages, if asked for, in the order of time.

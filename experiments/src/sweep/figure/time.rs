@@ -10,7 +10,7 @@ use crate::sweep::estimate::Estimate;
 use crate::sweep::file::{PlotFile, Scale};
 use crate::sweep::label::heading;
 use crate::sweep::measure::to_f64;
-use crate::sweep::series::{Buckets, Curve, TimeSeries};
+use crate::sweep::series::{Curve, TimeSeries};
 
 impl Artist<'_> {
     pub(super) fn timeline(
@@ -27,7 +27,7 @@ impl Artist<'_> {
             for step in groups.steps(groups.series) {
                 let label = self.name(groups.series, step, |axis, value| axis.values[value].label.clone());
                 let choice = choose(&choice, groups.series, step);
-                for mut part in self.parts(&choice, number, Buckets::of(file)) {
+                for mut part in self.parts(&choice, number) {
                     self.retain(&mut part, log, |point| point.y);
                     series.push(Series::new(&label, part));
                 }
@@ -42,16 +42,18 @@ impl Artist<'_> {
     }
 
     /// The curve of a combination, cut where there is no value; at least one part, so that the legend names it.
-    fn parts(&mut self, choice: &[usize], plot: usize, buckets: Buckets) -> Vec<Vec<Point>> {
+    fn parts(&mut self, choice: &[usize], plot: usize) -> Vec<Vec<Point>> {
         let curves = self.observations.curves_at(self.plan.point(choice), plot);
         self.missing += self.plan.replications as usize - curves.len();
+        // Replications share a scenario, so the width too.
+        let width_ns = curves.first().map_or(1, |curve| curve.width_ns);
         let mut parts = vec![Vec::new()];
         for bucket in span(&curves) {
             let values: Vec<_> = curves.iter().filter_map(|curve| curve.at(bucket)).collect();
             match Estimate::of(&values) {
                 Some(estimate) => {
                     let part = parts.last_mut();
-                    part.into_iter().for_each(|part| part.push(point(bucket, buckets, &estimate)));
+                    part.into_iter().for_each(|part| part.push(point(bucket, width_ns, &estimate)));
                 }
                 None if parts.last().is_some_and(|part| !part.is_empty()) => parts.push(Vec::new()),
                 None => {}
@@ -71,8 +73,8 @@ fn span(curves: &[&Curve]) -> std::ops::Range<u64> {
 }
 
 /// A bucket's mean, in the middle of the bucket. None of the quantities can be negative.
-fn point(bucket: u64, buckets: Buckets, estimate: &Estimate) -> Point {
-    let middle = (to_f64(bucket) + 0.5) * to_f64(buckets.width_ns) / 1e9;
+fn point(bucket: u64, width_ns: u64, estimate: &Estimate) -> Point {
+    let middle = (to_f64(bucket) + 0.5) * to_f64(width_ns) / 1e9;
     let (low, high) = estimate.interval().unwrap_or((estimate.mean, estimate.mean));
     Point::with_interval(middle, estimate.mean, low.max(0.0).min(estimate.mean), high.max(estimate.mean))
 }

@@ -181,6 +181,7 @@ impl Endpoint {
         let goal = Goal { connection, first: wishes.next(), replaces };
         head.waiting.extend(wishes.map(Request::CreateChild));
         let id = head.id;
+        env.events.push_back(Event::Initiated { ike_sa: id, connection, replaces });
         let state = sa_init::initiate(&mut head, &mut env, goal);
         self.table.insert(&self.config, IkeSa { head, state });
         Some(id)

@@ -6,7 +6,9 @@
 //! part it looks at.
 //!
 //! External ports: the internal port is kept when it is free (§4.2.1 "port preservation"); otherwise ports are taken
-//! in turn from 49152 upwards, wrapping at 65535. No port is ever shared between mappings of one protocol.
+//! in turn from 49152 upwards, wrapping at 65535. No port is ever shared between mappings of one protocol. A NAT that
+//! has rebooted keeps no internal port any more and begins elsewhere in that range: whoever was inside before shows up
+//! with another port, as behind a carrier's NAT that comes back with other blocks of ports.
 //! Outbound packets refresh a mapping, inbound ones do not (§4.3, REQ-6).
 //!
 //! Model: raw ESP and all protocols but UDP and ICMP echo are refused, as a plain NAPT does; no hairpinning
@@ -73,6 +75,7 @@ pub struct Nat {
     config: NatConfig,
     external: Ipv4Addr,
     table: Table,
+    reboots: u32,
     counters: NatCounters,
 }
 
@@ -112,7 +115,7 @@ impl Default for NatConfig {
 impl Nat {
     /// A NAT without mappings that shows `external` to the outside.
     pub fn new(config: NatConfig, external: Ipv4Addr) -> Self {
-        Self { config, external, table: Table::default(), counters: NatCounters::default() }
+        Self { config, external, table: Table::default(), reboots: 0, counters: NatCounters::default() }
     }
 
     /// Translates a packet that leaves the inside: its source becomes the external endpoint of its mapping, which is
@@ -161,10 +164,11 @@ impl Nat {
         self.counters.mappings_expired += self.table.expire(now);
     }
 
-    /// Forgets all mappings, as a reboot does.
+    /// Forgets all mappings, as a reboot does. New ones get other ports than those before.
     pub fn reset(&mut self) {
         self.counters.mappings_reset += self.mappings() as u64;
-        self.table = Table::default();
+        self.reboots += 1;
+        self.table = Table::after_reboots(self.reboots);
     }
 
     /// How many mappings there are, as of the last packet.

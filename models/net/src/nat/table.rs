@@ -16,6 +16,8 @@ use crate::drop::DropReason;
 
 /// The first of the ports handed out when a flow's own is taken (RFC 6335 §6, dynamic ports).
 const DYNAMIC_PORT_MIN: u16 = 49_152;
+/// How many there are.
+const DYNAMIC_PORTS: u16 = u16::MAX - DYNAMIC_PORT_MIN + 1;
 
 /// Finds a mapping from the inside. The remote endpoint is reduced to what the mapping behaviour looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +51,12 @@ pub(super) struct Table {
     entries: usize,
     /// How many dynamic ports have been handed out, modulo their number.
     dynamic_ports_used: u16,
+    /// Whether even a free internal port is not kept.
+    always_dynamic: bool,
 }
+
+/// How far each reboot moves the first dynamic port: odd, so that 16384 reboots pass before one comes back.
+const REBOOT_STRIDE: u32 = 4_099;
 
 impl Table {
     /// The external port for an outbound flow, and whether a mapping was made for it.
@@ -111,15 +118,21 @@ impl Table {
         Ok(port)
     }
 
+    /// The empty table of a NAT that has rebooted so often, at least once.
+    pub(super) fn after_reboots(reboots: u32) -> Self {
+        let moved = reboots.wrapping_mul(REBOOT_STRIDE) % u32::from(DYNAMIC_PORTS);
+        let dynamic_ports_used = u16::try_from(moved).expect("a remainder of a port count is one");
+        Self { dynamic_ports_used, always_dynamic: true, ..Self::default() }
+    }
+
     /// The preferred port when it is free, else the next free dynamic one in turn.
     fn allocate(&mut self, protocol: NatProtocol, preferred: u16) -> Result<u16, DropReason> {
-        if self.is_free(protocol, preferred) {
+        if !self.always_dynamic && self.is_free(protocol, preferred) {
             return Ok(preferred);
         }
-        let dynamic_ports = u16::MAX - DYNAMIC_PORT_MIN + 1;
-        for _ in 0..dynamic_ports {
+        for _ in 0..DYNAMIC_PORTS {
             let port = DYNAMIC_PORT_MIN + self.dynamic_ports_used;
-            self.dynamic_ports_used = (self.dynamic_ports_used + 1) % dynamic_ports;
+            self.dynamic_ports_used = (self.dynamic_ports_used + 1) % DYNAMIC_PORTS;
             if self.is_free(protocol, port) {
                 return Ok(port);
             }

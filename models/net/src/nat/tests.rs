@@ -218,6 +218,21 @@ fn a_reboot_forgets_all_mappings() {
     assert!(out(&mut nat, s(1), "10.0.0.2:500", SERVER).is_ok());
 }
 
+#[test]
+fn each_reboot_hands_out_another_port() {
+    let mut nat = strict();
+    let mut seen = vec![];
+    for second in 0..50 {
+        seen.push(out(&mut nat, s(second), "10.0.0.2:4500", SERVER).unwrap());
+        nat.reset();
+    }
+    let (first, all) = (seen[0], seen.len());
+    assert_eq!(first.port(), 4500, "a NAT that never rebooted keeps the port");
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), all);
+}
+
 fn icmp_packet(source: Ipv4Addr, destination: Ipv4Addr, message: &[u8]) -> Vec<u8> {
     build_ipv4(&Ipv4Header::new(source, destination, protocol::ICMP), message)
 }

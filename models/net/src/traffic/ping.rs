@@ -86,6 +86,11 @@ impl PingSource {
         self.receiver.receive(now, stamp, self.schedule.sent, octets, &mut self.record)
     }
 
+    /// Lets what follows leave from another address.
+    pub const fn set_source(&mut self, address: Ipv4Addr) {
+        self.config.source = address;
+    }
+
     /// What the ping was made with.
     pub const fn config(&self) -> &PingConfig {
         &self.config

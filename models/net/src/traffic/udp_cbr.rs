@@ -7,6 +7,7 @@ use ipseclab_sim::SimTime;
 use super::ping::low_bits;
 use super::stamp::{Stamp, blank_payload};
 use super::{Arrival, FlowRecord, Pace, Schedule, TrafficError, check_payload_len, flow::Receiver};
+use crate::address::Ipv4Addr;
 use crate::ipv4::HEADER_LEN;
 use crate::packet::Packet;
 use crate::udp::{UDP_HEADER_LEN, UdpDatagram, build_udp};
@@ -78,6 +79,11 @@ impl UdpCbrSource {
         let bytes = build_udp(source, destination, &self.payload, ttl, dont_fragment, low_bits(seq));
         self.record.sent.count(bytes.len());
         Some(Packet::new(bytes, now))
+    }
+
+    /// Lets what follows leave from another address.
+    pub const fn set_source(&mut self, address: Ipv4Addr) {
+        self.config.source.set_ip(address);
     }
 
     /// What the source was made with.

@@ -18,7 +18,7 @@
 use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
 
 use crate::config::ChildId;
-use crate::event::{CloseReason, Event, FailureReason, Outbound};
+use crate::event::{CloseReason, CreateChildSubject, Event, FailureReason, Outbound};
 use crate::proposal::{self, EspProposal};
 use crate::v2::Role;
 use crate::v2::child_sa::{
@@ -160,6 +160,11 @@ impl Sent {
         payloads.extend(self.key.as_ref().map(KeyPair::payload));
         payloads.push(Payload::TsI(self.wish.ts_local.to_payload()));
         payloads.push(Payload::TsR(self.wish.ts_remote.to_payload()));
+        let subject = self
+            .replaces
+            .map_or(CreateChildSubject::Child(self.wish.child), CreateChildSubject::RekeyChild);
+        let (ike_sa, message_id) = (head.id, head.window.next_id());
+        env.events.push_back(Event::CreateChildSaBegan { ike_sa, message_id, subject });
         head.send_protected_request(env, &mut sa.channel, ExchangeType::CreateChildSa, &payloads);
         Pending::Child(Box::new(self))
     }

@@ -15,7 +15,7 @@
 
 use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
 
-use crate::event::{CloseReason, Event, FailureReason, IkeSaEstablished, IkeSaId, IkeSaKeys};
+use crate::event::{CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaId, IkeSaKeys};
 use crate::proposal::{self, ChosenIke, IkeProposal};
 use crate::v2::Role;
 use crate::v2::channel::Channel;
@@ -94,6 +94,9 @@ impl Sent {
         let numbered = self.proposals.iter().zip(1_u8..);
         let proposals = numbered.map(|(proposal, number)| proposal.to_wire(number, &spi)).collect();
         let payloads = [Payload::Sa(SaPayload { proposals }), nonce_payload(&self.nonce), self.key.payload()];
+        let (ike_sa, message_id) = (head.id, head.window.next_id());
+        let subject = CreateChildSubject::RekeyIke;
+        env.events.push_back(Event::CreateChildSaBegan { ike_sa, message_id, subject });
         head.send_protected_request(env, &mut sa.channel, ExchangeType::CreateChildSa, &payloads);
         Pending::RekeyIke(Box::new(self))
     }

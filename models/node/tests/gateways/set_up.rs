@@ -1,184 +1,14 @@
-//! Two gateways on one link: what the node adds to the protocol cores.
+//! Set-up and end of tunnels: what the node adds to the protocol cores.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
-
-use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use ipseclab_crypto::{Provider, RealProvider, Secret};
-use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig};
-use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
-use ipseclab_ike::{CloseReason, FailureReason, Identity, TrafficSelectors};
-use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry};
-use ipseclab_net::{
-    BitRate, DropReason, Ipv4Net, Link, LinkConfig, LossPpb, Pace, PingConfig, PingSource, PortId,
-};
-use ipseclab_node::{
-    App, AppId, ClosedSa, Command, CostProfile, HostConfig, Node, NodeConfig, NodeEvent, Observe, Outcome,
-    Port, Step, convert,
-};
-use ipseclab_sim::{ModelRng, Options, ProcessId, RunSeed, SimDuration, SimTime, Simulation, StreamLabel};
+use ipseclab_ike::config::ConnectionId;
+use ipseclab_ike::{CloseReason, FailureReason};
+use ipseclab_net::{DropReason, LinkConfig, LossPpb, PortId};
+use ipseclab_node::{ClosedSa, Command, EndReason, NodeEvent, Observe, Outcome, Step};
+use ipseclab_sim::{SimDuration, SimTime};
 
-const LEFT: ProcessId = ProcessId::new(0);
-const RIGHT: ProcessId = ProcessId::new(1);
-const MS: u64 = 1_000_000;
-
-/// What a test changes.
-struct Setup {
-    link: LinkConfig,
-    profile: CostProfile,
-    cores: u16,
-    acquire_queue: usize,
-    inactivity: Option<Duration>,
-    right_psk: &'static [u8],
-    pings: u64,
-    seed: u64,
-    observe: Observe,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        let link =
-            LinkConfig { rate: BitRate::new(100_000_000), ..LinkConfig::ideal(SimDuration::from_millis(10)) };
-        Self {
-            link,
-            profile: CostProfile::free(),
-            cores: 1,
-            acquire_queue: 16,
-            inactivity: None,
-            right_psk: b"secret",
-            pings: 10,
-            seed: 1,
-            observe: Observe { packets: true, steps: true },
-        }
-    }
-}
-
-fn address(side: u8) -> Ipv4Addr {
-    Ipv4Addr::new(192, 0, 2, side)
-}
-
-fn inner(side: u8) -> Ipv4Net {
-    Ipv4Net::new(Ipv4Addr::new(10, side, 0, 0), 16).unwrap()
-}
-
-fn selectors(side: u8) -> TrafficSelectors {
-    TrafficSelectors::ipv4_range(inner(side).first(), inner(side).last())
-}
-
-fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
-    let mut child = Child::new("lan", selectors(own), selectors(peer));
-    child.esp_proposals = vec![parse_esp_proposal("aes128gcm16").unwrap()];
-    let policy = SpdEntry {
-        name: "lan".into(),
-        local: convert::ipsec_selectors(&child.local_ts),
-        remote: convert::ipsec_selectors(&child.remote_ts),
-        action: SpdAction::Protect { policy: PolicyId(0), mode: ipseclab_ipsec::Mode::Tunnel },
-    };
-    let id = |side| Identity::Address(address(side).into());
-    let mut connection = Connection::new("office", id(own), id(peer), Secret::new(psk));
-    connection.remote_address = Some(address(peer).into());
-    connection.proposals = vec![parse_ike_proposal("aes128gcm16-prfsha256-x25519").unwrap()];
-    connection.children.push(child);
-    HostConfig {
-        networks: vec![inner(own)],
-        ike: EndpointConfig { trace: true, ..EndpointConfig::new(address(own).into(), vec![connection]) },
-        spd: Spd::new(vec![policy], DefaultAction::Bypass),
-        acquire_queue: setup.acquire_queue,
-        traps: vec![own == 1],
-        inactivity: vec![setup.inactivity.filter(|_| own == 1)],
-    }
-}
-
-fn build(setup: &Setup) -> Simulation<Node> {
-    let provider: Arc<dyn Provider> = Arc::new(RealProvider::new());
-    let seed = RunSeed::new(setup.seed);
-    let mut simulation = Simulation::new(Options::default());
-    for (id, own, peer, psk) in [(LEFT, 1, 2, &b"secret"[..]), (RIGHT, 2, 1, setup.right_psk)] {
-        let config = NodeConfig {
-            name: format!("gateway-{own}"),
-            address: address(own),
-            cores: setup.cores,
-            cpu_queue: 1000,
-            cost_profile: Arc::new(setup.profile.clone()),
-            observe: setup.observe,
-        };
-        simulation.add(Node::host(config, id, host(setup, own, peer, psk), &provider, seed));
-    }
-    for (from, to, peer) in [(LEFT, RIGHT, 2), (RIGHT, LEFT, 1)] {
-        let stream = |purpose| ModelRng::new(seed, StreamLabel::new(from.index(), purpose));
-        let link = Link::new(setup.link, stream("loss"), stream("jitter"));
-        let channel = Some(simulation.add_channel(from, to));
-        let node = simulation.process_mut(from);
-        let port = node.add_port(Port { link, to, to_port: PortId::new(0), channel });
-        node.fib_mut().insert(Ipv4Net::host(address(peer)), port);
-        node.fib_mut().insert(inner(peer), port);
-    }
-    let ping = PingConfig {
-        source: inner(1).first_host(),
-        destination: inner(2).first_host(),
-        ident: 7,
-        payload_len: 56,
-        pace: Pace::Interval(SimDuration::from_millis(100)),
-        count: Some(setup.pings),
-        ttl: 64,
-    };
-    let app = App::Ping(Box::new(PingSource::new(ping, SimTime::ZERO).unwrap()));
-    assert_eq!(simulation.process_mut(LEFT).add_app(app), Some(AppId(0)));
-    for node in [LEFT, RIGHT] {
-        simulation.schedule(node, SimTime::ZERO, NodeEvent::Start);
-    }
-    simulation
-}
-
-/// Runs for `secs` simulated seconds and closes the books.
-fn run(setup: &Setup, secs: u64) -> Simulation<Node> {
-    let mut simulation = build(setup);
-    finish(&mut simulation, secs);
-    simulation
-}
-
-fn finish(simulation: &mut Simulation<Node>, secs: u64) {
-    let end = SimTime::from_nanos(secs * 1_000 * MS);
-    simulation.run_until(end);
-    for id in [LEFT, RIGHT] {
-        simulation.process_mut(id).finish(end);
-        assert_ne!(simulation.process(id).is_balanced(), Some(false), "every packet is accounted for");
-    }
-}
-
-fn received(simulation: &Simulation<Node>) -> u64 {
-    simulation.process(LEFT).app(AppId(0)).unwrap().0.record().received.packets
-}
-
-fn priced(ike_message_ns: f64) -> CostProfile {
-    use ipseclab_node::cost_profile::{DES_KEYWORD, hash_keyword};
-    use ipseclab_node::{CostEntry, CostProfileFile};
-    let entry = CostEntry { fixed_ns: 1000.0, ns_per_byte: 0.0 };
-    let of = |names: Vec<&str>| names.into_iter().map(|name| (name.to_owned(), entry)).collect();
-    let groups = || ipseclab_crypto::KeyExchangeMethod::ALL.iter().map(|item| item.keyword()).collect();
-    let ciphers = || ipseclab_crypto::Encryption::ALL.iter().map(|item| item.keyword()).collect();
-    let keys = || ipseclab_crypto::KeyClass::ALL.iter().map(|item| item.keyword()).collect();
-    let mut path: std::collections::BTreeMap<_, _> = of(vec!["receive", "send", "forward"]);
-    path.insert("ike_message".to_owned(), CostEntry { fixed_ns: ike_message_ns, ns_per_byte: 0.0 });
-    CostProfile::from_file(&CostProfileFile {
-        name: "test".into(),
-        origin: "made up for tests".into(),
-        prf: of(ipseclab_crypto::Prf::ALL.iter().map(|item| item.keyword()).collect()),
-        hash: of(ipseclab_crypto::Hash::ALL.iter().map(|item| hash_keyword(*item)).collect()),
-        block: of(vec![DES_KEYWORD]),
-        key_generation: of(groups()),
-        key_agreement: of(groups()),
-        encrypt: of(ciphers()),
-        decrypt: of(ciphers()),
-        integrity: of(ipseclab_crypto::Integrity::ALL.iter().map(|item| item.keyword()).collect()),
-        sign: of(keys()),
-        verify: of(keys()),
-        path,
-    })
-    .unwrap()
-}
+use crate::support::{LEFT, MS, RIGHT, Setup, build, finish, priced, received, run};
 
 #[test]
 fn the_first_ping_waits_for_the_tunnel_and_none_is_lost() {
@@ -309,7 +139,8 @@ fn every_end_of_an_sa_is_booked_with_its_cause_and_what_it_carried() {
     let terminate = NodeEvent::Command(Command::TerminateChildren(ConnectionId(0)));
     simulation.schedule(LEFT, SimTime::from_nanos(1_000 * MS), terminate);
     finish(&mut simulation, 5);
-    for (node, cause) in [(LEFT, CloseReason::Local), (RIGHT, CloseReason::Remote)] {
+    let ends = [(LEFT, CloseReason::Local), (RIGHT, CloseReason::Remote)];
+    for (node, cause) in ends.map(|(node, reason)| (node, EndReason::Closed(reason))) {
         let closures = &simulation.process(node).records().closures;
         let [child, ike] = closures.as_slice() else { panic!("{closures:?}") };
         let ClosedSa::Child(carried) = child.closure.sa else { panic!("{child:?}") };

@@ -1,0 +1,86 @@
+//! What goes wrong with a node: it goes down and comes back, its NAT reboots, or what is sent to it vanishes.
+//!
+//! A node that goes down loses its SAs, its mappings and every packet inside. It keeps its configuration and its place
+//! in the network, and comes back as if it had just started, with other randomness.
+//!
+//! Model: the applications of a host stand for the hosts behind it, which stay up; what they send or receive while it
+//! is down is dropped there.
+
+use ipseclab_net::DropReason;
+use ipseclab_sim::{Context, SimTime};
+
+use crate::event::{Command, NodeEvent};
+use crate::host::Wreck;
+use crate::job::{Job, Output};
+use crate::node::{Kind, Node, Power};
+use crate::record::{Closure, ClosureRecord};
+
+impl Node {
+    /// Does what is no work for a core; false when the command is one for the host.
+    pub(crate) fn happen(&mut self, ctx: &mut Context<'_, NodeEvent>, command: Command) -> bool {
+        match command {
+            Command::SetLink { port, up } => self.ports[port.index()].link.set_up(up),
+            Command::Crash => self.crash(ctx),
+            Command::Recover => self.power = Power::On,
+            Command::RebootNat => {
+                if let Kind::Nat(nat) = &mut self.kind {
+                    nat.reset();
+                }
+            }
+            Command::Blackhole(swallows) => self.is_blackhole = swallows,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Why a packet that comes to this node ends at its door.
+    pub(crate) fn refusal(&self) -> Option<DropReason> {
+        match self.power {
+            Power::Off => Some(DropReason::NodeDown),
+            Power::On if self.is_blackhole => Some(DropReason::Blackhole),
+            Power::On => None,
+        }
+    }
+
+    fn crash(&mut self, ctx: &mut Context<'_, NodeEvent>) {
+        if self.power == Power::Off {
+            return;
+        }
+        self.power = Power::Off;
+        let mut lost = self.stop_cores(ctx);
+        if let Some((_, handle)) = self.timer.take() {
+            ctx.cancel(handle);
+        }
+        self.timer_queued = false;
+        match &mut self.kind {
+            Kind::Router => {}
+            Kind::Nat(nat) => nat.reset(),
+            Kind::Host(host) => {
+                let wreck = host.crash(ctx.now());
+                lost += wreck.packets;
+                self.book(ctx.now(), wreck);
+            }
+        }
+        for _ in 0..lost {
+            self.drop_packet(ctx, DropReason::LostWithNode);
+        }
+    }
+
+    /// Ends the work of all cores; returns how many packets were waiting for it or in it.
+    fn stop_cores(&mut self, ctx: &mut Context<'_, NodeEvent>) -> usize {
+        let waiting = self.cpu.clear().iter().filter(|job| Job::has_packet(job)).count();
+        let running = core::mem::take(&mut self.running);
+        let mut worked_on = 0;
+        for (effects, handle) in running.into_values() {
+            ctx.cancel(handle);
+            worked_on += effects.outputs.iter().filter(|output| Output::has_packet(output)).count();
+        }
+        waiting + worked_on
+    }
+
+    fn book(&mut self, time: SimTime, wreck: Wreck) {
+        let record = |closure: Closure| ClosureRecord { time, closure };
+        self.records.closures.extend(wreck.closures.into_iter().map(record));
+        self.write_ends(time, wreck.negotiations, wreck.renewals);
+    }
+}

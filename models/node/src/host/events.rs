@@ -1,0 +1,296 @@
+//! What the IKE endpoint and the IPsec engine of a host tell each other, and what the host books of it.
+
+use ipseclab_ike::config::ConnectionId;
+use ipseclab_ike::wire::MessageId;
+use ipseclab_ike::{Acquired, CloseReason, CreateChildSubject, Endpoint, Event, IkeSaId, PathChange, Role};
+use ipseclab_ipsec::{Event as EngineEvent, PolicyId, Spi};
+use ipseclab_net::{DropReason, Packet};
+use ipseclab_sim::SimTime;
+
+use super::{Host, Installed, Standing, add};
+use crate::convert;
+use crate::cost_profile::Step as PathStep;
+use crate::job::{Output, Run};
+use crate::journey::Cause;
+use crate::record::{ClosedSa, Closure, EndReason, NegotiationRecord, Outcome, RenewalRecord, Step};
+use crate::renewal::Beginning;
+
+/// Octets of the IPv4 and UDP headers around an IKE message.
+const IP_UDP_HEADERS: usize = 20 + 8;
+
+impl Host {
+    /// Carries everything from core to core until all queues are empty.
+    pub(super) fn drain(&mut self, run: &mut Run<'_>) {
+        loop {
+            let mut idle = true;
+            while let Some(event) = self.engine.poll_event() {
+                idle = false;
+                self.handle_engine_event(run, &event);
+            }
+            while let Some(event) = self.endpoint.poll_event() {
+                idle = false;
+                self.handle_ike_event(run, event);
+            }
+            if idle {
+                break;
+            }
+        }
+        for ike_sa in core::mem::take(&mut run.established) {
+            run.push(Output::Established(ike_sa));
+        }
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            run.charge(PathStep::Send, IP_UDP_HEADERS + transmit.payload.len());
+            run.push(Output::Ike(Box::new(transmit)));
+        }
+    }
+
+    fn handle_engine_event(&mut self, run: &mut Run<'_>, event: &EngineEvent) {
+        match *event {
+            EngineEvent::Acquire { policy, selectors, .. } => {
+                if let Some(child) = self.policies.child(policy) {
+                    let connection = child.connection;
+                    run.push(Output::Step(Box::new(Step::Acquire { connection, packet: selectors })));
+                }
+                self.acquire(run, policy, &selectors);
+            }
+            EngineEvent::IdleTimeout { spi } => {
+                run.push(Output::Step(Box::new(Step::IdleTimeout { spi_in: spi.value() })));
+                self.on_child(run.now, spi, Endpoint::close_idle_child);
+            }
+            EngineEvent::SeqExhausted { spi } | EngineEvent::SoftExpired { spi, .. } => {
+                self.on_child(run.now, spi, Endpoint::rekey_child);
+            }
+            EngineEvent::HardExpired { spi, .. } => self.on_child(run.now, spi, Endpoint::expire_child),
+            // Model: the IKE SA follows the IKE messages of a peer that has moved, and its Child SAs follow it.
+            EngineEvent::MappingChanged { .. } => {}
+        }
+    }
+
+    fn acquire(&mut self, run: &mut Run<'_>, policy: PolicyId, selectors: &ipseclab_ipsec::Selectors) {
+        let child = self.policies.child(policy);
+        let Some(child) = child.filter(|_| self.traps.get(policy.0 as usize).is_some_and(|trap| *trap))
+        else {
+            return self.give_up(run, policy, |_| DropReason::NoTunnel);
+        };
+        let (local, remote) = convert::packet_selectors(selectors);
+        match self.endpoint.acquire(run.now, child, local, remote) {
+            Acquired::Started(_) | Acquired::InProgress(_) => {}
+            Acquired::Covered(_) => self.give_up(run, policy, |_| DropReason::SelectorMismatch),
+            Acquired::Refused(_) | Acquired::Impossible => self.give_up(run, policy, convert::drop_reason),
+        }
+    }
+
+    fn handle_ike_event(&mut self, run: &mut Run<'_>, event: Event) {
+        match &event {
+            Event::Initiated { ike_sa, connection, replaces } => {
+                self.note_initiated(run, *ike_sa, *connection, *replaces);
+            }
+            Event::CreateChildSaBegan { ike_sa, message_id, subject } => {
+                self.note_request(run, *ike_sa, *message_id, *subject);
+            }
+            Event::KeysDerived(keys) => {
+                if let Some(agreed) = self.ledger.agreed(keys.ike_sa) {
+                    agreed.spi_r = Some(keys.spi_r);
+                    agreed.ike_proposal = Some(keys.proposal.to_string());
+                }
+            }
+            Event::IkeSaEstablished(sa) => {
+                self.counters.ike_sas_established += 1;
+                let standing = Standing { connection: sa.connection, spi_i: sa.spi_i, replaced: false };
+                self.ike_sas.insert(sa.ike_sa, standing);
+                run.established.push(sa.ike_sa);
+                if let Some(agreed) = self.ledger.agreed(sa.ike_sa) {
+                    agreed.nat_detected = sa.nat_detected;
+                }
+            }
+            Event::ChildSaEstablished(child) => self.install(run, child),
+            Event::ChildSaFailed { connection, child: None, .. } => self.abandon(run, *connection),
+            Event::ChildSaFailed { child: Some(child), .. } => {
+                self.give_up(run, self.policies.policy(*child), convert::drop_reason);
+            }
+            Event::ChildSaReady { spi_in, .. } => {
+                if let Some(spi) = Spi::new(*spi_in) {
+                    self.engine.enable_outbound(spi);
+                }
+            }
+            Event::IkeSaRekeyed { old, new } => {
+                let moved = self.children.values_mut().filter(|installed| installed.ike_sa == *old);
+                moved.for_each(|installed| installed.ike_sa = *new);
+                if let Some(standing) = self.ike_sas.get_mut(old) {
+                    standing.replaced = true;
+                }
+            }
+            Event::PathChanged(change) => self.move_children(change),
+            Event::RekeyFailed { .. } => {}
+            Event::ChildSaClosed { ike_sa, spi_in, reason } => self.remove(run, *ike_sa, *spi_in, *reason),
+            Event::IkeSaClosed { ike_sa, reason } => {
+                self.counters.ike_sas_closed += 1;
+                self.note_closed(run, *ike_sa, *reason, ClosedSa::Ike);
+                if let Some(ended) = self.ike_sas.remove(ike_sa)
+                    && *reason == CloseReason::Rekeyed
+                    && !ended.replaced
+                {
+                    run.broken.push((ended.connection, ended.spi_i));
+                }
+            }
+            Event::NegotiationFailed { connection, role, .. } => {
+                self.counters.negotiations_refused += u64::from(*role == Role::Responder);
+                if let Some(connection) = connection {
+                    self.abandon(run, *connection);
+                }
+            }
+            Event::Dropped(_) => {
+                self.counters.ike_datagrams_dropped += 1;
+                run.push(Output::IkeRejected);
+            }
+        }
+        run.push(Output::Step(Box::new(Step::Ike(event))));
+    }
+
+    /// A set-up begins. It is a reauthentication when it is to replace an IKE SA, or when the same job has ended one for
+    /// it (RFC 7296 §2.8.3).
+    fn note_initiated(
+        &mut self,
+        run: &mut Run<'_>,
+        ike_sa: IkeSaId,
+        connection: ConnectionId,
+        replaces: Option<IkeSaId>,
+    ) {
+        let broken = run.broken.iter().position(|(of, _)| *of == connection);
+        let broken = broken.map(|place| run.broken.swap_remove(place).1);
+        let kept = replaces.and_then(|old| self.ike_sas.get(&old)).map(|old| old.spi_i);
+        self.ledger.begin(ike_sa, connection, run.arrived, kept.or(broken));
+    }
+
+    fn note_request(
+        &mut self,
+        run: &Run<'_>,
+        ike_sa: IkeSaId,
+        message_id: MessageId,
+        subject: CreateChildSubject,
+    ) {
+        let Some(standing) = self.ike_sas.get(&ike_sa) else { return };
+        let (child, spi_old) = match subject {
+            CreateChildSubject::Child(child) => (Some(child), None),
+            CreateChildSubject::RekeyChild(spi) => {
+                (self.children.get(&spi).map(|installed| installed.child), Some(spi.into()))
+            }
+            CreateChildSubject::RekeyIke => (None, Some(standing.spi_i.as_u64())),
+        };
+        let connection = standing.connection;
+        let beginning = Beginning { ike_sa, message_id, subject, connection, child, spi_old };
+        self.renewals.begin(beginning, run.arrived);
+    }
+
+    /// Books what an event says, at the time when its job is done; returns what it has ended.
+    pub(crate) fn settle(
+        &mut self,
+        event: &Event,
+        cause: Cause,
+        now: SimTime,
+    ) -> (Option<NegotiationRecord>, Vec<RenewalRecord>) {
+        let ended = outcome_of(event).and_then(|(id, outcome)| self.ledger.settle(id, outcome, cause, now));
+        let mut renewals = self.renewals.note(event, cause, now);
+        renewals.extend(ended.as_ref().and_then(RenewalRecord::of_reauthentication));
+        (ended, renewals)
+    }
+
+    /// The IKE SA is up, and its job has brought no Child SA.
+    pub(crate) fn settle_childless(
+        &mut self,
+        ike_sa: IkeSaId,
+        cause: Cause,
+        now: SimTime,
+    ) -> (Option<NegotiationRecord>, Vec<RenewalRecord>) {
+        let ended = self.ledger.settle(ike_sa, Outcome::Established, cause, now);
+        let renewals = ended.as_ref().and_then(RenewalRecord::of_reauthentication);
+        (ended, renewals.into_iter().collect())
+    }
+
+    fn install(&mut self, run: &mut Run<'_>, child: &ipseclab_ike::ChildSaEstablished) {
+        self.counters.child_sas_established += 1;
+        if let Some(agreed) = self.ledger.agreed(child.ike_sa) {
+            agreed.esp_proposal = Some(child.proposal.to_string());
+        }
+        let policy = self.policies.policy(child.child);
+        let idle = self.inactivity.get(policy.0 as usize).copied().flatten();
+        let lifetime = convert::volumes(self.endpoint.config().child(child.child), &mut self.streams);
+        let pair = convert::sa_pair(child, policy, idle, lifetime)
+            .expect("an IPv4 endpoint agrees on IPv4 and on valid SPIs");
+        self.engine
+            .install(run.now, pair, convert::outbound_use(child.outbound))
+            .expect("the endpoint draws each inbound SPI once");
+        self.children.insert(child.spi_in, Installed { ike_sa: child.ike_sa, child: child.child });
+        // Their wait for the SA is no stage of their own way, so a new trail begins here.
+        while let Some((bytes, _)) = self.engine.poll_packet() {
+            run.charge(PathStep::Send, bytes.len());
+            run.push(Output::Packet(Packet::new(bytes, run.arrived)));
+        }
+        self.collect_discards(run, convert::drop_reason);
+    }
+
+    fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
+        self.counters.child_sas_closed += 1;
+        self.children.remove(&spi_in);
+        let carried = Spi::new(spi_in).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();
+        add(&mut self.counters.esp, carried);
+        run.push(Output::Step(Box::new(Step::Carried { spi_in, carried })));
+        self.note_closed(run, ike_sa, reason, ClosedSa::Child(carried));
+    }
+
+    fn note_closed(&self, run: &mut Run<'_>, ike_sa: IkeSaId, reason: CloseReason, sa: ClosedSa) {
+        let sa_of = self.ike_sas.get(&ike_sa).expect("only what came up is reported as closed");
+        let (connection, reason) = (sa_of.connection, EndReason::Closed(reason));
+        run.push(Output::Closed(Box::new(Closure { connection, reason, sa })));
+    }
+
+    /// The SAD follows the IKE SA to another address or port.
+    fn move_children(&mut self, change: &PathChange) {
+        let Some(path) = convert::path(change) else { return };
+        for spi in change.children.iter().filter_map(|spi| Spi::new(*spi)) {
+            self.engine.update_path(spi, path);
+        }
+    }
+
+    /// Nothing will come of the negotiation that packets wait for.
+    fn abandon(&mut self, run: &mut Run<'_>, connection: ConnectionId) {
+        let policies: Vec<_> = self.policies.of_connection(connection).collect();
+        for policy in policies {
+            self.give_up(run, policy, convert::drop_reason);
+        }
+    }
+
+    fn give_up(
+        &mut self,
+        run: &mut Run<'_>,
+        policy: PolicyId,
+        reason_of: fn(ipseclab_ipsec::DiscardReason) -> DropReason,
+    ) {
+        self.engine.negotiation_failed(policy);
+        self.collect_discards(run, reason_of);
+    }
+
+    fn collect_discards(
+        &mut self,
+        run: &mut Run<'_>,
+        reason_of: fn(ipseclab_ipsec::DiscardReason) -> DropReason,
+    ) {
+        while let Some((_, _, reason)) = self.engine.poll_discard() {
+            run.push(Output::Drop(reason_of(reason)));
+        }
+    }
+}
+
+/// The end of a set-up of ours that an event means.
+fn outcome_of(event: &Event) -> Option<(IkeSaId, Outcome)> {
+    match event {
+        Event::ChildSaEstablished(child) if child.role == Role::Initiator => {
+            Some((child.ike_sa, Outcome::Established))
+        }
+        Event::ChildSaFailed { ike_sa, reason, .. } => Some((*ike_sa, Outcome::Failed(*reason))),
+        Event::NegotiationFailed { ike_sa, role: Role::Initiator, reason, .. } => {
+            Some((*ike_sa, Outcome::Failed(*reason)))
+        }
+        _ => None,
+    }
+}

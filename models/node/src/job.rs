@@ -1,0 +1,112 @@
+//! The work of a host's cores: what it is, what it leads to, and what it costs.
+
+use core::time::Duration;
+
+use ipseclab_ike::config::ConnectionId;
+use ipseclab_ike::wire::IkeSpi;
+use ipseclab_ike::{IkeSaId, Transmit};
+use ipseclab_net::{DropReason, Packet};
+use ipseclab_sim::{SimDuration, SimTime};
+
+use crate::cost_profile::{CostProfile, Step as PathStep};
+use crate::event::Command;
+use crate::journey::Cause;
+use crate::record::{Closure, Step};
+
+/// Work for a core.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// A packet of others, to be passed on.
+    Forward(Packet),
+    /// A packet for this host.
+    Receive(Packet),
+    /// A packet of this host's applications.
+    Send(Packet),
+    /// A packet that an application has made whole; no policy sees it.
+    Raw(Packet),
+    /// Deadlines of the protocol cores, due at this time.
+    Timer(SimTime),
+    /// The scenario asks for something.
+    Command(Command),
+}
+
+/// What a job leads to when its CPU time is over.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// A packet to route.
+    Packet(Packet),
+    /// An IKE message to wrap and route.
+    Ike(Box<Transmit>),
+    /// A packet in the clear for an application of this host.
+    Local(Packet),
+    /// Something to write down.
+    Step(Box<Step>),
+    /// An SA ended.
+    Closed(Box<Closure>),
+    /// An IKE SA came up; if it has no Child SA by now, it was to have none (RFC 6023).
+    Established(IkeSaId),
+    /// A packet ended here.
+    Drop(DropReason),
+    /// The IKE endpoint took a packet.
+    Absorbed,
+    /// The IKE endpoint could do nothing with what it took.
+    IkeRejected,
+}
+
+/// The effects of a job.
+#[derive(Debug)]
+pub(crate) struct Effects {
+    pub(crate) cause: Cause,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) cost: SimDuration,
+}
+
+/// A job in the hands of a core.
+pub(crate) struct Run<'a> {
+    pub(crate) profile: &'a CostProfile,
+    /// Start of service.
+    pub(crate) now: Duration,
+    /// Arrival of the job at the CPU.
+    pub(crate) arrived: SimTime,
+    /// Connections whose IKE SA this job has ended to set it up anew, with the initiator's SPI of that.
+    pub(crate) broken: Vec<(ConnectionId, IkeSpi)>,
+    /// IKE SAs that this job has brought up.
+    pub(crate) established: Vec<IkeSaId>,
+    pub(crate) effects: Effects,
+}
+
+impl Job {
+    /// Whether it holds a packet.
+    pub(crate) fn has_packet(&self) -> bool {
+        match self {
+            Self::Forward(_) | Self::Receive(_) | Self::Send(_) | Self::Raw(_) => true,
+            Self::Timer(_) | Self::Command(_) => false,
+        }
+    }
+}
+
+impl Output {
+    /// Whether a packet ends or leaves with it.
+    pub(crate) fn has_packet(&self) -> bool {
+        match self {
+            Self::Packet(_) | Self::Local(_) | Self::Drop(_) | Self::Absorbed => true,
+            Self::Ike(_) | Self::Step(_) | Self::Closed(_) | Self::Established(_) | Self::IkeRejected => {
+                false
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    pub(crate) fn push(&mut self, output: Output) {
+        self.effects.outputs.push(output);
+    }
+
+    pub(crate) fn charge(&mut self, step: PathStep, octets: usize) {
+        self.effects.cost += self.profile.step(step, octets);
+    }
+
+    pub(crate) fn charge_crypto(&mut self, work: &[ipseclab_crypto::Work]) {
+        self.effects.cost += self.profile.crypto(work);
+    }
+}
