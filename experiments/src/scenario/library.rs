@@ -20,14 +20,18 @@ pub const SCENARIOS: &[Shipped] = &[
         text: include_str!("../../data/scenarios/site-to-site-retry.toml"),
     },
     Shipped { name: "hub-and-spoke", text: include_str!("../../data/scenarios/hub-and-spoke.toml") },
+    Shipped { name: "rekey-storm", text: include_str!("../../data/scenarios/rekey-storm.toml") },
     Shipped { name: "abilene-sites", text: include_str!("../../data/scenarios/abilene-sites.toml") },
 ];
 
 /// The shipped studies, which are sweep files.
-pub const STUDIES: &[Shipped] = &[Shipped {
-    name: "negotiation-latency",
-    text: include_str!("../../data/studies/negotiation-latency.toml"),
-}];
+pub const STUDIES: &[Shipped] = &[
+    Shipped {
+        name: "negotiation-latency",
+        text: include_str!("../../data/studies/negotiation-latency.toml"),
+    },
+    Shipped { name: "rekey-storm", text: include_str!("../../data/studies/rekey-storm.toml") },
+];
 
 impl Shipped {
     /// The `description` of the file.

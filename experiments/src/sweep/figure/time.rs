@@ -27,10 +27,8 @@ impl Artist<'_> {
             for step in groups.steps(groups.series) {
                 let label = self.name(groups.series, step, |axis, value| axis.values[value].label.clone());
                 let choice = choose(&choice, groups.series, step);
-                for mut part in self.parts(&choice, number) {
-                    self.retain(&mut part, log, |point| point.y);
-                    series.push(Series::new(&label, part));
-                }
+                let parts = self.parts(&choice, number, log);
+                series.extend(parts.into_iter().map(|part| Series::new(&label, part)));
             }
             panels.push(Panel { title: self.name(groups.facet, facet, heading), series });
         }
@@ -42,7 +40,7 @@ impl Artist<'_> {
     }
 
     /// The curve of a combination, cut where there is no value; at least one part, so that the legend names it.
-    fn parts(&mut self, choice: &[usize], plot: usize) -> Vec<Vec<Point>> {
+    fn parts(&mut self, choice: &[usize], plot: usize, log: bool) -> Vec<Vec<Point>> {
         let curves = self.observations.curves_at(self.plan.point(choice), plot);
         self.missing += self.plan.replications as usize - curves.len();
         // Replications share a scenario, so the width too.
@@ -50,7 +48,8 @@ impl Artist<'_> {
         let mut parts = vec![Vec::new()];
         for bucket in span(&curves) {
             let values: Vec<_> = curves.iter().filter_map(|curve| curve.at(bucket)).collect();
-            match Estimate::of(&values) {
+            // Zero is a gap on a logarithmic axis.
+            match Estimate::of(&values).filter(|estimate| !log || estimate.mean > 0.0) {
                 Some(estimate) => {
                     let part = parts.last_mut();
                     part.into_iter().for_each(|part| part.push(point(bucket, width_ns, &estimate)));
