@@ -197,7 +197,7 @@ mod tests {
         let queue = TimeSeries::CpuQueue.curve(&run(), BUCKETS);
         assert_eq!(queue.values, [Some(7.0), Some(0.0), Some(1.0)]);
         let fine = TimeSeries::CpuQueue.curve(&run(), Buckets { width_ns: SECOND * 3 / 2, ..BUCKETS });
-        assert_eq!((fine.width_ns, fine.first, fine.end()), (3 * SECOND, 1, 3));
+        assert_eq!((fine.width_ns, fine.first, fine.end()), (2 * SECOND, 2, 5));
         let dropped = TimeSeries::PacketsDropped.curve(&run(), BUCKETS);
         assert_eq!(dropped.values, [Some(1.5), Some(0.0), Some(0.0)]);
     }

@@ -64,8 +64,8 @@ mod v2;
 pub mod wire;
 
 pub use event::{
-    ChildSaEstablished, CloseReason, CreateChildSubject, DirectionKeys, DropReason, Event, FailureReason, IkeSaEstablished,
-    IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit,
+    ChildSaEstablished, CloseReason, CreateChildSubject, DirectionKeys, DropReason, Event, FailureReason,
+    IkeSaEstablished, IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit,
 };
 pub use identity::{Fit, Identity, IdentityPattern};
 pub use traffic_selector::TrafficSelectors;

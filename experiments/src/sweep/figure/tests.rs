@@ -6,7 +6,7 @@ use ipseclab_output::Scale as PlotScale;
 
 use super::*;
 use crate::document::{Document, SourceText};
-use crate::sweep::record::{FinishedRun, Negotiation, RunOutcome, RunRecord};
+use crate::sweep::record::{FinishedRun, Negotiation, Renewal, RenewalEnd, RunOutcome, RunRecord, Timeline};
 
 const SWEEP: &str = r#"name = "drawn"
 scenario = "site-to-site"
@@ -19,6 +19,15 @@ replications = 2
 "topology.link.delay" = { name = "round-trip time (ms)", values = ["10", "40"] }
 [[plots]]
 "#;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Run number n renews n times in the second second, and once in the fifth, in n + 1 ms each.
+fn renewals(index: u64) -> Vec<Renewal> {
+    let renewal =
+        |started_ns| Renewal { started_ns, latency_ns: (index + 1) * 1_000_000, ended: RenewalEnd::Done };
+    (0..index).map(|_| renewal(SECOND)).chain([renewal(4 * SECOND)]).collect()
+}
 
 /// Run number n takes n ms, half of it waiting; the last run fails, and the first waits not at all.
 fn draw(plot: &str) -> Drawing {
@@ -38,6 +47,8 @@ fn draw(plot: &str) -> Drawing {
             fingerprint: String::new(),
             events: 1,
             negotiations: vec![negotiation],
+            renewals: renewals(run.index),
+            timeline: Timeline { end_ns: 6 * SECOND, width_ns: SECOND, ..Timeline::default() },
             ..FinishedRun::default()
         };
         let outcome = RunOutcome::Finished(finished);
@@ -146,6 +157,35 @@ fn a_box_has_a_sample_for_each_run() {
     let plot = "kind = \"box\"\nx = \"topology.link.loss\"\ny = \"negotiation.latency\"\nseries = \"topology.link.delay\"\n";
     let figure = draw(plot).figure;
     assert_eq!(spots(&figure.panels[0].series[1]), [(0.0, 2.0), (0.0, 3.0), (1.0, 6.0)]);
+}
+
+const TIMELINE: &str = "kind = \"timeline\"\nx = \"time\"\ny = \"renewal.rate\"\nseries = \"topology.link.loss\"\n\
+                        facet = \"topology.link.delay\"\n";
+
+#[test]
+fn a_timeline_has_the_mean_of_the_runs_in_the_middle_of_each_bucket() {
+    let drawing = draw(TIMELINE);
+    let Figure { kind, x, y, panels, legend, .. } = &drawing.figure;
+    assert_eq!((*kind, &*x.label, &*y.label), (Kind::Band, "simulated time (s)", "rekeys per second (1/s)"));
+    assert_eq!((&**legend, &*panels[1].title), ("loss", "round-trip time 40 ms"));
+    // Runs 4 and 5 are those of no loss and 10 ms.
+    let series = &panels[0].series[1];
+    assert_eq!(series.label, "0 %");
+    assert_eq!(spots(series), [(0.5, 0.0), (1.5, 4.5), (2.5, 0.0), (3.5, 0.0), (4.5, 1.0), (5.5, 0.0)]);
+    let point = series.points[1];
+    assert!(point.low.abs() < 1e-12 && (point.high - 4.5 - 12.706_204_736 * 0.5).abs() < 1e-6, "{point:?}");
+    assert!(drawing.figure.svg().is_ok() && drawing.figure.png().is_ok());
+}
+
+#[test]
+fn a_curve_over_time_is_cut_where_it_has_no_value() {
+    let latency = TIMELINE.replace("renewal.rate", "renewal.latency");
+    for plot in [latency, format!("{TIMELINE}y_scale = \"log\"\n")] {
+        let drawing = draw(&plot);
+        let of_no_loss = drawing.figure.panels[0].series.iter().filter(|series| series.label == "0 %");
+        let parts: Vec<_> = of_no_loss.map(|series| spots(series)[0].0).collect();
+        assert_eq!(parts, [1.5, 4.5], "{plot}");
+    }
 }
 
 #[test]

@@ -160,9 +160,8 @@ impl Sent {
         payloads.extend(self.key.as_ref().map(KeyPair::payload));
         payloads.push(Payload::TsI(self.wish.ts_local.to_payload()));
         payloads.push(Payload::TsR(self.wish.ts_remote.to_payload()));
-        let subject = self
-            .replaces
-            .map_or(CreateChildSubject::Child(self.wish.child), CreateChildSubject::RekeyChild);
+        let subject =
+            self.replaces.map_or(CreateChildSubject::Child(self.wish.child), CreateChildSubject::RekeyChild);
         let (ike_sa, message_id) = (head.id, head.window.next_id());
         env.events.push_back(Event::CreateChildSaBegan { ike_sa, message_id, subject });
         head.send_protected_request(env, &mut sa.channel, ExchangeType::CreateChildSa, &payloads);

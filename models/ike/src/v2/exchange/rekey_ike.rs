@@ -15,7 +15,9 @@
 
 use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
 
-use crate::event::{CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaId, IkeSaKeys};
+use crate::event::{
+    CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaId, IkeSaKeys,
+};
 use crate::proposal::{self, ChosenIke, IkeProposal};
 use crate::v2::Role;
 use crate::v2::channel::Channel;
