@@ -29,6 +29,7 @@ pub enum TimeSeries {
 
 /// The buckets of a plot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the unit is part of each name, as in tables")]
 pub(super) struct Buckets {
     /// Their width, above zero.
     pub(super) width_ns: u64,

@@ -11,8 +11,6 @@ const BAR_WIDTH: f64 = 1.3;
 const CAP: f64 = 4.0;
 /// Points from one marker of a band's line to the next.
 const BAND_MARK_EVERY: usize = 12;
-/// Half the length of the line of a point without neighbours.
-const LONE: f64 = 3.0;
 /// With more points than this, markers would hide the line.
 const MARKERS_MAX: usize = 60;
 /// Markers of a cumulative line.
@@ -68,16 +66,15 @@ pub(super) fn draw_bands(
     for series in &panel.series {
         let hue = color(number(&series.label));
         let spots: Vec<Spot> = series.points.iter().map(|point| frame.spot(point.x, point.y)).collect();
-        match spots[..] {
-            [] => {}
-            [(x, y)] => canvas.path(vec![(x - LONE, y), (x + LONE, y)], hue, LINE_WIDTH),
-            _ => canvas.path(spots, hue, LINE_WIDTH),
+        if spots.len() > 1 {
+            canvas.path(spots, hue, LINE_WIDTH);
         }
     }
-    for series in panel.series.iter().filter(|series| series.points.len() > BAND_MARK_EVERY) {
+    for series in &panel.series {
         let number = number(&series.label);
-        // Curves that lie on each other have their markers beside each other.
+        // Curves that lie on each other have their markers beside each other; a short part has one in its middle.
         let first = number * BAND_MARK_EVERY / series_count.max(1);
+        let first = if series.points.len() > BAND_MARK_EVERY { first } else { series.points.len() / 2 };
         for point in series.points.iter().skip(first).step_by(BAND_MARK_EVERY) {
             draw_marker(canvas, marker(number), frame.spot(point.x, point.y), color(number));
         }

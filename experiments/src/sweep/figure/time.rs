@@ -45,21 +45,18 @@ impl Artist<'_> {
         self.missing += self.plan.replications as usize - curves.len();
         // Replications share a scenario, so the width too.
         let width_ns = curves.first().map_or(1, |curve| curve.width_ns);
-        let mut parts = vec![Vec::new()];
+        let (mut parts, mut part) = (Vec::new(), Vec::new());
         for bucket in span(&curves) {
             let values: Vec<_> = curves.iter().filter_map(|curve| curve.at(bucket)).collect();
             // Zero is a gap on a logarithmic axis.
             match Estimate::of(&values).filter(|estimate| !log || estimate.mean > 0.0) {
-                Some(estimate) => {
-                    let part = parts.last_mut();
-                    part.into_iter().for_each(|part| part.push(point(bucket, width_ns, &estimate)));
-                }
-                None if parts.last().is_some_and(|part| !part.is_empty()) => parts.push(Vec::new()),
-                None => {}
+                Some(estimate) => part.push(point(bucket, width_ns, &estimate)),
+                None if part.is_empty() => {}
+                None => parts.push(std::mem::take(&mut part)),
             }
         }
-        if parts.len() > 1 {
-            parts.retain(|part| !part.is_empty());
+        if !part.is_empty() || parts.is_empty() {
+            parts.push(part);
         }
         parts
     }
