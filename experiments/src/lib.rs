@@ -22,6 +22,7 @@ pub mod calibrate;
 pub mod cli;
 pub mod cost_profiles;
 pub mod document;
+pub mod profiles;
 pub mod results;
 pub mod run;
 pub mod scenario;

@@ -10,6 +10,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
+use crate::profiles::ProfileFile;
 use crate::scenario::ScenarioFile;
 use crate::sweep::SweepFile;
 
@@ -21,6 +22,11 @@ pub fn scenario() -> Value {
 /// Schema of a sweep file for editors and other tools.
 pub fn sweep() -> Value {
     generate::<SweepFile>(false)
+}
+
+/// Schema of a vendor profile for editors and other tools.
+pub fn profile() -> Value {
+    generate::<ProfileFile>(false)
 }
 
 /// Schema of a scenario without references, for comparing documents with; made once, as a sweep needs it often.

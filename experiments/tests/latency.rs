@@ -30,7 +30,9 @@ fn cbc_sha256(inner: u64) -> u64 {
 impl Sizes {
     fn messages(&self) -> [u64; 4] {
         let notify = 8 + 20;
-        let init = 28 + self.sa_ike + (8 + self.public_value) + (4 + 32) + 2 * notify;
+        // SIGNATURE_HASH_ALGORITHMS with four of them.
+        let hashes = 8 + 4 * 2;
+        let init = 28 + self.sa_ike + (8 + self.public_value) + (4 + 32) + 2 * notify + hashes;
         let id = 8 + 4;
         let auth = 8 + 32;
         let sa_esp = 4 + (8 + 4) + 12 + 8;
@@ -84,9 +86,9 @@ fn without_loss_and_cost_it_is_two_round_trips_and_serialisation_to_the_nanoseco
 
 #[test]
 fn the_sizes_are_those_that_strongswan_sends() {
-    // v2-psk-gcm256-ecp256: SA(40) KE(72) No(36) and two NAT detections of 28 octets each.
+    // v2-psk-gcm256-ecp256: SA(40) KE(72) No(36), two NAT detections of 28 octets each, hashes (16).
     let ecp256 = Sizes { sa_ike: 40, public_value: 64, protect: gcm };
-    assert_eq!(ecp256.messages()[0], 28 + 40 + 72 + 36 + 28 + 28);
+    assert_eq!(ecp256.messages()[0], 28 + 40 + 72 + 36 + 28 + 28 + 16);
 }
 
 /// What makes latency: losses, jitter that overtakes timers, other paths, costs.

@@ -157,3 +157,28 @@ fn the_how_to_command_shows_the_pings_inside_esp() {
     assert_eq!((pings, replies), (50, 50));
     assert_eq!(lines.iter().filter(|line| line.contains("IKE_AUTH")).count(), 2);
 }
+
+#[test]
+fn renewed_sas_decrypt_like_first_ones() {
+    if !tshark_is_here() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // By default a Child SA is renewed within the hour and an IKE SA within four.
+    let settings = [
+        "duration=\"5h\"",
+        "traffic.0.interval=\"1min\"",
+        "traffic.0.stop=\"5h\"",
+        "connections.office.children.lan.inactivity=\"2min\"",
+    ];
+    let run = capture("site-to-site", &settings, folder.path());
+    let (esp, protected) = check_captures(&run);
+    let renewals = fs::read_to_string(run.join("renewals.csv")).unwrap();
+    let done = |exchange: &str| {
+        let wanted = format!(",{exchange},");
+        renewals.lines().filter(|line| line.contains(&wanted) && line.contains(",done,")).count()
+    };
+    assert!(done("child") >= 4 && done("ike") >= 1, "{renewals}");
+    // A ping and its answer pass two captures each.
+    assert!(esp >= 4 * 299 && protected >= 40, "{esp} ESP packets, {protected} IKE messages");
+}

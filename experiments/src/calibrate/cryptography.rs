@@ -79,10 +79,11 @@ fn integrity_case(integrity: Integrity, size: usize) -> Case {
 fn key_exchange_cases(method: KeyExchangeMethod) -> [Case; 2] {
     let (generating, agreeing) = (provider(), provider());
     let private = secret(method.private_len());
-    let peer = agreeing.public_value(method, &Secret::new(vec![0x7c; method.private_len()]));
-    let ours = private.clone();
-    let generate = move || generating.public_value(method, &ours);
-    let agree = move || agreeing.shared_secret(method, &private, &peer);
+    let peer = Secret::new(vec![0x7c; method.private_len()]);
+    let peer = agreeing.exchange_key(method, &peer).public_value();
+    let ours = agreeing.exchange_key(method, &private);
+    let generate = move || generating.exchange_key(method, &private).public_value();
+    let agree = move || ours.shared_secret(&peer);
     [case(Operation::KeyGeneration(method), 0, generate), case(Operation::KeyAgreement(method), 0, agree)]
 }
 

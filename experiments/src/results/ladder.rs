@@ -133,13 +133,15 @@ fn place_message(
     let info = &departure.info;
     let kind = if info.response { "response" } else { "request" };
     let again = if info.repeated { " (retransmission)" } else { "" };
+    let title =
+        if info.keepalive { "NAT keepalive".to_owned() } else { format!("{} {kind}{again}", info.exchange) };
     let message = Message {
         from: scenario.nodes[from].name.clone(),
         to: scenario.nodes.get(to)?.name.clone(),
         sent_ns: sent.as_nanos(),
         received_ns: arrival.map(|(_, time)| time.as_nanos()),
-        title: format!("{} {kind}{again}", info.exchange),
-        message_id: Some(info.message_id.as_u32()),
+        title,
+        message_id: (!info.keepalive).then_some(info.message_id.as_u32()),
         length: departure.len,
         payloads: info.payloads.clone(),
     };
@@ -215,6 +217,8 @@ impl Peers {
             Event::IkeSaEstablished(sa) => Some(&sa.connection),
             Event::ChildSaEstablished(child) => Some(&child.connection),
             Event::ChildSaFailed { connection, .. } | Event::Initiated { connection, .. } => Some(connection),
+            Event::VirtualAddress(agreed) => Some(&agreed.connection),
+            Event::TrapWanted { child } => Some(&child.connection),
             Event::ChildSaClosed { ike_sa, .. }
             | Event::CreateChildSaBegan { ike_sa, .. }
             | Event::ChildSaReady { ike_sa, .. }

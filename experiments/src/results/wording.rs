@@ -2,11 +2,15 @@
 //!
 //! A newcomer should learn IKE from these lines, so they say what happens and name the RFC's terms.
 
+use std::net::IpAddr;
+
 use ipseclab_crypto::Secret;
+use ipseclab_ike::credential::ChainError;
+use ipseclab_ike::eap::EapFailure;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{
     ChildSaEstablished, CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaKeys,
-    Role, TrafficSelectors,
+    Role, TrafficSelectors, VirtualAddress,
 };
 use ipseclab_ipsec::{ChildSaCounters, Selectors};
 use ipseclab_net::protocol;
@@ -90,6 +94,7 @@ fn describe_event(event: &Event) -> Option<String> {
     Some(match event {
         Event::KeysDerived(keys) => keys_derived(keys),
         Event::IkeSaEstablished(sa) => ike_sa_established(sa),
+        Event::VirtualAddress(agreed) => virtual_address(agreed),
         Event::ChildSaEstablished(child) => child_sa_established(child),
         Event::ChildSaFailed { reason, .. } => {
             format!("no Child SA: {}; the IKE SA stays without one", failure(*reason))
@@ -110,6 +115,7 @@ fn describe_event(event: &Event) -> Option<String> {
         }
         Event::IkeSaRekeyed { .. } => "the new IKE SA takes over the Child SAs of the old one".to_owned(),
         Event::PathChanged(change) => format!("the IKE SA and its Child SAs move to {}", change.remote),
+        Event::TrapWanted { .. } => "the next packet sets the Child SA up again".to_owned(),
         Event::CreateChildSaBegan { subject, .. } => create_child_began(*subject),
         Event::Initiated { replaces: Some(_), .. } => {
             "sets up a new IKE SA with a fresh authentication, before the old one goes".to_owned()
@@ -125,6 +131,19 @@ fn create_child_began(subject: CreateChildSubject) -> String {
             format!("asks for fresh keys for the Child SA with inbound SPI {spi_in:08x} (rekeying)")
         }
         CreateChildSubject::RekeyIke => "asks for fresh keys for the IKE SA itself (rekeying)".to_owned(),
+    }
+}
+
+fn virtual_address(agreed: &VirtualAddress) -> String {
+    let list = |addresses: &[IpAddr]| {
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        addresses.join(" ")
+    };
+    let whose = if agreed.role == Role::Initiator { "received" } else { "lent" };
+    let addresses = list(&agreed.addresses);
+    match agreed.dns.as_slice() {
+        [] => format!("virtual address {whose}: {addresses}"),
+        dns => format!("virtual address {whose}: {addresses}, name servers {}", list(dns)),
     }
 }
 
@@ -245,7 +264,22 @@ fn failure(reason: FailureReason) -> &'static str {
         FailureReason::Timeout => "no answer to any transmission",
         FailureReason::NoProposalChosen => "the two sides share no proposal",
         FailureReason::InvalidKePayload => "the two sides share no key exchange group",
-        FailureReason::AuthenticationFailed => "identity or AUTH is not accepted",
+        FailureReason::AuthenticationFailed => "the peer does not accept our authentication",
+        FailureReason::IdentityMismatch => "no connection is for these identities",
+        FailureReason::AuthMethodMismatch => "the peer authenticates in another way than configured",
+        FailureReason::WrongSecret => "the two sides have different secrets",
+        FailureReason::NoSecret => "we have no secret for the two identities",
+        FailureReason::NoCertificate => "we have no fitting certificate with its key",
+        FailureReason::NoSignature => "our key fails to sign",
+        FailureReason::NoSignatureScheme => "the two sides share no signature scheme",
+        FailureReason::NoPeerCertificate => "the peer sent no certificate",
+        FailureReason::MalformedCertificate => "the peer's certificate cannot be read",
+        FailureReason::IdentityNotCertified => "the peer's certificate is not for its identity",
+        FailureReason::Certificate(error) => certificate(error),
+        FailureReason::UnsupportedSignature => "the peer's kind of signature is not supported",
+        FailureReason::SignatureNotAllowed => "the peer's kind of signature is not allowed",
+        FailureReason::BadSignature => "the peer's signature is wrong",
+        FailureReason::Eap(failure) => eap(failure),
         FailureReason::TsUnacceptable => "the traffic selectors have nothing in common",
         FailureReason::InvalidSyntax => "a message breaks the protocol",
         FailureReason::PeerError => "the peer refuses",
@@ -254,6 +288,38 @@ fn failure(reason: FailureReason) -> &'static str {
         FailureReason::ChildSaNotFound => "the peer does not know the Child SA",
         FailureReason::NoAdditionalSas => "no further Child SA is allowed",
         FailureReason::Duplicate => "the two sides have an IKE SA already",
+        FailureReason::AddressFailure => "there is no virtual address to lend",
+        FailureReason::CpRequired => "the responder wants to be asked for a virtual address",
+        FailureReason::Childless => "the two sides disagree on setting up without a Child SA",
+    }
+}
+
+fn certificate(error: ChainError) -> &'static str {
+    match error {
+        ChainError::NoTrustAnchor => "no trusted authority issued the peer's certificate",
+        ChainError::Expired => "a certificate of the peer has expired",
+        ChainError::NotYetValid => "a certificate of the peer is not yet valid",
+        ChainError::Revoked => "a certificate of the peer is revoked",
+        ChainError::RevocationUnknown => "nothing tells whether a certificate of the peer is revoked",
+        ChainError::BadSignature => "a certificate of the peer is not signed by its issuer",
+        ChainError::UnsupportedSignature => "a certificate of the peer is signed in an unsupported way",
+        ChainError::NotACa => "a certificate of the peer was issued by no authority",
+        ChainError::PathTooLong => "the peer's certificate path is too long",
+        ChainError::KeyUsage => "a certificate of the peer is not for this use",
+        ChainError::UnsupportedKey => "a certificate of the peer has an unsupported key",
+        ChainError::UnsupportedExtension => "a certificate of the peer has an unsupported extension",
+        ChainError::TooManySignatures => "the peer sent too many certificates to search",
+    }
+}
+
+fn eap(failure: EapFailure) -> &'static str {
+    match failure {
+        EapFailure::BadPassword => "EAP: the two sides have different passwords",
+        EapFailure::UnknownIdentity => "EAP: nobody has a password for the name",
+        EapFailure::MethodRefused => "EAP: the two sides share no method",
+        EapFailure::Denied => "EAP: the peer refuses",
+        EapFailure::ProtocolError => "EAP: a packet does not fit the conversation",
+        EapFailure::TooManyRounds => "EAP: the conversation is too long",
     }
 }
 

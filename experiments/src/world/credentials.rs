@@ -12,13 +12,14 @@ use ipseclab_ike::credential::{
     Certificate, CertificateError, Credentials, Crl, DistinguishedName, NameError, OwnCertificate, Owners,
     Psk, UnixTime,
 };
+use ipseclab_ike::eap::{EapIdentity, Password};
 use ipseclab_ike::{Identity, IdentityPattern};
 use ipseclab_sim::{KeyRng, RunSeed, StreamLabel};
 
+use super::authentication::peer_identity;
 use super::host::identity;
 use crate::scenario::{
-    Authority, CaTrust, CertificateSource, CheckedScenario, Connection, KeyKind, LocalAuth, PeerIdentity,
-    RemoteAuth,
+    Authority, CaTrust, CertificateSource, CheckedScenario, Connection, KeyKind, LocalAuth, RemoteAuth,
 };
 
 /// Octets from which an elliptic key is made: 8 more than P-384 needs (FIPS 186-5 A.2.1).
@@ -241,15 +242,24 @@ impl Issued {
         let mut credentials = Credentials { crls: self.crls.clone(), ..Credentials::default() };
         for connection in connections {
             self.add_own(connection, &mut credentials);
-            for trusted in &connection.trust {
-                let found = self.anchors(trusted).map_err(|reason| blame(&connection.name, reason))?;
-                credentials.authorities.extend(found);
-            }
-            add_secrets(connection, &mut credentials);
+            credentials.authorities.extend(self.trusted_by(connection)?);
+            add_keys(connection, &mut credentials);
         }
+        let known =
+            connections.iter().flat_map(|connection| passwords(connection)).filter_map(|(name, password)| {
+                Some((EapIdentity::new(name.as_bytes())?, Password::new(&password)?))
+            });
+        credentials.eap = Arc::new(known.collect());
         credentials.authorities.sort_by(|a, b| a.as_der().cmp(b.as_der()));
         credentials.authorities.dedup_by(|a, b| a.as_der() == b.as_der());
         Ok(credentials)
+    }
+
+    /// The authorities that a connection trusts; none when it says nothing, so that all of the node's do.
+    pub(super) fn trusted_by(&self, connection: &Connection) -> Result<Vec<Certificate>, CredentialError> {
+        let found = connection.trust.iter().map(|trusted| self.anchors(trusted));
+        let found: Result<Vec<_>, _> = found.collect();
+        found.map(|found| found.concat()).map_err(|reason| blame(&connection.name, reason))
     }
 
     fn add_own(&self, connection: &Connection, credentials: &mut Credentials) {
@@ -270,34 +280,32 @@ impl Issued {
     }
 }
 
-/// Keys and passwords of a connection, each with those whom it is for.
-fn add_secrets(connection: &Connection, credentials: &mut Credentials) {
-    let own = IdentityPattern::Like(identity(&connection.local_id));
-    let peer = match &connection.remote_id {
-        PeerIdentity::Any => IdentityPattern::Any,
-        PeerIdentity::Exactly(wanted) | PeerIdentity::Like(wanted) => IdentityPattern::Like(identity(wanted)),
+/// Keys of a connection, each with those whom it is for.
+fn add_keys(connection: &Connection, credentials: &mut Credentials) {
+    let owners = || {
+        let own = IdentityPattern::Like(identity(&connection.local_id));
+        Owners(vec![own, peer_identity(&connection.remote_id)])
     };
-    let user = |name: &str, password: &str| Psk {
-        owners: Owners(vec![IdentityPattern::parse(name)]),
-        secret: Secret::new(password.as_bytes()),
-    };
-    let shared =
-        |key: &[u8]| Psk { owners: Owners(vec![own.clone(), peer.clone()]), secret: Secret::new(key) };
-    match &connection.local_auth {
-        LocalAuth::Psk(key) => credentials.psks.push(shared(key)),
-        LocalAuth::PublicKey { .. } => {}
-        LocalAuth::Eap { name, password, .. } => {
-            let name = name.clone().unwrap_or_else(|| connection.local_id.text());
-            credentials.eap.push(user(&name, password));
-        }
-    }
-    match &connection.remote_auth {
+    let key = match (&connection.local_auth, &connection.remote_auth) {
         // The same key, where both sides show one.
-        RemoteAuth::Psk(_) if matches!(connection.local_auth, LocalAuth::Psk(_)) => {}
-        RemoteAuth::Psk(key) => credentials.psks.push(shared(key)),
-        RemoteAuth::PublicKey(_) => {}
-        RemoteAuth::Eap { users, .. } => {
-            credentials.eap.extend(users.iter().map(|known| user(&known.name, &known.password)));
+        (LocalAuth::Psk(key), _) | (_, RemoteAuth::Psk(key)) => key,
+        _ => return,
+    };
+    credentials.psks.push(Psk { owners: owners(), secret: Secret::new(key.as_slice()) });
+}
+
+/// Names and passwords of a connection.
+fn passwords(connection: &Connection) -> Vec<(String, String)> {
+    let own = match &connection.local_auth {
+        LocalAuth::Eap { name, password, .. } => {
+            Some((name.clone().unwrap_or_else(|| connection.local_id.text()), password.clone()))
         }
-    }
+        LocalAuth::Psk(_) | LocalAuth::PublicKey { .. } => None,
+    };
+    let users = match &connection.remote_auth {
+        RemoteAuth::Eap { users, .. } => users.as_slice(),
+        RemoteAuth::Psk(_) | RemoteAuth::PublicKey(_) => &[],
+    };
+    let users = users.iter().map(|user| (user.name.clone(), user.password.clone()));
+    own.into_iter().chain(users).collect()
 }

@@ -1,11 +1,11 @@
 //! Hosts: endpoint, policies and traps of one node.
 
-use ipseclab_crypto::Secret;
 use ipseclab_ike::config::{
     Child, Childless as IkeChildless, CloseAction as IkeCloseAction, Connection, DpdAction as IkeDpdAction,
     EndpointConfig, Fragmentation as IkeFragmentation, Lifetime, Limits, Mode as IkeMode, Reauthentication,
     Renewal, RetransmitPolicy, Unique as IkeUnique, Volume,
 };
+use ipseclab_ike::credential::UnixTime;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector};
@@ -13,11 +13,12 @@ use ipseclab_node::{HostConfig, Observe, convert};
 use ipseclab_sim::SimDuration;
 use ipseclab_topologies::NodeIndex;
 
-use super::Connections;
+use super::credentials::{CredentialError, Issued};
 use super::links::ipv4_net;
+use super::{Connections, authentication};
 use crate::scenario::{
-    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, LocalAuth, Mode, NodeLimits,
-    NodeSettings, PeerIdentity, PolicyMode, StartAction, TrafficSelector, Unique,
+    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, Mode, NodeSettings, PolicyMode,
+    StartAction, TrafficSelector, Unique,
 };
 
 /// The host of a node, or `None` for one that only forwards.
@@ -25,35 +26,46 @@ pub(super) fn config(
     scenario: &CheckedScenario,
     connections: &Connections,
     settings: &NodeSettings,
+    issued: &Issued,
     observe: Observe,
-) -> Option<HostConfig> {
+) -> Result<Option<HostConfig>, CredentialError> {
     let node = settings.node;
     if !settings.is_host {
-        return None;
+        return Ok(None);
     }
     let indices = connections.at(node);
     let own: Vec<_> = indices.iter().map(|index| &scenario.connections[index.index()]).collect();
     let ike = EndpointConfig {
-        local_address: settings.nat.map_or(settings.address, |nat| nat.inside).into(),
-        connections: own.iter().map(|written| connection(written)).collect(),
-        limits: limits(&settings.limits),
+        limits: limits(settings),
+        profile: (*settings.profile).clone(),
+        credentials: issued.of(&own)?,
+        epoch: UnixTime::from_secs(u64::try_from(scenario.start_unix).unwrap_or(0)),
         trace: observe.steps,
+        ..EndpointConfig::new(
+            settings.nat.map_or(settings.address, |nat| nat.inside).into(),
+            own.iter().map(|written| connection(written, issued)).collect::<Result<_, _>>()?,
+        )
     };
     let children =
         || policy_children(&own).map(|(_, connection, place)| (connection, &connection.children[place]));
-    Some(HostConfig {
+    Ok(Some(HostConfig {
         networks: settings.networks.iter().copied().map(ipv4_net).collect(),
         spd: policies(scenario, &own, node),
         ike,
         acquire_queue: scenario.limits.acquire_queue,
         traps: children().map(|(connection, child)| traps(connection, child)).collect(),
         inactivity: children().map(|(_, child)| child.inactivity.map(SimDuration::to_duration)).collect(),
-    })
+    }))
 }
 
-fn connection(written: &scenario::Connection) -> Connection {
-    let (local_id, remote_id) = (identity(&written.local_id), peer_identity(&written.remote_id));
-    Connection {
+fn connection(written: &scenario::Connection, issued: &Issued) -> Result<Connection, CredentialError> {
+    let (local, remote) = (authentication::local(written, issued), authentication::remote(written, issued)?);
+    let id = identity(&written.local_id);
+    Ok(Connection {
+        local,
+        remote: remote.clone(),
+        send_cert: authentication::send_cert(written.send_cert),
+        send_certreq: written.send_certreq,
         remote_address: written.remote_address.map(Into::into),
         proposals: written.proposals.clone(),
         encap: written.encap,
@@ -71,8 +83,8 @@ fn connection(written: &scenario::Connection) -> Connection {
         dpd_delay: written.dpd_delay.map(SimDuration::to_duration),
         renewal: renewal(&written.renewal),
         children: written.children.iter().map(child).collect(),
-        ..Connection::new(&written.name, local_id, remote_id, psk(&written.local_auth))
-    }
+        ..Connection::new(&written.name, id, remote.id.clone())
+    })
 }
 
 fn renewal(written: &scenario::Renewal) -> Renewal {
@@ -146,8 +158,9 @@ fn volume(written: scenario::Volume) -> Volume {
 }
 
 /// The core's limits, with those that the scenario sets in their place.
-fn limits(written: &NodeLimits) -> Limits {
-    let default = Limits::default();
+fn limits(settings: &NodeSettings) -> Limits {
+    let (written, mut default) = (&settings.limits, Limits::default());
+    settings.profile.limits_defaults(&mut default);
     let count = |given: Option<u32>, default: usize| {
         given.map_or(default, |given| usize::try_from(given).unwrap_or(usize::MAX))
     };
@@ -171,6 +184,7 @@ fn limits(written: &NodeLimits) -> Limits {
         keep_alive: time(written.keep_alive, default.keep_alive),
         retry_interval: time(written.retry_interval, default.retry_interval),
         retry_jitter: time(written.retry_jitter, default.retry_jitter),
+        ..default
     }
 }
 
@@ -234,22 +248,6 @@ pub(super) fn identity(identity: &scenario::Identity) -> Identity {
         scenario::Identity::Email(address) => Identity::Email(address.clone()),
         scenario::Identity::KeyId(octets) => Identity::KeyId(octets.clone()),
         scenario::Identity::DistinguishedName(name) => Identity::parse(&format!("asn1dn:{name}")),
-    }
-}
-
-fn peer_identity(wanted: &PeerIdentity) -> Identity {
-    match wanted {
-        PeerIdentity::Exactly(wanted) => identity(wanted),
-        PeerIdentity::Any | PeerIdentity::Like(_) => unreachable!("refused before: they are not built yet"),
-    }
-}
-
-fn psk(auth: &LocalAuth) -> Secret {
-    match auth {
-        LocalAuth::Psk(key) => Secret::new(key.as_slice()),
-        LocalAuth::PublicKey { .. } | LocalAuth::Eap { .. } => {
-            unreachable!("refused before: they are not built yet")
-        }
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Model: the wire between a node and its NAT has no delay, no loss and no limit of rate.
 
+mod authentication;
 pub mod credentials;
 mod faults;
 mod flows;
@@ -17,16 +18,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipseclab_crypto::{Provider, RealProvider};
-use ipseclab_ike::config::ConnectionId;
+use ipseclab_ike::config::{ChildId, ConnectionId};
+use ipseclab_ike::proposal::IkeProposal;
 use ipseclab_net::{NatConfig, PortId};
 use ipseclab_node::{AppId, Command, Node, NodeConfig, NodeEvent, Observe};
 use ipseclab_sim::{Options, ProcessId, RunSeed, SimTime, Simulation};
 use ipseclab_topologies::{NodeIndex, RouteError, shortest_paths};
 
+use self::credentials::CredentialError;
 use crate::cost_profiles::{CostProfiles, ProfileError};
 use crate::results::course::bucket_width;
 use crate::scenario::{
-    ActionKind, CheckedScenario, Child, ConnectionIndex, Fault, NatBehaviour, StartAction,
+    Action, ActionKind, CheckedScenario, ConnectionIndex, Fault, NatBehaviour, StartAction,
 };
 
 pub use faults::Flood;
@@ -73,17 +76,21 @@ pub enum BuildError {
     /// A cost profile cannot be used.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// A certificate cannot be made or read.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
 }
 
 impl World {
     /// Builds the world of a scenario.
     ///
     /// # Errors
-    /// When the topology is too large to route or a cost profile cannot be used.
+    /// When the topology is too large to route, or a cost profile or certificate cannot be used.
     pub fn build(scenario: &CheckedScenario, observe: Observe) -> Result<Self, BuildError> {
         let routes = shortest_paths(&scenario.topology)?;
         let profiles = CostProfiles::load(scenario)?;
         let connections = Connections::of(scenario);
+        let issued = credentials::issue(scenario)?;
         let provider: Arc<dyn Provider> = Arc::new(RealProvider::new());
         let seed = RunSeed::new(scenario.seed);
         let options = Options { event_limit: scenario.limits.events, ..Options::default() };
@@ -99,7 +106,7 @@ impl World {
                 observe,
                 timeline: bucket_width(scenario.duration),
             };
-            let node = match host::config(scenario, &connections, settings, observe) {
+            let node = match host::config(scenario, &connections, settings, &issued, observe)? {
                 Some(host) => Node::host(config, id, host, &provider, seed),
                 None => Node::router(config, id),
             };
@@ -111,7 +118,7 @@ impl World {
         let flows = flows::add(scenario, &mut simulation);
         let starts = BTreeMap::new();
         let mut world = Self { simulation, wires, flows, connections, nats, starts };
-        world.schedule(scenario);
+        world.schedule(scenario, provider.as_ref());
         Ok(world)
     }
 
@@ -121,37 +128,72 @@ impl World {
     }
 
     /// Puts the starts, commands and faults into the agenda.
-    fn schedule(&mut self, scenario: &CheckedScenario) {
+    fn schedule(&mut self, scenario: &CheckedScenario, provider: &dyn Provider) {
         for settings in &scenario.nodes {
             self.simulation.schedule(process(settings.node), SimTime::ZERO, NodeEvent::Start);
         }
         for (index, connection) in scenario.connections() {
-            let starts =
-                |child: &Child| matches!(child.start_action, StartAction::Start | StartAction::TrapStart);
-            if connection.children.iter().any(starts) {
-                let command = Command::Initiate(self.connections.id(connection.node, index));
-                self.starts.entry(connection.node).or_default().push(command);
-                let node = process(connection.node);
-                self.simulation.schedule(node, SimTime::ZERO, NodeEvent::Command(command));
+            for (place, child) in connection.children.iter().enumerate() {
+                if matches!(child.start_action, StartAction::Start | StartAction::TrapStart) {
+                    let id = self.connections.id(connection.node, index);
+                    let command = Command::InitiateChild(child_id(id, place));
+                    self.starts.entry(connection.node).or_default().push(command);
+                    let node = process(connection.node);
+                    self.simulation.schedule(node, SimTime::ZERO, NodeEvent::Command(command));
+                }
             }
         }
         for action in &scenario.actions {
             let node = scenario.connections[action.connection.index()].node;
             let id = self.connections.id(node, action.connection);
-            let command = match action.kind {
-                ActionKind::Initiate => Command::Initiate(id),
-                ActionKind::Terminate if action.children.is_empty() => Command::Terminate(id),
-                ActionKind::Terminate => Command::TerminateChildren(id),
-                ActionKind::Rekey | ActionKind::Reauthenticate => continue,
-            };
-            self.simulation.schedule(process(node), action.at, NodeEvent::Command(command));
+            for command in commands(action, id) {
+                self.simulation.schedule(process(node), action.at, NodeEvent::Command(command));
+            }
         }
         for fault in &scenario.faults {
-            if let Fault::LinkDown { link, at, until } = *fault {
-                self.cut_link(link, at, until);
+            match *fault {
+                Fault::LinkDown { link, at, until } => self.cut_link(link, at, until),
+                Fault::NodeCrash { node, at, until } => self.crash(node, at, until),
+                Fault::NatReboot { node, at } => self.reboot_nat(node, at),
+                Fault::Blackhole { node, at, until } => self.swallow(node, at, until),
+                Fault::Flood { from, to, at, until, interval, sources } => {
+                    let proposal = offered_to(scenario, to);
+                    let sources = links::ipv4_net(sources);
+                    let flood = Flood { from, to, at, until, interval, sources, proposal };
+                    let added = self.flood(&flood, scenario.seed, provider);
+                    assert!(
+                        added.is_some(),
+                        "a checked flood goes from a host, and every proposal has a group"
+                    );
+                }
             }
         }
     }
+}
+
+/// What a command of the scenario asks of its node, whose number for the connection is `id`.
+fn commands(action: &Action, id: ConnectionId) -> Vec<Command> {
+    let children = action.children.iter().map(|place| child_id(id, *place));
+    match (action.kind, action.children.is_empty()) {
+        (ActionKind::Initiate, true) => vec![Command::InitiateIke(id)],
+        (ActionKind::Initiate, false) => children.map(Command::InitiateChild).collect(),
+        (ActionKind::Rekey, true) => vec![Command::RekeyIke(id)],
+        (ActionKind::Rekey, false) => children.map(Command::RekeyChild).collect(),
+        (ActionKind::Reauthenticate, _) => vec![Command::Reauthenticate(id)],
+        (ActionKind::Terminate, true) => vec![Command::Terminate(id)],
+        (ActionKind::Terminate, false) => children.map(Command::TerminateChild).collect(),
+    }
+}
+
+fn child_id(connection: ConnectionId, place: usize) -> ChildId {
+    ChildId { connection, place: u32::try_from(place).expect("a connection has fewer than 2^32 children") }
+}
+
+/// What a forger offers to a node, so that it does not refuse at once: what its first connection takes.
+fn offered_to(scenario: &CheckedScenario, node: NodeIndex) -> IkeProposal {
+    let mut own = scenario.connections.iter().filter(|connection| connection.node == node);
+    let proposals = own.next().map_or_else(IkeProposal::default_set, |own| own.proposals.clone());
+    proposals.into_iter().next().expect("a connection has a proposal, and so have the defaults")
 }
 
 impl Connections {

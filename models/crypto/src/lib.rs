@@ -37,10 +37,10 @@ mod work;
 
 pub use algorithm::{AesKey, Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 pub use error::{KeyExchangeError, OpenError};
-pub use provider::{Provider, RawPacketCipher, SeqHigh};
+pub use provider::{Provider, RawExchangeKey, RawPacketCipher, SeqHigh};
 pub use random::{Purpose, RandomSource};
 pub use real::RealProvider;
 pub use secret::Secret;
-pub use session::{Crypto, PacketCipher};
+pub use session::{Crypto, ExchangeKey, PacketCipher};
 pub use signature::{KeyClass, KeyKind, PrivateKey, PublicKey, SignatureScheme};
 pub use work::{Operation, Work, WorkMeter};

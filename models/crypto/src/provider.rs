@@ -14,32 +14,25 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
     /// `prf(key, parts[0] | parts[1] | …)`; the result has the length of the PRF's output.
     fn prf(&self, prf: Prf, key: &[u8], parts: &[&[u8]]) -> Secret;
 
+    /// prf+ of RFC 7296 §2.13: the first `len` octets of `T1 | T2 | …`, where `Tn = prf(key, Tn-1 | seed | n)` and the seed
+    /// is the concatenated parts.
+    ///
+    /// # Panics
+    /// When more than 255 blocks are asked for.
+    fn prf_plus(&self, prf: Prf, key: &[u8], seed: &[&[u8]], len: usize) -> Secret;
+
     /// The digest of the concatenated parts.
     fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Vec<u8>;
 
     /// One block under single DES, as MS-CHAPv2 wants it (RFC 2759 §8.6); the key's parity bits do not matter.
     fn des_encrypt_block(&self, key: [u8; 8], block: [u8; 8]) -> [u8; 8];
 
-    /// The public value for a private key of [`KeyExchangeMethod::private_len`] random octets, as the KE payload
-    /// carries it.
+    /// The private key that [`KeyExchangeMethod::private_len`] random octets stand for, made ready once for both of its
+    /// uses.
     ///
     /// # Panics
-    /// When the private key has another length.
-    fn public_value(&self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8>;
-
-    /// The shared secret g^ir, as RFC 7296 §2.14 wants it (MODP: padded to the modulus; ECP: the x coordinate).
-    ///
-    /// # Errors
-    /// When `peer_public` has the wrong length or is not a valid value of the group.
-    ///
-    /// # Panics
-    /// When the private key has another length than [`KeyExchangeMethod::private_len`].
-    fn shared_secret(
-        &self,
-        method: KeyExchangeMethod,
-        private: &Secret,
-        peer_public: &[u8],
-    ) -> Result<Secret, KeyExchangeError>;
+    /// When there are more or fewer octets.
+    fn exchange_key(&self, method: KeyExchangeMethod, private: &Secret) -> Box<dyn RawExchangeKey>;
 
     /// Keys a packet cipher for one direction of one SA. `encryption_key` includes the salt of AEADs
     /// ([`Encryption::key_material_len`] octets); `integrity` is `None` with AEADs, and `Some` with a key of
@@ -77,6 +70,21 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), VerifyError>;
+}
+
+/// Our private key in one key exchange.
+pub trait RawExchangeKey: Send + Sync + core::fmt::Debug {
+    /// The public value as the KE payload carries it.
+    fn public_value(&self) -> Vec<u8>;
+
+    /// The shared secret g^ir, as RFC 7296 §2.14 wants it (MODP: padded to the modulus; ECP: the x coordinate).
+    ///
+    /// # Errors
+    /// When `peer_public` is not a valid value of the group.
+    ///
+    /// # Panics
+    /// When it has another length than [`KeyExchangeMethod::public_len`].
+    fn shared_secret(&self, peer_public: &[u8]) -> Result<Secret, KeyExchangeError>;
 }
 
 /// The high half of an extended sequence number: authenticated, never sent (RFC 4303 §2.2.1).

@@ -21,6 +21,8 @@ pub enum Purpose {
     Jitter,
     /// Challenges and identifiers of EAP methods.
     Eap,
+    /// Salts of signatures.
+    Signature,
 }
 
 /// The owner's seeded streams, one per [`Purpose`].

@@ -22,8 +22,7 @@ mod x448;
 mod xcbc;
 
 use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
-use crate::error::KeyExchangeError;
-use crate::provider::{Provider, RawPacketCipher};
+use crate::provider::{Provider, RawExchangeKey, RawPacketCipher};
 use crate::secret::Secret;
 use crate::signature::{PrivateKey, PublicKey, SignError, SignatureScheme, VerifyError};
 
@@ -43,6 +42,10 @@ impl Provider for RealProvider {
         Secret::new(digest::MacKey::new(prf, key).sign(parts).as_ref())
     }
 
+    fn prf_plus(&self, prf: Prf, key: &[u8], seed: &[&[u8]], len: usize) -> Secret {
+        Secret::new(digest::MacKey::new(prf, key).expand(prf.output_len(), seed, len))
+    }
+
     fn hash(&self, hash: Hash, parts: &[&[u8]]) -> Vec<u8> {
         digest::hash(hash, parts)
     }
@@ -51,30 +54,12 @@ impl Provider for RealProvider {
         des_block::encrypt(key, block)
     }
 
-    fn public_value(&self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8> {
+    fn exchange_key(&self, method: KeyExchangeMethod, private: &Secret) -> Box<dyn RawExchangeKey> {
         assert_eq!(private.len(), method.private_len(), "{method} takes a private key of another length");
         match scheme(method) {
-            Scheme::Modp(group) => group.public_value(private),
-            Scheme::Curve(curve) => curve.public_value(private),
-            Scheme::X448 => x448::public_value(private),
-        }
-    }
-
-    fn shared_secret(
-        &self,
-        method: KeyExchangeMethod,
-        private: &Secret,
-        peer_public: &[u8],
-    ) -> Result<Secret, KeyExchangeError> {
-        assert_eq!(private.len(), method.private_len(), "{method} takes a private key of another length");
-        if peer_public.len() != method.public_len() {
-            let expected = method.public_len();
-            return Err(KeyExchangeError::Length { expected, actual: peer_public.len() });
-        }
-        match scheme(method) {
-            Scheme::Modp(group) => group.shared_secret(private, peer_public),
-            Scheme::Curve(curve) => curve.shared_secret(private, peer_public),
-            Scheme::X448 => x448::shared_secret(private, peer_public),
+            Scheme::Modp(group) => Box::new(modp::ModpKey::new(group, private)),
+            Scheme::Curve(curve) => Box::new(curve::CurveKey::new(curve, private)),
+            Scheme::X448 => Box::new(x448::X448Key::new(private)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 use crate::error::{KeyExchangeError, OpenError};
-use crate::provider::{Provider, RawPacketCipher, SeqHigh};
+use crate::provider::{Provider, RawExchangeKey, RawPacketCipher, SeqHigh};
 use crate::secret::Secret;
 use crate::signature::{PrivateKey, PublicKey, SignError, SignatureScheme, VerifyError};
 use crate::work::{Operation, Work, WorkMeter};
@@ -24,6 +24,15 @@ pub struct PacketCipher {
     integrity: Option<Integrity>,
 }
 
+/// Our private key in one key exchange; its uses count their work on the caller's [`Crypto`].
+///
+/// Keep it from the public value to the shared secret: to make it ready anew costs curves a whole multiplication.
+#[derive(Debug)]
+pub struct ExchangeKey {
+    raw: Box<dyn RawExchangeKey>,
+    method: KeyExchangeMethod,
+}
+
 impl Crypto {
     /// A session with `provider` and an empty meter.
     pub fn new(provider: Arc<dyn Provider>) -> Self {
@@ -36,26 +45,17 @@ impl Crypto {
         self.provider.prf(prf, key, parts)
     }
 
-    /// prf+ of RFC 7296 §2.13: `len` octets of key stream.
+    /// See [`Provider::prf_plus`]; counted as the PRF calls that it consists of.
     ///
     /// # Panics
     /// When more than 255 blocks are asked for.
     pub fn prf_plus(&mut self, prf: Prf, key: &[u8], seed: &[&[u8]], len: usize) -> Secret {
-        let mut out = Vec::with_capacity(len);
-        let mut block = Secret::new([]);
-        let mut counter = 0_u8;
-        while out.len() < len {
-            counter = counter.checked_add(1).expect("prf+ gives at most 255 blocks");
-            let tag = [counter];
-            let mut parts = vec![block.expose()];
-            parts.extend_from_slice(seed);
-            parts.push(&tag);
-            let next = self.prf(prf, key, &parts);
-            out.extend_from_slice(next.expose());
-            block = next;
+        let first = total_len(seed) + 1;
+        let lens = std::iter::once(first).chain(std::iter::repeat(prf.output_len() + first));
+        for octets in lens.take(len.div_ceil(prf.output_len())) {
+            self.meter.record(Operation::Prf(prf), octets);
         }
-        out.truncate(len);
-        Secret::new(out)
+        self.provider.prf_plus(prf, key, seed, len)
     }
 
     /// See [`Provider::hash`].
@@ -70,24 +70,27 @@ impl Crypto {
         self.provider.des_encrypt_block(key, block)
     }
 
-    /// See [`Provider::public_value`].
-    pub fn public_value(&mut self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8> {
-        self.meter.record(Operation::KeyGeneration(method), 0);
-        self.provider.public_value(method, private)
+    /// See [`Provider::exchange_key`].
+    pub fn exchange_key(&self, method: KeyExchangeMethod, private: &Secret) -> ExchangeKey {
+        ExchangeKey { raw: self.provider.exchange_key(method, private), method }
     }
 
-    /// See [`Provider::shared_secret`].
+    /// [`ExchangeKey::public_value`] of a key for this use alone.
+    pub fn public_value(&mut self, method: KeyExchangeMethod, private: &Secret) -> Vec<u8> {
+        self.exchange_key(method, private).public_value(self)
+    }
+
+    /// [`ExchangeKey::shared_secret`] of a key for this use alone.
     ///
     /// # Errors
-    /// When `peer_public` is not a valid value of the group.
+    /// When `peer_public` has the wrong length or is not a valid value of the group.
     pub fn shared_secret(
         &mut self,
         method: KeyExchangeMethod,
         private: &Secret,
         peer_public: &[u8],
     ) -> Result<Secret, KeyExchangeError> {
-        self.meter.record(Operation::KeyAgreement(method), 0);
-        self.provider.shared_secret(method, private, peer_public)
+        self.exchange_key(method, private).shared_secret(self, peer_public)
     }
 
     /// See [`Provider::packet_cipher`].
@@ -139,6 +142,28 @@ impl Crypto {
     /// The meter, for owners that read it without taking.
     pub fn meter(&mut self) -> &mut WorkMeter {
         &mut self.meter
+    }
+}
+
+impl ExchangeKey {
+    /// The public value as the KE payload carries it.
+    pub fn public_value(&self, crypto: &mut Crypto) -> Vec<u8> {
+        crypto.meter.record(Operation::KeyGeneration(self.method), 0);
+        self.raw.public_value()
+    }
+
+    /// See [`RawExchangeKey::shared_secret`].
+    ///
+    /// # Errors
+    /// When `peer_public` has the wrong length or is not a valid value of the group.
+    pub fn shared_secret(&self, crypto: &mut Crypto, peer_public: &[u8]) -> Result<Secret, KeyExchangeError> {
+        crypto.meter.record(Operation::KeyAgreement(self.method), 0);
+        let (expected, actual) = (self.method.public_len(), peer_public.len());
+        if actual == expected {
+            self.raw.shared_secret(peer_public)
+        } else {
+            Err(KeyExchangeError::Length { expected, actual })
+        }
     }
 }
 

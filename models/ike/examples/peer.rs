@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
+use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider};
 use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig, IKE_PORT, NAT_T_PORT};
+use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::{Endpoint, Event, Identity, TrafficSelectors};
 use rand_chacha::ChaCha20Rng;
@@ -53,8 +54,8 @@ impl Arguments {
 
     fn config(&self) -> Outcome<EndpointConfig> {
         let id = |key| self.text(key).map(Identity::parse);
-        let psk = Secret::new(self.text("psk")?.as_bytes());
-        let mut connection = Connection::new("net", id("id")?, id("peer_id")?, psk);
+        let owners = [id("id")?, id("peer_id")?];
+        let mut connection = Connection::new("net", id("id")?, id("peer_id")?);
         connection.remote_address = Some(self.text("remote")?.parse()?);
         connection.proposals = vec![parse_ike_proposal(self.text("proposal")?)?];
         connection.dpd_delay = Some(Duration::from_secs(1));
@@ -62,7 +63,9 @@ impl Arguments {
         child.esp_proposals = vec![parse_esp_proposal(self.text("esp")?)?];
         connection.children.push(child);
         let local_address: Ipv4Addr = self.text("local")?.parse()?;
-        Ok(EndpointConfig { trace: true, ..EndpointConfig::new(local_address.into(), vec![connection]) })
+        let credentials = Credentials::with_psk(owners, self.text("psk")?.as_bytes());
+        let config = EndpointConfig::new(local_address.into(), vec![connection]);
+        Ok(EndpointConfig { trace: true, credentials, ..config })
     }
 }
 

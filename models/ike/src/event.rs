@@ -1,16 +1,18 @@
 //! What an endpoint tells its owner.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use ipseclab_crypto::Secret;
 
 use crate::config::{ChildId, ConnectionId, Mode};
+use crate::credential::ChainError;
+use crate::eap::EapFailure;
 use crate::identity::Identity;
 use crate::proposal::{ChosenEsp, ChosenIke};
 use crate::traffic_selector::TrafficSelectors;
 use crate::v2::{IkeKeys, Role};
-use crate::wire::{ExchangeType, IkeSpi, MessageId};
+use crate::wire::{CfgAttribute, ExchangeType, IkeSpi, MessageId};
 
 /// The endpoint's own number of an IKE SA; never used twice by one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +52,8 @@ pub struct MessageInfo {
     pub repeated: bool,
     /// Which fragment of how many it is, when the message travels in several (RFC 7383).
     pub fragment: Option<(u16, u16)>,
+    /// Whether it is no message but a NAT keepalive, one octet of ones (RFC 3948 §2.3); the other fields say nothing.
+    pub keepalive: bool,
     /// Payloads in order, those inside SK included; empty unless [`EndpointConfig::trace`] is set.
     ///
     /// [`EndpointConfig::trace`]: crate::config::EndpointConfig::trace
@@ -63,6 +67,9 @@ pub enum Event {
     KeysDerived(Box<IkeSaKeys>),
     /// Both sides are authenticated.
     IkeSaEstablished(Box<IkeSaEstablished>),
+    /// The peer has lent us virtual addresses, or we have lent them to the peer; they end with the IKE SA or go to the one
+    /// that [`IkeSaRekeyed`](Self::IkeSaRekeyed) names.
+    VirtualAddress(Box<VirtualAddress>),
     /// A Child SA can carry packets.
     ChildSaEstablished(Box<ChildSaEstablished>),
     /// The peer refused, or we refused, a Child SA; the IKE SA lives on without it.
@@ -119,6 +126,11 @@ pub enum Event {
     },
     /// The peer, or we, have another address or port than before: the SAD's Child SAs follow.
     PathChanged(PathChange),
+    /// A Child SA is gone, and the next packet that matches is to set it up again: the owner arms its trap.
+    TrapWanted {
+        /// Which child of the configuration.
+        child: ChildId,
+    },
     /// A Child SA has ended; its SPIs are to be removed.
     ChildSaClosed {
         /// The IKE SA that it belonged to.
@@ -228,6 +240,23 @@ pub struct IkeSaEstablished {
     pub nat_detected: bool,
 }
 
+/// What a configuration exchange has agreed on (RFC 7296 §2.19).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualAddress {
+    /// The IKE SA.
+    pub ike_sa: IkeSaId,
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// Our role: an initiator has got the addresses, a responder has lent them.
+    pub role: Role,
+    /// The addresses; an initiator may have got none, only attributes.
+    pub addresses: Vec<IpAddr>,
+    /// Name servers.
+    pub dns: Vec<IpAddr>,
+    /// All other attributes, in order.
+    pub attributes: Vec<CfgAttribute>,
+}
+
 /// A Child SA that came up: what the SAD needs for both directions.
 #[derive(Clone, Debug)]
 pub struct ChildSaEstablished {
@@ -285,8 +314,38 @@ pub enum FailureReason {
     NoProposalChosen,
     /// The peer asks for a group that we did not offer, or keeps changing its mind.
     InvalidKePayload,
-    /// The peer's identity or AUTH payload, or ours at the peer, is not accepted.
+    /// The peer does not accept our authentication; it does not say why (RFC 7296 §2.21.2).
     AuthenticationFailed,
+    /// No connection is for the identities that the peer names, or it is not the one that we asked for.
+    IdentityMismatch,
+    /// The peer authenticates in another way than its connection wants.
+    AuthMethodMismatch,
+    /// The peer's AUTH payload is not that of the shared secret.
+    WrongSecret,
+    /// We have no shared secret for the two identities, or no password for our EAP name.
+    NoSecret,
+    /// We have no certificate with a key that fits the connection and the identity.
+    NoCertificate,
+    /// Our key fails to sign.
+    NoSignature,
+    /// Our key, the peer's hashes and the connection have no signature scheme in common.
+    NoSignatureScheme,
+    /// The peer sent no certificate, and we have none of its identity.
+    NoPeerCertificate,
+    /// The peer sent something as its certificate that is none.
+    MalformedCertificate,
+    /// The peer's certificate is not for the identity that it shows.
+    IdentityNotCertified,
+    /// The peer's certificate is not trusted.
+    Certificate(ChainError),
+    /// The peer signs by a method or an algorithm that is not supported.
+    UnsupportedSignature,
+    /// The peer signs by a scheme or with a key that the connection does not allow.
+    SignatureNotAllowed,
+    /// The peer's signature is wrong.
+    BadSignature,
+    /// EAP has failed.
+    Eap(EapFailure),
     /// The two sides' traffic selectors have nothing in common.
     TsUnacceptable,
     /// The peer reports, or we found, a message that breaks the protocol.
@@ -303,6 +362,12 @@ pub enum FailureReason {
     NoAdditionalSas,
     /// Policy allows one IKE SA with this peer, and there is one.
     Duplicate,
+    /// The responder has no virtual address to lend.
+    AddressFailure,
+    /// The responder wants to lend a virtual address, and the initiator does not ask for one.
+    CpRequired,
+    /// One side insists on setting up without a Child SA, or with one, and the other does not (RFC 6023).
+    Childless,
 }
 
 /// Why something established has ended.
@@ -351,6 +416,21 @@ impl FailureReason {
             Self::NoProposalChosen => "no_proposal_chosen",
             Self::InvalidKePayload => "invalid_ke_payload",
             Self::AuthenticationFailed => "authentication_failed",
+            Self::IdentityMismatch => "identity_mismatch",
+            Self::AuthMethodMismatch => "auth_method_mismatch",
+            Self::WrongSecret => "wrong_secret",
+            Self::NoSecret => "no_secret",
+            Self::NoCertificate => "no_certificate",
+            Self::NoSignature => "no_signature",
+            Self::NoSignatureScheme => "no_signature_scheme",
+            Self::NoPeerCertificate => "no_peer_certificate",
+            Self::MalformedCertificate => "malformed_certificate",
+            Self::IdentityNotCertified => "identity_not_certified",
+            Self::Certificate(error) => error.as_str(),
+            Self::UnsupportedSignature => "unsupported_signature",
+            Self::SignatureNotAllowed => "signature_not_allowed",
+            Self::BadSignature => "bad_signature",
+            Self::Eap(failure) => eap_word(failure),
             Self::TsUnacceptable => "ts_unacceptable",
             Self::InvalidSyntax => "invalid_syntax",
             Self::PeerError => "peer_error",
@@ -359,7 +439,22 @@ impl FailureReason {
             Self::ChildSaNotFound => "child_sa_not_found",
             Self::NoAdditionalSas => "no_additional_sas",
             Self::Duplicate => "duplicate",
+            Self::AddressFailure => "address_failure",
+            Self::CpRequired => "cp_required",
+            Self::Childless => "childless",
         }
+    }
+}
+
+/// The name of an EAP failure among all reasons.
+const fn eap_word(failure: EapFailure) -> &'static str {
+    match failure {
+        EapFailure::BadPassword => "eap_bad_password",
+        EapFailure::UnknownIdentity => "eap_unknown_identity",
+        EapFailure::MethodRefused => "eap_method_refused",
+        EapFailure::Denied => "eap_denied",
+        EapFailure::ProtocolError => "eap_protocol_error",
+        EapFailure::TooManyRounds => "eap_too_many_rounds",
     }
 }
 

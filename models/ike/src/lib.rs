@@ -11,8 +11,9 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
+//! use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider};
 //! use ipseclab_ike::config::{Child, Connection, ConnectionId, EndpointConfig};
+//! use ipseclab_ike::credential::Credentials;
 //! use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 //! use ipseclab_ike::{Endpoint, Event, Identity, TrafficSelectors};
 //!
@@ -31,14 +32,14 @@
 //! fn endpoint(own: u8, peer: u8) -> Endpoint {
 //!     let network = |n| TrafficSelectors::ipv4_range([10, n, 0, 0].into(), [10, n, 255, 255].into());
 //!     let id = |n| Identity::parse(&format!("gw{n}.example"));
-//!     let psk = Secret::new(*b"correct horse battery staple");
-//!     let mut connection = Connection::new("office", id(own), id(peer), psk);
+//!     let mut connection = Connection::new("office", id(own), id(peer));
 //!     connection.remote_address = Some([192, 0, 2, peer].into());
 //!     connection.proposals = vec![parse_ike_proposal("aes256gcm16-prfsha256-x25519").unwrap()];
 //!     let mut child = Child::new("lan", network(own), network(peer));
 //!     child.esp_proposals = vec![parse_esp_proposal("aes128gcm16").unwrap()];
 //!     connection.children.push(child);
-//!     let config = EndpointConfig::new([192, 0, 2, own].into(), vec![connection]);
+//!     let mut config = EndpointConfig::new([192, 0, 2, own].into(), vec![connection]);
+//!     config.credentials = Credentials::with_psk([id(own), id(peer)], *b"correct horse battery staple");
 //!     Endpoint::new(config, Crypto::new(Arc::new(RealProvider::new())), Box::new(Counter(own)))
 //! }
 //!
@@ -58,6 +59,7 @@ pub mod credential;
 pub mod eap;
 mod event;
 mod identity;
+pub mod profile;
 pub mod proposal;
 mod traffic_selector;
 mod v2;
@@ -65,8 +67,8 @@ pub mod wire;
 
 pub use event::{
     ChildSaEstablished, CloseReason, CreateChildSubject, DirectionKeys, DropReason, Event, FailureReason,
-    IkeSaEstablished, IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit,
+    IkeSaEstablished, IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit, VirtualAddress,
 };
 pub use identity::{Fit, Identity, IdentityPattern};
 pub use traffic_selector::TrafficSelectors;
-pub use v2::{Acquired, Endpoint, IkeKeys, Role, UnknownSa, fragment};
+pub use v2::{Acquired, Counters, Endpoint, IkeKeys, Role, UnknownSa, fragment};

@@ -60,6 +60,11 @@ impl TrafficSelectors {
         self.0.iter().all(|inner| policy.0.iter().any(|outer| covers(outer, inner)))
     }
 
+    /// Whether the first selector of `offer` lies inside one of these.
+    pub(crate) fn allows_first_of(&self, offer: &Self) -> bool {
+        offer.0.first().is_some_and(|first| self.0.iter().any(|outer| covers(outer, first)))
+    }
+
     /// The offer for a packet: its own selector first, then the policy's (RFC 7296 §2.9).
     #[must_use = "the policy itself stays as it is"]
     pub fn preceded_by(&self, packet: TrafficSelector) -> Self {

@@ -15,7 +15,7 @@ use ipseclab_ike::eap::{
     Msk, Password, PeerConfig, PeerStep,
 };
 use ipseclab_ike::wire::protect::open;
-use ipseclab_ike::wire::{HEADER_LEN, Message, Payload, PayloadType};
+use ipseclab_ike::wire::{HEADER_LEN, Message, Payload};
 
 #[expect(dead_code, reason = "shared with tests/captures.rs, which uses the rest")]
 mod reference;
@@ -70,9 +70,8 @@ impl Capture {
         let mut packets = vec![self.last_octets_of_fragment(4, IDENTITY_REQUEST.len())];
         for at in 5..11 {
             let message = self.opened(at);
-            let [Payload::Opaque(eap)] = message.payloads.as_slice() else { panic!("{message:?}") };
-            assert_eq!(eap.kind(), PayloadType::Eap);
-            packets.push(eap.data().to_vec());
+            let [Payload::Eap(eap)] = message.payloads.as_slice() else { panic!("{message:?}") };
+            packets.push(eap.packet().to_vec());
         }
         packets
     }

@@ -55,7 +55,7 @@ impl IkeFlood {
     pub fn new(config: IkeFloodConfig, provider: &dyn Provider, mut random: ModelRng) -> Option<Self> {
         let method = *config.proposal.key_exchange.first()?;
         let private = Secret::new(octets(&mut random, method.private_len()));
-        let public_value = provider.public_value(method, &private);
+        let public_value = provider.exchange_key(method, &private).public_value();
         Some(Self { config, public_value, random, record: FlowRecord::default() })
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct Host {
     inactivity: Vec<Option<Duration>>,
     /// Installed Child SAs by inbound SPI.
     children: BTreeMap<u32, Installed>,
+    /// Outbound SPIs of Child SAs in UDP with their inbound ones: what they send holds a NAT's mapping open.
+    senders: BTreeMap<u32, u32>,
     /// IKE SAs that are up.
     ike_sas: BTreeMap<IkeSaId, Standing>,
     counters: HostCounters,
@@ -165,6 +167,7 @@ impl Host {
             traps: config.traps,
             inactivity: config.inactivity,
             children: BTreeMap::new(),
+            senders: BTreeMap::new(),
             ike_sas: BTreeMap::new(),
             counters: HostCounters::default(),
             streams: origin.streams("host"),
@@ -272,11 +275,21 @@ impl Host {
         run.charge(PathStep::Send, packet.len());
         let tag = packet.tag;
         match self.engine.outbound(run.now, packet.bytes, packet.trail) {
-            Outbound::Send { packet: bytes, token: trail, .. } => {
+            Outbound::Send { packet: bytes, token: trail, sa } => {
+                self.note_sent(run.now, sa);
                 run.push(Output::Packet(Packet { bytes, trail, tag }));
             }
             Outbound::Discard { reason, .. } => run.push(Output::Drop(convert::drop_reason(reason))),
             Outbound::Queued => {}
+        }
+    }
+
+    /// A packet has gone out to the peer: a NAT between us keeps its mapping without a keepalive (RFC 3948 §4).
+    fn note_sent(&mut self, now: Duration, spi_out: Option<Spi>) {
+        let Some(spi_out) = spi_out else { return };
+        let sender = self.senders.get(&spi_out.value()).and_then(|spi_in| self.children.get(spi_in));
+        if let Some(sender) = sender {
+            self.endpoint.note_sent(now, sender.ike_sa);
         }
     }
 

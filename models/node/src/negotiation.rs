@@ -145,6 +145,7 @@ mod tests {
             response: false,
             repeated,
             fragment: None,
+            keepalive: false,
             payloads: vec![],
         };
         Transmit {

@@ -43,7 +43,6 @@ impl Policies {
 
 #[cfg(test)]
 mod tests {
-    use ipseclab_crypto::Secret;
     use ipseclab_ike::config::{Child, Connection};
     use ipseclab_ike::{Identity, TrafficSelectors};
 
@@ -53,7 +52,7 @@ mod tests {
     fn policies_count_through_the_children_of_all_connections() {
         let connection = |children| {
             let id = Identity::parse("a.example");
-            let mut connection = Connection::new("c", id.clone(), id, Secret::new(*b"key"));
+            let mut connection = Connection::new("c", id.clone(), id);
             let nothing = || TrafficSelectors::new(vec![]);
             connection.children = vec![Child::new("n", nothing(), nothing()); children];
             connection

@@ -50,6 +50,7 @@ fn purpose_name(purpose: Purpose) -> &'static str {
         Purpose::Iv => "iv",
         Purpose::Padding => "padding",
         Purpose::Eap => "eap",
+        Purpose::Signature => "signature",
         Purpose::Cookie => "cookie",
         Purpose::Jitter => "jitter",
     }

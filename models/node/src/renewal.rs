@@ -274,6 +274,7 @@ mod tests {
                 message_id: MessageId::new(message_id),
                 response: false,
                 repeated,
+                keepalive: false,
                 fragment: None,
                 payloads: vec![],
             },

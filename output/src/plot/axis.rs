@@ -41,7 +41,11 @@ impl Range {
 
 /// Range of the horizontal axis of all panels.
 pub(super) fn horizontal(figure: &Figure) -> Range {
-    let padding = if matches!(figure.kind, Kind::Timeline | Kind::Band) { 0.01 } else { PADDING };
+    let padding = match figure.kind {
+        Kind::Timeline => 0.01,
+        Kind::Band => 0.025,
+        Kind::Line | Kind::Cdf | Kind::Box | Kind::Heatmap | Kind::Stack => PADDING,
+    };
     let wanted = if super::layout::columns(figure) > 1 { 5 } else { 8 };
     let extent = extent(figure, &figure.x, |point| x_values(figure.kind, point));
     match (&figure.x.scale, figure.kind) {

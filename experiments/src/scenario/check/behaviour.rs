@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use ipseclab_ike::profile::Profile;
 use ipseclab_sim::SimDuration;
 
-use super::Checker;
 use super::nodes::{Layer, path_of};
-use crate::document::{Finding, KeyPath};
-use crate::scenario::checked::{NodeLimits, Profile};
+use super::{Checker, list};
+use crate::document::{Finding, KeyPath, Location, SourceText};
+use crate::profiles;
+use crate::scenario::checked::NodeLimits;
 use crate::scenario::file::NodeLimitsFile;
 use crate::scenario::value::Duration;
 
-/// The shipped profiles.
-const SHIPPED: [&str; 2] = ["strongswan", "libreswan"];
-
 impl Checker<'_> {
     /// The profile that each layer names.
-    pub(super) fn profiles(&mut self, layers: &[Layer<'_>]) -> BTreeMap<usize, Profile> {
+    pub(super) fn profiles(&mut self, layers: &[Layer<'_>]) -> BTreeMap<usize, Arc<Profile>> {
         let named = layers.iter().enumerate().filter_map(|(position, layer)| {
             let name = layer.file.profile.as_deref()?;
             Some((position, self.profile(name, &path_of(layer).key("profile"))?))
@@ -25,19 +25,36 @@ impl Checker<'_> {
         named.collect()
     }
 
-    fn profile(&mut self, name: &str, path: &KeyPath) -> Option<Profile> {
-        if let Some(shipped) = SHIPPED.iter().find(|shipped| **shipped == name) {
-            return Some(Profile::Shipped(shipped));
-        }
+    fn profile(&mut self, name: &str, path: &KeyPath) -> Option<Arc<Profile>> {
         if Path::new(name).extension().is_some_and(|end| end == "toml") {
-            let (path, text) = self.read_file(name, path)?;
-            return Some(Profile::File { path, text });
+            let (file, text) = self.read_file(name, path)?;
+            return self.vendor_profile(&file, &text, path).map(Arc::new);
         }
+        if let Ok(shipped) = profiles::shipped(name) {
+            return Some(Arc::new(shipped));
+        }
+        let names = || profiles::SHIPPED.iter().map(|shipped| shipped.name);
         let finding = Finding::new(format!("there is no profile `{name}`"))
-            .suggest(name, SHIPPED)
-            .help("shipped: `strongswan` and `libreswan`")
+            .suggest(name, names())
+            .help(format!("shipped: {}", list(names())))
             .help("a file ends in .toml");
         self.blame(path, "neither shipped nor the name of a file", finding);
+        None
+    }
+
+    /// The profile in a user's file; what is wrong with it is reported at its place there.
+    fn vendor_profile(&mut self, file: &Path, text: &str, used: &KeyPath) -> Option<Profile> {
+        let error = match profiles::parse(text) {
+            Ok(profile) => return Some(profile),
+            Err(error) => error,
+        };
+        let source = SourceText::new(file.display().to_string(), text);
+        let span = error.span().unwrap_or(0..0);
+        let scenario = self.document.locate(used);
+        let finding = Finding::new("this is no vendor profile")
+            .at(Location::new(&source, span), error.to_string())
+            .help(format!("used by `{used}` of {}", scenario.source.name));
+        self.report.push(finding);
         None
     }
 

@@ -128,7 +128,7 @@ impl Checker<'_> {
             self.check_positive(child.inactivity, &path.key("inactivity"));
         }
         self.check_positive(file.retransmit_timeout, &path.key("retransmit_timeout"));
-        self.check_patience(retransmission(file), path);
+        self.check_patience(retransmission(file, defaults::RETRANSMISSION), path);
         self.check_lifetimes(file, path);
         self.check_version_two(file, path);
         self.check_fragment_size(file, path);
@@ -237,7 +237,7 @@ mod tests {
     use ipseclab_topologies::NodeIndex;
 
     use super::*;
-    use crate::scenario::checked::{CostProfile, NodeLimits, Profile};
+    use crate::scenario::checked::{CostProfile, NodeLimits};
 
     #[test]
     fn a_node_without_networks_has_itself_as_traffic() {
@@ -249,7 +249,7 @@ mod tests {
             cores: 1,
             cost_profile: CostProfile::Free,
             nat: None,
-            profile: Profile::Own,
+            profile: std::sync::Arc::default(),
             limits: NodeLimits::default(),
             is_host: true,
         };

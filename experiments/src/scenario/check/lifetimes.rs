@@ -3,6 +3,7 @@
 //! Zero turns a limit off, as with swanctl. The defaults depend on each other, so they are worked out here for both ways
 //! of writing a connection.
 
+use ipseclab_ike::profile::Profile;
 use ipseclab_sim::SimDuration;
 
 use crate::document::{Finding, KeyPath};
@@ -10,11 +11,6 @@ use crate::scenario::check::Checker;
 use crate::scenario::checked::{Lifetime, Renewal, Volume};
 use crate::scenario::file::{ChildFile, ConnectionFile};
 use crate::scenario::value::{Duration, Size, Spread};
-
-/// swanctl's `rekey_time` of an IKE SA.
-const IKE_REKEY: SimDuration = SimDuration::from_secs(4 * 3600);
-/// swanctl's `rekey_time` of a Child SA.
-const CHILD_REKEY: SimDuration = SimDuration::from_secs(3600);
 
 /// The keys of a connection that say when it is renewed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +39,11 @@ pub(super) struct VolumeKeys {
     pub(super) rand: Option<u64>,
 }
 
+/// The core's durations are the standard library's.
+fn sim(span: std::time::Duration) -> SimDuration {
+    SimDuration::from_nanos(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
+}
+
 fn above_zero(span: SimDuration) -> Option<SimDuration> {
     Some(span).filter(|span| *span > SimDuration::ZERO)
 }
@@ -65,9 +66,25 @@ impl RenewalKeys {
     }
 
     /// The keys with swanctl's defaults: rekeying every 4 h unless there is a `reauth_time`.
-    pub(super) fn settled(self) -> Renewal {
-        let reauth = self.reauth_time.unwrap_or(SimDuration::ZERO);
-        let default = if reauth > SimDuration::ZERO { SimDuration::ZERO } else { IKE_REKEY };
+    pub(super) fn settled(self, habits: &Profile) -> Renewal {
+        let habit = habits.defaults.renewal;
+        let untouched = self.rekey_time.is_none() && self.reauth_time.is_none() && self.over_time.is_none();
+        if untouched && self.rand_time.is_none() {
+            return Renewal {
+                rekey_time: habit.rekey_time.map(sim),
+                reauth_time: habit.reauth_time.map(sim),
+                over_time: sim(habit.over_time),
+                rand_time: sim(habit.rand_time),
+                make_before_break: self.make_before_break,
+            };
+        }
+        let reauth = self.reauth_time.or(habit.reauth_time.map(sim)).unwrap_or(SimDuration::ZERO);
+        let usual = habit.rekey_time.map_or(SimDuration::ZERO, sim);
+        let default = if self.reauth_time.is_some_and(|time| time > SimDuration::ZERO) {
+            SimDuration::ZERO
+        } else {
+            usual
+        };
         let rekey = self.rekey_time.unwrap_or(default);
         let over_time = self.over_time.unwrap_or_else(|| share(rekey.max(reauth), 10));
         // A share is one of the earlier of the two times, so that it never reaches back before the beginning.
@@ -94,9 +111,18 @@ impl LifetimeKeys {
     }
 
     /// The keys with swanctl's defaults: rekeying every hour, or ten elevenths of a given `life_time`.
-    pub(super) fn settled(self) -> Lifetime {
+    pub(super) fn settled(self, habits: &Profile) -> Lifetime {
+        let habit = habits.defaults.lifetime;
+        if self.rekey_time.is_none() && self.life_time.is_none() && self.rand_time.is_none() {
+            return Lifetime {
+                rekey_time: habit.rekey_time.map(sim),
+                life_time: habit.life_time.map(sim),
+                rand_time: sim(habit.rand_time),
+            };
+        }
+        let usual = habit.rekey_time.map_or(SimDuration::ZERO, sim);
         let from_life = |life: SimDuration| SimDuration::from_nanos(life.as_nanos() / 11 * 10);
-        let default = self.life_time.and_then(above_zero).map_or(CHILD_REKEY, from_life);
+        let default = self.life_time.and_then(above_zero).map_or(usual, from_life);
         let rekey = self.rekey_time.unwrap_or(default);
         let life = self.life_time.unwrap_or_else(|| share(rekey, 110));
         let between = SimDuration::from_nanos(life.as_nanos().saturating_sub(rekey.as_nanos()));
@@ -168,12 +194,12 @@ impl Checker<'_> {
     /// The times of a connection and of its children fit together.
     pub(super) fn check_lifetimes(&mut self, file: &ConnectionFile, path: &KeyPath) {
         // What both sides get wrong is one mistake.
-        let sides = [true, false];
-        let found = sides.map(|side| renewal_contradiction(&RenewalKeys::of(file, side).settled()));
+        let (sides, habits) = ([true, false], Profile::default());
+        let found = sides.map(|side| renewal_contradiction(&RenewalKeys::of(file, side).settled(&habits)));
         self.contradiction(found.into_iter().flatten().next(), path);
         for (name, child) in &file.children {
             let path = path.key("children").key(name);
-            let lifetimes = sides.map(|side| LifetimeKeys::of(child, side).settled());
+            let lifetimes = sides.map(|side| LifetimeKeys::of(child, side).settled(&habits));
             let found = lifetimes.iter().find_map(lifetime_contradiction);
             let octets = VolumeKeys::octets(child).settled();
             let packets = VolumeKeys::packets(child).settled();
@@ -205,14 +231,15 @@ mod tests {
 
     #[test]
     fn an_ike_sa_is_rekeyed_every_four_hours_within_ten_percent() {
-        let renewal = RenewalKeys::default().settled();
+        let renewal = RenewalKeys::default().settled(&Profile::default());
         assert_eq!((renewal.rekey_time, renewal.reauth_time), (Some(minutes(240)), None));
         assert_eq!((renewal.over_time, renewal.rand_time), (minutes(24), minutes(24)));
     }
 
     #[test]
     fn authenticating_anew_takes_the_place_of_rekeying() {
-        let renewal = RenewalKeys { reauth_time: Some(minutes(100)), ..RenewalKeys::default() }.settled();
+        let renewal = RenewalKeys { reauth_time: Some(minutes(100)), ..RenewalKeys::default() }
+            .settled(&Profile::default());
         assert_eq!((renewal.rekey_time, renewal.reauth_time), (None, Some(minutes(100))));
         assert_eq!((renewal.over_time, renewal.rand_time), (minutes(10), minutes(10)));
         let both = RenewalKeys {
@@ -220,27 +247,29 @@ mod tests {
             reauth_time: Some(minutes(100)),
             ..RenewalKeys::default()
         };
-        assert_eq!(both.settled().over_time, minutes(20), "10 % of the longer one");
+        assert_eq!(both.settled(&Profile::default()).over_time, minutes(20), "10 % of the longer one");
     }
 
     #[test]
     fn a_child_is_rekeyed_every_hour_and_ends_after_ten_percent_more() {
-        let lifetime = LifetimeKeys::default().settled();
+        let lifetime = LifetimeKeys::default().settled(&Profile::default());
         assert_eq!(lifetime.rekey_time, Some(minutes(60)));
         assert_eq!((lifetime.life_time, lifetime.rand_time), (Some(minutes(66)), minutes(6)));
-        let given = LifetimeKeys { life_time: Some(minutes(11)), ..LifetimeKeys::default() }.settled();
+        let given = LifetimeKeys { life_time: Some(minutes(11)), ..LifetimeKeys::default() }
+            .settled(&Profile::default());
         assert_eq!((given.rekey_time, given.rand_time), (Some(minutes(10)), minutes(1)));
     }
 
     #[test]
     fn zero_turns_times_off() {
         let none = Some(SimDuration::ZERO);
-        let lifetime = LifetimeKeys { rekey_time: none, ..LifetimeKeys::default() }.settled();
+        let lifetime =
+            LifetimeKeys { rekey_time: none, ..LifetimeKeys::default() }.settled(&Profile::default());
         assert_eq!(
             (lifetime.rekey_time, lifetime.life_time, lifetime.rand_time),
             (None, None, SimDuration::ZERO)
         );
-        let renewal = RenewalKeys { rekey_time: none, ..RenewalKeys::default() }.settled();
+        let renewal = RenewalKeys { rekey_time: none, ..RenewalKeys::default() }.settled(&Profile::default());
         assert_eq!((renewal.rekey_time, renewal.over_time), (None, SimDuration::ZERO));
     }
 
@@ -256,29 +285,30 @@ mod tests {
         let child: ChildFile =
             toml::from_str("rekey_time = \"10min\"\nrand_time = \"50%\"\nremote_rekey_time = \"20min\"")
                 .unwrap();
-        let [near, far] = [true, false].map(|side| LifetimeKeys::of(&child, side).settled());
+        let [near, far] =
+            [true, false].map(|side| LifetimeKeys::of(&child, side).settled(&Profile::default()));
         assert_eq!((near.rekey_time, near.rand_time), (Some(minutes(10)), minutes(5)));
         assert_eq!((far.rekey_time, far.rand_time), (Some(minutes(20)), minutes(10)));
         assert_eq!((near.life_time, far.life_time), (Some(minutes(11)), Some(minutes(22))));
         let never =
             ChildFile { remote_rekey_time: Some(toml::Value::from("0s").try_into().unwrap()), ..child };
-        let far = LifetimeKeys::of(&never, false).settled();
+        let far = LifetimeKeys::of(&never, false).settled(&Profile::default());
         assert_eq!((far.rekey_time, far.life_time, lifetime_contradiction(&far)), (None, None, None));
-        assert_eq!(LifetimeKeys::of(&never, true).settled(), near);
+        assert_eq!(LifetimeKeys::of(&never, true).settled(&Profile::default()), near);
     }
 
     #[test]
     fn contradictions_name_the_key_at_fault() {
         let lifetime =
             LifetimeKeys { rekey_time: Some(minutes(2)), life_time: Some(minutes(2)), rand_time: None }
-                .settled();
+                .settled(&Profile::default());
         assert_eq!(lifetime_contradiction(&lifetime).map(|found| found.0), Some("life_time"));
         let spread = Some(Spread::Span(minutes(3)));
-        let lifetime =
-            LifetimeKeys { rekey_time: Some(minutes(2)), life_time: None, rand_time: spread }.settled();
+        let lifetime = LifetimeKeys { rekey_time: Some(minutes(2)), life_time: None, rand_time: spread }
+            .settled(&Profile::default());
         assert_eq!(lifetime_contradiction(&lifetime).map(|found| found.0), Some("rand_time"));
-        let renewal =
-            RenewalKeys { rand_time: Some(Spread::Share(100_000)), ..RenewalKeys::default() }.settled();
+        let renewal = RenewalKeys { rand_time: Some(Spread::Share(100_000)), ..RenewalKeys::default() }
+            .settled(&Profile::default());
         assert_eq!(renewal_contradiction(&renewal), None, "all of the time is allowed");
         let volume = VolumeKeys { rekey: Some(10), life: Some(20), rand: Some(11) }.settled();
         assert_eq!(volume_contradiction(&volume, ["l", "r"]).map(|found| found.0), Some("r"));

@@ -13,6 +13,7 @@ mod connections;
 mod credentials;
 mod faults;
 mod feasible;
+mod habit;
 mod lifetimes;
 mod nodes;
 mod policies;
@@ -129,7 +130,6 @@ impl<'a> Checker<'a> {
         nodes::settle_roles(&mut nodes, &without_profile, &connections, &traffic);
         self.check_policy_nodes(&ground, &nodes);
         self.refuse_faults();
-        self.refuse_profiles();
         Some(CheckedScenario {
             name: self.file.name.clone(),
             description: self.file.description.clone(),

@@ -7,10 +7,10 @@
 use ipseclab_ike::proposal;
 use ipseclab_sim::SimDuration;
 
-use super::Checker;
 use super::auth::{AuthOfPair, AuthOfSide};
 use super::connections::{default_selectors, own_address};
 use super::lifetimes::{LifetimeKeys, RenewalKeys, VolumeKeys};
+use super::{Checker, habit};
 use crate::document::KeyPath;
 use crate::scenario::checked::{
     Child, Connection, Identity, NodeSettings, PeerIdentity, Retransmission, TrafficSelector,
@@ -113,6 +113,7 @@ fn connection(
     };
     let remote_id = identity(&auth.remote_id, side.peer);
     let children = file.children.iter().zip(traffic);
+    let habits = &side.own.profile;
     Connection {
         name: name.to_owned(),
         label: String::new(),
@@ -121,26 +122,29 @@ fn connection(
         is_local: side.is_local,
         // Whoever is behind a NAT shows up with an address and port that nobody knows beforehand.
         remote_address: side.reaches_peer().then_some(side.peer.address),
-        proposals: proposals.map_or_else(proposal::IkeProposal::default_set, ike_proposals),
+        proposals: proposals.map_or_else(|| habits.defaults.ike_proposals.clone(), ike_proposals),
         local_id: identity(&auth.local_id, side.own),
         remote_auth: auth.asked_of(&remote_id),
         remote_id: PeerIdentity::Exactly(remote_id),
         local_auth: auth.shown.clone(),
         trust: auth.trust.clone(),
-        send_certreq: file.send_certreq.unwrap_or(true),
+        send_certreq: file.send_certreq.unwrap_or(habits.defaults.send_certreq),
         send_cert: file.send_cert.unwrap_or_default(),
         encap: file.encap.unwrap_or(false),
-        mobike: file.mobike.unwrap_or(defaults::MOBIKE),
-        fragmentation: file.fragmentation.unwrap_or_default(),
-        fragment_size: fragment_size(file),
-        childless: file.childless.unwrap_or_default(),
+        mobike: file.mobike.unwrap_or(habits.defaults.mobike),
+        fragmentation: file.fragmentation.unwrap_or_else(|| habit::fragmentation(habits)),
+        fragment_size: fragment_size(file).unwrap_or_else(|| habit::fragment_size(habits)),
+        childless: file.childless.unwrap_or_else(|| habit::childless(habits)),
         unique: file.unique.unwrap_or_default(),
         window: file.window.unwrap_or(1),
-        retransmission: retransmission(file),
+        retransmission: retransmission(file, habit::retransmission(habits)),
         keying_tries: file.keyingtries.unwrap_or(1),
         // swanctl: 0s turns it off, as does leaving it out.
-        dpd_delay: file.dpd_delay.map(Duration::span).filter(|delay| *delay > SimDuration::ZERO),
-        renewal: RenewalKeys::of(file, side.is_local).settled(),
+        dpd_delay: file
+            .dpd_delay
+            .map_or_else(|| habit::dpd_delay(habits), |delay| Some(delay.span()))
+            .filter(|delay| *delay > SimDuration::ZERO),
+        renewal: RenewalKeys::of(file, side.is_local).settled(habits),
         vips: if side.is_local { addresses(file.vips.as_deref()) } else { Vec::new() },
         pools: if side.is_local { Vec::new() } else { auth.pools.clone() },
         children: children.map(|((name, file), traffic)| child(name, file, side, traffic)).collect(),
@@ -154,14 +158,14 @@ fn child(name: &str, file: &ChildFile, side: Side<'_>, (local_ts, remote_ts): Tr
         name: name.to_owned(),
         local_ts,
         remote_ts,
-        esp_proposals: given.map_or_else(proposal::EspProposal::default_set, esp_proposals),
+        esp_proposals: given.map_or_else(|| side.own.profile.defaults.esp_proposals.clone(), esp_proposals),
         mode: file.mode.unwrap_or(Mode::Tunnel),
         start_action: start_action(file.start_action.unwrap_or(StartAction::Trap), side),
         dpd_action: dpd_action(file.dpd_action.unwrap_or_default(), side),
         close_action: close_action(file.close_action.unwrap_or_default(), side),
         // The side that set the tunnel up takes it down; two timers would only cross.
         inactivity: file.inactivity.filter(|_| side.is_local).map(Duration::span),
-        lifetime: LifetimeKeys::of(file, side.is_local).settled(),
+        lifetime: LifetimeKeys::of(file, side.is_local).settled(&side.own.profile),
         bytes: VolumeKeys::octets(file).settled(),
         packets: VolumeKeys::packets(file).settled(),
         replay_window: file.replay_window.unwrap_or(defaults::REPLAY_WINDOW),
@@ -193,17 +197,15 @@ fn close_action(written: CloseAction, side: Side<'_>) -> CloseAction {
     }
 }
 
-fn fragment_size(file: &ConnectionFile) -> u16 {
-    let given = file.fragment_size.and_then(|size| u16::try_from(Size::octets(size)).ok());
-    given.unwrap_or(defaults::FRAGMENT_SIZE)
+fn fragment_size(file: &ConnectionFile) -> Option<u16> {
+    file.fragment_size.and_then(|size| u16::try_from(Size::octets(size)).ok())
 }
 
 fn addresses(given: Option<&[VirtualAddress]>) -> Vec<std::net::IpAddr> {
     given.into_iter().flatten().map(|address| address.get()).collect()
 }
 
-pub(super) fn retransmission(file: &ConnectionFile) -> Retransmission {
-    let default = defaults::RETRANSMISSION;
+pub(super) fn retransmission(file: &ConnectionFile, default: Retransmission) -> Retransmission {
     Retransmission {
         timeout: file.retransmit_timeout.map_or(default.timeout, Duration::span),
         base_thousandths: file.retransmit_base.map_or(default.base_thousandths, Factor::thousandths),

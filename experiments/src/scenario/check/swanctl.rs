@@ -10,7 +10,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use ipseclab_ike::proposal;
+use ipseclab_ike::profile::Profile;
 use ipseclab_sim::SimDuration;
 
 use super::connections::own_address;
@@ -20,9 +20,9 @@ use super::lifetimes::{
 };
 use super::swanctl_auth::ConfAuth;
 use super::swanctl_peers::{peer_address, settle_peers};
-use super::{Checker, Ground};
+use super::{Checker, Ground, habit};
 use crate::document::{Finding, KeyPath, Location, SourceText};
-use crate::scenario::checked::{Child, Connection, NodeSettings, Renewal, Retransmission, TrafficSelector};
+use crate::scenario::checked::{Child, Connection, NodeSettings, Renewal, TrafficSelector};
 use crate::scenario::defaults;
 use crate::scenario::file::{
     Childless, CloseAction, DpdAction, Fragmentation, Mode, SendCert, StartAction, Unique,
@@ -117,8 +117,9 @@ impl Checker<'_> {
         let pools = self.pools_in(conf, section);
         let own = Some(own_address(conf.node)).filter(|_| vips.is_empty());
         let peer = peer_address(conf, remote).filter(|_| pools.is_empty());
-        let children = self.conf_children(name, section, place, (own, peer));
+        let children = self.conf_children(name, section, place, &conf.node.profile, (own, peer));
         let proposals = self.proposals(section, "proposals", |one: &IkeProposal| one.parsed().clone());
+        let habits = Arc::clone(&conf.node.profile);
         let connection = Connection {
             name: name.to_owned(),
             label: String::new(),
@@ -126,27 +127,33 @@ impl Checker<'_> {
             peer: remote.node,
             is_local: true,
             remote_address: remote.address,
-            proposals: proposals.unwrap_or_else(proposal::IkeProposal::default_set),
+            proposals: proposals.unwrap_or_else(|| habits.defaults.ike_proposals.clone()),
             local_id: auth.local_id,
             remote_id: auth.remote_id,
             local_auth: auth.shown,
             remote_auth: auth.asked,
             trust: auth.trust,
-            send_certreq: self.get(section, "send_certreq", swanctl::yes_or_no).unwrap_or(true),
+            send_certreq: self
+                .get(section, "send_certreq", swanctl::yes_or_no)
+                .unwrap_or(habits.defaults.send_certreq),
             send_cert: self.chosen(section, "send_cert", &SEND_CERT),
             encap: self.get(section, "encap", swanctl::yes_or_no).unwrap_or(false),
             mobike: self.get(section, "mobike", swanctl::yes_or_no).unwrap_or(true),
-            fragmentation: self.chosen(section, "fragmentation", &FRAGMENTATION),
-            fragment_size: defaults::FRAGMENT_SIZE,
-            childless: self.chosen(section, "childless", &CHILDLESS),
+            fragmentation: self
+                .get(section, "fragmentation", |entry| swanctl::choice(entry, &FRAGMENTATION))
+                .unwrap_or_else(|| habit::fragmentation(&habits)),
+            fragment_size: habit::fragment_size(&habits),
+            childless: self
+                .get(section, "childless", |entry| swanctl::choice(entry, &CHILDLESS))
+                .unwrap_or_else(|| habit::childless(&habits)),
             unique: self.chosen(section, "unique", &UNIQUE),
             window: 1,
-            retransmission: RETRANSMISSION,
+            retransmission: habit::retransmission(&habits),
             keying_tries: self.bounded(section, "keyingtries", 1_000_000).unwrap_or(1),
             dpd_delay: self
                 .get(section, "dpd_delay", swanctl::span)
                 .filter(|delay| *delay > SimDuration::ZERO),
-            renewal: self.conf_renewal(section, place),
+            renewal: self.conf_renewal(section, place, &habits),
             vips,
             pools,
             children,
@@ -155,7 +162,7 @@ impl Checker<'_> {
         (self.report.findings().len() == before).then_some(connection)
     }
 
-    fn conf_renewal(&mut self, section: &Section, place: &Location) -> Renewal {
+    fn conf_renewal(&mut self, section: &Section, place: &Location, habits: &Profile) -> Renewal {
         let keys = RenewalKeys {
             rekey_time: self.get(section, "rekey_time", swanctl::span),
             reauth_time: self.get(section, "reauth_time", swanctl::span),
@@ -163,7 +170,7 @@ impl Checker<'_> {
             rand_time: self.get(section, "rand_time", swanctl::span).map(Spread::Span),
             make_before_break: false,
         };
-        let renewal = keys.settled();
+        let renewal = keys.settled(habits);
         self.conf_contradiction(renewal_contradiction(&renewal), section, place);
         renewal
     }
@@ -173,6 +180,7 @@ impl Checker<'_> {
         name: &str,
         section: &Section,
         place: &Location,
+        habits: &Profile,
         dynamic: (Option<Ipv4Addr>, Option<Ipv4Addr>),
     ) -> Vec<Child> {
         let given = section.inside("children");
@@ -182,7 +190,7 @@ impl Checker<'_> {
         }
         let child = |(name, place, section): &(String, Location, Section)| {
             self.check_name_at("name of a child", name, place);
-            self.conf_child(name, section, place, dynamic)
+            self.conf_child(name, section, place, habits, dynamic)
         };
         given.iter().map(child).collect()
     }
@@ -205,6 +213,7 @@ impl Checker<'_> {
         name: &str,
         section: &Section,
         place: &Location,
+        habits: &Profile,
         dynamic: (Option<Ipv4Addr>, Option<Ipv4Addr>),
     ) -> Child {
         let lifetime = LifetimeKeys {
@@ -212,7 +221,7 @@ impl Checker<'_> {
             life_time: self.get(section, "life_time", swanctl::span),
             rand_time: self.get(section, "rand_time", swanctl::span).map(Spread::Span),
         };
-        let lifetime = lifetime.settled();
+        let lifetime = lifetime.settled(habits);
         self.refuse_in_conf_child(section);
         let bytes = self.volume(section, ["rekey_bytes", "life_bytes", "rand_bytes"]);
         let packets = self.volume(section, ["rekey_packets", "life_packets", "rand_packets"]);
@@ -229,7 +238,7 @@ impl Checker<'_> {
             name: name.to_owned(),
             local_ts: self.conf_selectors(section, "local_ts", dynamic.0),
             remote_ts: self.conf_selectors(section, "remote_ts", dynamic.1),
-            esp_proposals: esp_proposals.unwrap_or_else(proposal::EspProposal::default_set),
+            esp_proposals: esp_proposals.unwrap_or_else(|| habits.defaults.esp_proposals.clone()),
             mode: self.get(section, "mode", |entry| swanctl::choice(entry, &MODES)).unwrap_or(Mode::Tunnel),
             start_action: self
                 .get(section, "start_action", |entry| swanctl::choice(entry, &START_ACTIONS))
@@ -347,9 +356,6 @@ impl Checker<'_> {
         number.and_then(|number| u32::try_from(number).ok())
     }
 }
-
-/// `charon.retransmit_*`, which swanctl.conf has no words for.
-const RETRANSMISSION: Retransmission = defaults::RETRANSMISSION;
 
 const SEND_CERT: [(&str, SendCert); 3] =
     [("ifasked", SendCert::IfAsked), ("always", SendCert::Always), ("never", SendCert::Never)];

@@ -8,7 +8,6 @@ use crate::scenario::checked::Connection;
 use crate::scenario::defaults;
 use crate::scenario::file::{ActionFile, ActionKind, ConnectionFile, FaultKind, StartAction};
 use crate::scenario::swanctl::Section;
-use crate::scenario::value::AuthMethod;
 
 impl Checker<'_> {
     /// Refuses `what`, which stands at `place`.
@@ -19,13 +18,6 @@ impl Checker<'_> {
 
     /// Keys of connections.
     pub(super) fn refuse_in_connection(&mut self, file: &ConnectionFile, path: &KeyPath) {
-        for (key, method) in [("local_auth", &file.auth.local_auth), ("remote_auth", &file.auth.remote_auth)]
-        {
-            if let Some(method) = method.as_ref().filter(|method| **method != AuthMethod::Psk) {
-                let place = self.document.locate(&path.key("auth").key(key));
-                self.refuse(place, format!("authentication by \"{}\"", method.word()));
-            }
-        }
         for (key, is_given, what) in [
             ("vips", file.vips.is_some(), "asking for virtual addresses"),
             ("pools", file.pools.is_some(), "handing out virtual addresses"),
@@ -117,17 +109,6 @@ impl Checker<'_> {
         };
         let place = self.document.locate(&path.key("action"));
         self.refuse(place, what);
-    }
-
-    /// Keys of nodes.
-    pub(super) fn refuse_profiles(&mut self) {
-        let file = self.file;
-        for (name, node) in &file.nodes {
-            if node.profile.is_some() {
-                let place = self.document.locate(&KeyPath::root().key("nodes").key(name).key("profile"));
-                self.refuse(place, "`profile`");
-            }
-        }
     }
 }
 

@@ -11,7 +11,9 @@ mod events;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use ipseclab_ike::profile::Profile;
 use ipseclab_sim::{SimDuration, SimTime};
 use ipseclab_topologies::{NodeIndex, Topology};
 
@@ -67,7 +69,7 @@ pub struct CheckedScenario {
 }
 
 /// A node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NodeSettings {
     /// The node.
     pub node: NodeIndex,
@@ -83,29 +85,12 @@ pub struct NodeSettings {
     pub cost_profile: CostProfile,
     /// The NAT in front of it; such a node has one link.
     pub nat: Option<Nat>,
-    /// The implementation that it behaves like.
-    pub profile: Profile,
+    /// The implementation that it behaves like: its messages, and what it does unless it is told otherwise.
+    pub profile: Arc<Profile>,
     /// Bounds on what peers can make it keep; `None` where the profile's own holds.
     pub limits: NodeLimits,
     /// Whether it has tunnels, networks or traffic of its own; any other node only forwards.
     pub is_host: bool,
-}
-
-/// The implementation that a node behaves like.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// This one.
-    #[default]
-    Own,
-    /// One of the shipped descriptions, by name.
-    Shipped(&'static str),
-    /// A description that the user made.
-    File {
-        /// Where it was read from.
-        path: PathBuf,
-        /// The whole text.
-        text: String,
-    },
 }
 
 /// Bounds that a scenario sets on one node; the names are those of the IKE core's own limits.

@@ -3,6 +3,8 @@
 //! `pubkey`, `rsa`, `ecdsa`, `ed25519`, each with hash algorithms behind a dash, `rsa/pss-…` for PSS padding, `psk`, and
 //! `eap-mschapv2` and `eap-md5`. strongSwan also takes the least strength of keys and `ike:` in front; neither is built.
 
+use std::fmt;
+
 use super::{TextValue, text_values};
 use crate::structure::{Mistake, suggestion};
 
@@ -110,6 +112,31 @@ impl TextValue for AuthMethod {
             "eap-mschapv2" => Ok(Self::Eap(EapMethod::Mschapv2)),
             "eap-md5" => Ok(Self::Eap(EapMethod::Md5)),
             _ => signature_choice(text).map(Self::PublicKey),
+        }
+    }
+}
+
+impl fmt::Display for SignatureChoice {
+    /// As swanctl writes it, such as `rsa/pss-sha256`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.family, self.pss) {
+            (None, _) => "pubkey",
+            (Some(KeyFamily::Rsa), false) => "rsa",
+            (Some(KeyFamily::Rsa), true) => "rsa/pss",
+            (Some(KeyFamily::Ecdsa), _) => "ecdsa",
+            (Some(KeyFamily::Ed25519), _) => "ed25519",
+        })?;
+        self.hashes.iter().try_for_each(|hash| write!(f, "-{}", hash.word()))
+    }
+}
+
+impl HashName {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
         }
     }
 }

@@ -7,6 +7,7 @@ use aws_lc_rs::agreement::{self, Algorithm, PrivateKey, UnparsedPublicKey};
 
 use super::integer::{below_order, octets_of_hex, to_octets};
 use crate::error::KeyExchangeError;
+use crate::provider::RawExchangeKey;
 use crate::secret::Secret;
 
 /// Order of the base point of P-256 (FIPS 186-4 D.1.2.3, RFC 5903 §3.1).
@@ -28,7 +29,7 @@ const P521_ORDER: [u8; 66] = octets_of_hex(
 const UNCOMPRESSED: u8 = 0x04;
 
 /// A curve of the registry.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Curve {
     P256,
     P384,
@@ -36,40 +37,51 @@ pub(super) enum Curve {
     X25519,
 }
 
-impl Curve {
-    /// The public point as the KE payload carries it.
-    pub(super) fn public_value(self, private: &Secret) -> Vec<u8> {
-        let public = self.private_key(private).compute_public_key().expect("a private key has a public key");
-        match self {
-            Self::P256 | Self::P384 | Self::P521 => public.as_ref()[1..].to_vec(),
-            Self::X25519 => public.as_ref().to_vec(),
+/// A private key of a curve.
+#[derive(Debug)]
+pub(super) struct CurveKey {
+    curve: Curve,
+    key: PrivateKey,
+}
+
+impl CurveKey {
+    /// The key that the drawn octets stand for. AWS-LC computes its public value here, whether it is asked for or not.
+    pub(super) fn new(curve: Curve, private: &Secret) -> Self {
+        let from_octets = |octets| PrivateKey::from_private_key(curve.algorithm(), octets);
+        let key = match curve {
+            Curve::P256 => from_octets(scalar(private, &P256_ORDER).expose()),
+            Curve::P384 => from_octets(scalar(private, &P384_ORDER).expose()),
+            Curve::P521 => from_octets(scalar(private, &P521_ORDER).expose()),
+            Curve::X25519 => from_octets(private.expose()),
+        };
+        Self { curve, key: key.expect("every drawn key is valid") }
+    }
+
+    /// The x coordinate of private * peer, which is in AWS-LC's own format.
+    fn agree(&self, peer: &[u8]) -> Result<Secret, KeyExchangeError> {
+        let peer = UnparsedPublicKey::new(self.curve.algorithm(), peer);
+        agreement::agree(&self.key, peer, KeyExchangeError::Invalid, |x| Ok(Secret::new(x)))
+    }
+}
+
+impl RawExchangeKey for CurveKey {
+    fn public_value(&self) -> Vec<u8> {
+        let public = self.key.compute_public_key().expect("a private key has a public key");
+        match self.curve {
+            Curve::P256 | Curve::P384 | Curve::P521 => public.as_ref()[1..].to_vec(),
+            Curve::X25519 => public.as_ref().to_vec(),
         }
     }
 
-    /// The x coordinate of private * peer.
-    pub(super) fn shared_secret(
-        self,
-        private: &Secret,
-        peer_public: &[u8],
-    ) -> Result<Secret, KeyExchangeError> {
-        let point = match self {
-            Self::P256 | Self::P384 | Self::P521 => [&[UNCOMPRESSED], peer_public].concat(),
-            Self::X25519 => peer_public.to_vec(),
-        };
-        let peer = UnparsedPublicKey::new(self.algorithm(), point);
-        agreement::agree(&self.private_key(private), peer, KeyExchangeError::Invalid, |x| Ok(Secret::new(x)))
+    fn shared_secret(&self, peer_public: &[u8]) -> Result<Secret, KeyExchangeError> {
+        match self.curve {
+            Curve::P256 | Curve::P384 | Curve::P521 => self.agree(&[&[UNCOMPRESSED], peer_public].concat()),
+            Curve::X25519 => self.agree(peer_public),
+        }
     }
+}
 
-    fn private_key(self, private: &Secret) -> PrivateKey {
-        let key = match self {
-            Self::P256 => scalar(private, &P256_ORDER),
-            Self::P384 => scalar(private, &P384_ORDER),
-            Self::P521 => scalar(private, &P521_ORDER),
-            Self::X25519 => private.clone(),
-        };
-        PrivateKey::from_private_key(self.algorithm(), key.expose()).expect("every drawn key is valid")
-    }
-
+impl Curve {
     fn algorithm(self) -> &'static Algorithm {
         match self {
             Self::P256 => &agreement::ECDH_P256,
@@ -92,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_smallest_draw_is_the_base_point_itself() {
-        let public = Curve::P256.public_value(&Secret::new([0; 40]));
+        let public = CurveKey::new(Curve::P256, &Secret::new([0; 40])).public_value();
         // RFC 5903 §3.1: gx.
         assert_eq!(public[..4], [0x6b, 0x17, 0xd1, 0xf2]);
     }

@@ -69,6 +69,27 @@ impl MacKey {
     }
 }
 
+impl MacKey {
+    /// prf+ with blocks of `block_len` octets, which is the length of this MAC.
+    pub(super) fn expand(&self, block_len: usize, seed: &[&[u8]], len: usize) -> Vec<u8> {
+        let mut text = vec![0; block_len];
+        text.extend(seed.iter().copied().flatten());
+        text.push(0);
+        let mut stream = Vec::with_capacity(len);
+        // The first block has none before it.
+        let mut start = block_len;
+        while stream.len() < len {
+            let counter = text.last_mut().expect("the counter was put there");
+            *counter = counter.checked_add(1).expect("prf+ gives at most 255 blocks");
+            let block = self.sign(&[&text[start..]]);
+            stream.extend_from_slice(&block.as_ref()[..block_len.min(len - stream.len())]);
+            text[..block_len].copy_from_slice(block.as_ref());
+            start = 0;
+        }
+        stream
+    }
+}
+
 fn mac_of<M: Mac + Clone, const N: usize>(key: &M, parts: &[&[u8]]) -> [u8; N] {
     let mut mac = key.clone();
     for part in parts {

@@ -8,6 +8,7 @@ use num_bigint::BigUint;
 use super::integer::{below_order, octets_of_hex, to_octets};
 use super::modp_primes as primes;
 use crate::error::KeyExchangeError;
+use crate::provider::RawExchangeKey;
 use crate::secret::Secret;
 
 pub(super) const MODP_768: Group = Group::safe(&octets_of_hex::<96>(primes::MODP_768));
@@ -41,15 +42,40 @@ pub(super) const MODP_2048_256: Group = Group {
 };
 
 /// A group of integers modulo a prime: a safe one with 2 as generator, or one with a subgroup of its own.
+#[derive(Debug)]
 pub(super) struct Group {
     modulus: &'static [u8],
     subgroup: Option<Subgroup>,
 }
 
 /// A small subgroup of prime order (RFC 5114 §2).
+#[derive(Debug)]
 struct Subgroup {
     generator: &'static [u8],
     order: &'static [u8],
+}
+
+/// A private key of a group. Drawn octets suffice, since nothing is worth preparing before it is asked for.
+#[derive(Debug)]
+pub(super) struct ModpKey {
+    group: Group,
+    private: Secret,
+}
+
+impl ModpKey {
+    pub(super) fn new(group: Group, private: &Secret) -> Self {
+        Self { group, private: private.clone() }
+    }
+}
+
+impl RawExchangeKey for ModpKey {
+    fn public_value(&self) -> Vec<u8> {
+        self.group.public_value(&self.private)
+    }
+
+    fn shared_secret(&self, peer_public: &[u8]) -> Result<Secret, KeyExchangeError> {
+        self.group.shared_secret(&self.private, peer_public)
+    }
 }
 
 impl Group {
@@ -58,7 +84,7 @@ impl Group {
     }
 
     /// g^private, padded to the modulus.
-    pub(super) fn public_value(&self, private: &Secret) -> Vec<u8> {
+    fn public_value(&self, private: &Secret) -> Vec<u8> {
         let generator = match &self.subgroup {
             None => BigUint::from(2_u8),
             Some(subgroup) => BigUint::from_bytes_be(subgroup.generator),
@@ -67,11 +93,7 @@ impl Group {
     }
 
     /// `peer_public^private`, padded to the modulus.
-    pub(super) fn shared_secret(
-        &self,
-        private: &Secret,
-        peer_public: &[u8],
-    ) -> Result<Secret, KeyExchangeError> {
+    fn shared_secret(&self, private: &Secret, peer_public: &[u8]) -> Result<Secret, KeyExchangeError> {
         let peer = BigUint::from_bytes_be(peer_public);
         if !self.is_valid(&peer) {
             return Err(KeyExchangeError::Invalid);

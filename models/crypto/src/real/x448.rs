@@ -6,6 +6,7 @@
 //! Left out: constant-time swaps, for the reason that the provider gives.
 
 use crate::error::KeyExchangeError;
+use crate::provider::RawExchangeKey;
 use crate::secret::Secret;
 
 /// Octets of scalars and coordinates.
@@ -18,15 +19,35 @@ const A24: u64 = 39_081;
 /// The coordinate of the base point (RFC 7748 §4.2).
 const BASE: u8 = 5;
 
+/// A private key, as it was drawn.
+#[derive(Debug)]
+pub(super) struct X448Key(Secret);
+
+impl X448Key {
+    pub(super) fn new(private: &Secret) -> Self {
+        Self(private.clone())
+    }
+}
+
+impl RawExchangeKey for X448Key {
+    fn public_value(&self) -> Vec<u8> {
+        public_value(&self.0)
+    }
+
+    fn shared_secret(&self, peer_public: &[u8]) -> Result<Secret, KeyExchangeError> {
+        shared_secret(&self.0, peer_public)
+    }
+}
+
 /// The public value: the base point's multiple.
-pub(super) fn public_value(private: &Secret) -> Vec<u8> {
+fn public_value(private: &Secret) -> Vec<u8> {
     let mut base = [0; LEN];
     base[0] = BASE;
     ladder(&clamped(private), &Element::from_octets(&base)).to_vec()
 }
 
 /// The peer's multiple; refused where it is zero (RFC 8031 §4, RFC 7748 §6.2).
-pub(super) fn shared_secret(private: &Secret, peer_public: &[u8]) -> Result<Secret, KeyExchangeError> {
+fn shared_secret(private: &Secret, peer_public: &[u8]) -> Result<Secret, KeyExchangeError> {
     let peer = peer_public.try_into().expect("the caller has checked the public value's length");
     let secret = ladder(&clamped(private), &Element::from_octets(peer));
     if secret == [0; LEN] { Err(KeyExchangeError::Invalid) } else { Ok(Secret::new(secret)) }

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
+use super::selectors::ConfiguredTs;
 use crate::proposal::EspProposal;
-use crate::traffic_selector::TrafficSelectors;
 
 /// One `children.<name>` section.
 #[derive(Clone, Debug)]
@@ -11,9 +11,9 @@ pub struct Child {
     /// The section's name.
     pub name: String,
     /// Our side's traffic.
-    pub local_ts: TrafficSelectors,
+    pub local_ts: ConfiguredTs,
     /// The peer's side's traffic.
-    pub remote_ts: TrafficSelectors,
+    pub remote_ts: ConfiguredTs,
     /// ESP proposals in order of preference.
     pub esp_proposals: Vec<EspProposal>,
     /// Tunnel or transport.
@@ -87,11 +87,11 @@ pub enum CloseAction {
 
 impl Child {
     /// A child for this traffic in tunnel mode, with default proposals, and all else as strongSwan has it.
-    pub fn new(name: &str, local_ts: TrafficSelectors, remote_ts: TrafficSelectors) -> Self {
+    pub fn new(name: &str, local_ts: impl Into<ConfiguredTs>, remote_ts: impl Into<ConfiguredTs>) -> Self {
         Self {
             name: name.to_owned(),
-            local_ts,
-            remote_ts,
+            local_ts: local_ts.into(),
+            remote_ts: remote_ts.into(),
             esp_proposals: EspProposal::default_set(),
             mode: Mode::Tunnel,
             lifetime: Lifetime::default(),

@@ -3,11 +3,11 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use ipseclab_crypto::Secret;
-
+use super::auth::{LocalAuth, RemoteAuth, SendCert};
 use super::child::Child;
+use super::pool::PoolId;
 use super::retransmit::RetransmitPolicy;
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityPattern};
 use crate::proposal::IkeProposal;
 
 /// One `connections.<name>` section.
@@ -19,12 +19,14 @@ pub struct Connection {
     pub remote_address: Option<IpAddr>,
     /// IKE proposals in order of preference.
     pub proposals: Vec<IkeProposal>,
-    /// Our identity.
-    pub local_id: Identity,
-    /// The identity that the peer must show.
-    pub remote_id: Identity,
-    /// The shared secret of the two identities.
-    pub psk: Secret,
+    /// How we prove who we are.
+    pub local: LocalAuth,
+    /// How the peer has to prove who it is.
+    pub remote: RemoteAuth,
+    /// `send_cert`: when our certificate is sent along.
+    pub send_cert: SendCert,
+    /// `send_certreq`: whether we tell the peer which authorities we trust.
+    pub send_certreq: bool,
     /// `encap`: behave as if a NAT were on the path, so that ESP goes into UDP.
     pub encap: bool,
     /// `mobike`: announce RFC 4555 and move to port 4500 with `IKE_AUTH` even without NAT.
@@ -33,6 +35,10 @@ pub struct Connection {
     pub fragmentation: Fragmentation,
     /// `childless`: whether the IKE SA may come up without a Child SA (RFC 6023).
     pub childless: Childless,
+    /// `vips`: the addresses that we ask the peer for; `0.0.0.0` and `::` stand for any.
+    pub vips: Vec<IpAddr>,
+    /// `pools`: where the addresses that we lend to the peer come from, in order of preference.
+    pub pools: Vec<PoolId>,
     /// `unique`: what becomes of older IKE SAs with the same peer.
     pub unique: Unique,
     /// Requests that we let the peer have under way at once; above one it is announced (RFC 7296 §2.3).
@@ -94,11 +100,11 @@ pub enum Childless {
     /// As a responder only.
     #[default]
     Allow,
-    /// As a responder, and as an initiator whenever the responder can.
+    /// As a responder, and as an initiator whenever the responder can: its Child SAs follow by themselves.
     Prefer,
-    /// Always; other peers are refused.
+    /// Always; peers that cannot, or do not, are refused.
     Force,
-    /// Never.
+    /// Never; peers that do are refused.
     Never,
 }
 
@@ -108,29 +114,32 @@ pub enum Unique {
     /// They stay, unless the peer says that it has none (`INITIAL_CONTACT`).
     #[default]
     No,
-    /// They stay, whatever the peer says.
+    /// They stay, whatever the peer says, and we do not say it either.
     Never,
-    /// The new one stays.
+    /// The new one stays, and the responder deletes the older ones of the same connection.
     Replace,
-    /// The old one stays and the new one is refused.
+    /// The older one of the same connection stays, and the responder refuses the new one.
     Keep,
 }
 
 impl Connection {
-    /// A connection between two identities that share `psk`, with default proposals, any peer address, no children, no MOBIKE,
-    /// and all else as strongSwan has it.
-    pub fn new(name: &str, local_id: Identity, remote_id: Identity, psk: Secret) -> Self {
+    /// A connection between two identities that share a secret, with default proposals, any peer address, no children, no
+    /// MOBIKE, and all else as strongSwan has it.
+    pub fn new(name: &str, local_id: Identity, remote_id: impl Into<IdentityPattern>) -> Self {
         Self {
             name: name.to_owned(),
             remote_address: None,
             proposals: IkeProposal::default_set(),
-            local_id,
-            remote_id,
-            psk,
+            local: LocalAuth::psk(local_id),
+            remote: RemoteAuth::psk(remote_id.into()),
+            send_cert: SendCert::default(),
+            send_certreq: true,
             encap: false,
             mobike: false,
             fragmentation: Fragmentation::DEFAULT,
             childless: Childless::default(),
+            vips: vec![],
+            pools: vec![],
             unique: Unique::default(),
             window: 1,
             retransmit: RetransmitPolicy::default(),

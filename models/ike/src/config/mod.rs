@@ -4,17 +4,27 @@
 //! count from the owner's epoch or are spans. What swanctl leaves to the daemon (`charon.*` in `strongswan.conf`) is
 //! in [`EndpointConfig`]; its retransmission settings belong to a connection here.
 
+mod auth;
 mod child;
 mod connection;
 mod limits;
+mod pool;
 mod retransmit;
+mod selectors;
 
 use core::net::IpAddr;
+use core::time::Duration;
 
+use crate::credential::{Credentials, UnixTime};
+use crate::profile::Profile;
+
+pub use auth::{EapName, LocalAuth, LocalMethod, RemoteAuth, RemoteMethod, SendCert};
 pub use child::{Child, CloseAction, DpdAction, Lifetime, Mode, Volume};
 pub use connection::{Childless, Connection, Fragmentation, Reauthentication, Renewal, Unique};
 pub use limits::Limits;
+pub use pool::{Network, Pool, PoolAttribute, PoolError, PoolId, PoolRange};
 pub use retransmit::RetransmitPolicy;
+pub use selectors::{ConfiguredTs, TsEntry};
 
 /// The UDP port of IKE (RFC 7296 §2).
 pub const IKE_PORT: u16 = 500;
@@ -28,8 +38,16 @@ pub struct EndpointConfig {
     pub local_address: IpAddr,
     /// Connections, in order of preference.
     pub connections: Vec<Connection>,
+    /// Pools of addresses that connections lend from.
+    pub pools: Vec<Pool>,
+    /// Secrets, keys, certificates and authorities of all connections.
+    pub credentials: Credentials,
+    /// The civil time at the owner's zero, by which certificates are judged.
+    pub epoch: UnixTime,
     /// Bounds on what peers can make this endpoint keep.
     pub limits: Limits,
+    /// Whose habits it has; the defaults in it are for whoever builds this configuration.
+    pub profile: Profile,
     /// Whether transmitted messages carry their payload list, for ladders and logs.
     pub trace: bool,
 }
@@ -48,9 +66,26 @@ pub struct ChildId {
 }
 
 impl EndpointConfig {
-    /// A configuration with default limits.
+    /// The epoch unless configured: 2025-01-01 00:00:00 UTC.
+    pub const DEFAULT_EPOCH: UnixTime = UnixTime::from_secs(1_735_689_600);
+
+    /// A configuration with default limits and epoch, and without credentials.
     pub fn new(local_address: IpAddr, connections: Vec<Connection>) -> Self {
-        Self { local_address, connections, limits: Limits::default(), trace: false }
+        Self {
+            local_address,
+            connections,
+            pools: vec![],
+            credentials: Credentials::default(),
+            epoch: Self::DEFAULT_EPOCH,
+            limits: Limits::default(),
+            profile: Profile::default(),
+            trace: false,
+        }
+    }
+
+    /// The civil time when the owner's clock shows `now`.
+    pub fn civil_time(&self, now: Duration) -> UnixTime {
+        self.epoch.after(now)
     }
 
     /// The connection with this number.
@@ -67,6 +102,12 @@ impl EndpointConfig {
     /// When the number is no place in the configuration.
     pub fn child(&self, id: ChildId) -> &Child {
         &self.connection(id.connection).children[id.place as usize]
+    }
+
+    /// The pools that a connection lends from, in order; numbers that are no place in the configuration are left out.
+    pub(crate) fn pools_of(&self, connection: &Connection) -> Vec<(PoolId, &Pool)> {
+        let pools = connection.pools.iter();
+        pools.filter_map(|id| self.pools.get(id.0 as usize).map(|pool| (*id, pool))).collect()
     }
 
     /// The children of a connection with their numbers, in order.

@@ -1,10 +1,13 @@
 //! What one endpoint is configured with, and which of it fits a peer.
 
+use std::sync::Arc;
+
 use ipseclab_crypto::{Crypto, PrivateKey, Secret};
 
 use super::certificate::{Certificate, KeyHash};
 use super::chain::{ChainPolicy, TrustStore};
 use super::crl::Crl;
+use crate::eap::EapSecrets;
 use crate::identity::{Fit, Identity, IdentityPattern};
 
 /// A certificate of ours with its key.
@@ -27,7 +30,7 @@ pub struct KeyMismatch;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners(pub Vec<IdentityPattern>);
 
-/// A pre-shared key, or the password of EAP, with its owners.
+/// A pre-shared key with its owners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Psk {
     /// Whom it is for.
@@ -49,8 +52,8 @@ pub struct Credentials {
     pub crls: Vec<Crl>,
     /// Pre-shared keys.
     pub psks: Vec<Psk>,
-    /// Passwords for EAP.
-    pub eap: Vec<Psk>,
+    /// Passwords for EAP, our own and those of peers.
+    pub eap: Arc<EapSecrets>,
     /// How chains of peers are judged.
     pub policy: ChainPolicy,
 }
@@ -89,6 +92,19 @@ impl Owners {
 }
 
 impl Credentials {
+    /// One pre-shared key for these identities, and nothing else.
+    pub fn with_psk(owners: impl IntoIterator<Item = Identity>, secret: impl Into<Box<[u8]>>) -> Self {
+        let mut credentials = Self::default();
+        credentials.add_psk(owners, secret);
+        credentials
+    }
+
+    /// Adds a pre-shared key for these identities, or for anyone when there are none.
+    pub fn add_psk(&mut self, owners: impl IntoIterator<Item = Identity>, secret: impl Into<Box<[u8]>>) {
+        let owners = Owners(owners.into_iter().map(IdentityPattern::Like).collect());
+        self.psks.push(Psk { owners, secret: Secret::new(secret) });
+    }
+
     /// Our certificate for `identity`, or any of ours when there is none. Where several fit, one below an authority of
     /// `requested` (a peer's CERTREQ) comes first, then the order of configuration.
     pub fn certificate_for(
@@ -105,10 +121,14 @@ impl Credentials {
         below.or_else(|| wanted.into_iter().next())
     }
 
+    /// Ours of this certificate, if it is one of ours.
+    pub fn own(&self, certificate: &Certificate) -> Option<&OwnCertificate> {
+        self.certificates.iter().find(|own| own.certificate.as_der() == certificate.as_der())
+    }
+
     /// The key of one of our certificates.
     pub fn key_of(&self, certificate: &Certificate) -> Option<&PrivateKey> {
-        let own = self.certificates.iter().find(|own| own.certificate.as_der() == certificate.as_der());
-        own.map(|own| &own.key)
+        self.own(certificate).map(|own| &own.key)
     }
 
     /// How CERTREQ names our anchors, in their order (RFC 7296 §3.7).
@@ -120,11 +140,6 @@ impl Credentials {
     /// of equals; one that fits only one of the two will do.
     pub fn psk(&self, own: &Identity, peer: &Identity) -> Option<&Secret> {
         best(&self.psks, |psk| (psk.owners.fit(own), psk.owners.fit(peer)))
-    }
-
-    /// The EAP password of `identity`: of the owner that fits best.
-    pub fn eap_password(&self, identity: &Identity) -> Option<&Secret> {
-        best(&self.eap, |psk| (psk.owners.fit(identity), Fit::None))
     }
 
     /// What [`Chain::verify`](super::Chain::verify) judges peers by.

@@ -4,9 +4,10 @@ use ipseclab_crypto::{Crypto, PacketCipher, Purpose, RandomSource};
 
 use crate::proposal::ChosenIke;
 use crate::v2::Role;
+use crate::v2::fragment::{self, Accepted, Draw, FragmentError, MessageLimit, Reassembler};
 use crate::v2::keys::IkeKeys;
 use crate::wire::protect::{self, ProtectError};
-use crate::wire::{Message, MessageHeader, Payload};
+use crate::wire::{MAX_MESSAGE_LEN, Message, MessageHeader, Payload};
 
 /// What both sides share once `IKE_SA_INIT` is done.
 #[derive(Debug)]
@@ -40,29 +41,46 @@ impl Channel {
         }
     }
 
-    /// Encrypts `payloads` into the SK payload of a message.
+    /// Encrypts `payloads` into the SK payload of a message, or into SKF payloads of several where it would be longer
+    /// than `limit`.
     pub(crate) fn seal(
         &mut self,
         crypto: &mut Crypto,
         random: &mut dyn RandomSource,
         header: &MessageHeader,
         payloads: &[Payload],
-    ) -> Vec<u8> {
-        let mut iv = vec![0; self.outbound.iv_len()];
-        if self.outbound.needs_random_iv() {
-            random.fill(Purpose::Iv, &mut iv);
-        } else if iv.len() == size_of::<u64>() {
-            iv.copy_from_slice(&(self.iv_salt ^ self.sealed).to_be_bytes());
-        }
-        self.sealed += 1;
-        let mut padding = vec![0; protect::pad_len(&self.outbound, protect::inner_len(payloads))];
-        random.fill(Purpose::Padding, &mut padding);
-        protect::seal(header, payloads, &self.outbound, crypto, &iv, &padding)
+        limit: Option<MessageLimit>,
+    ) -> Vec<Vec<u8>> {
+        let (outbound, salt, sealed) = (&self.outbound, self.iv_salt, &mut self.sealed);
+        let needs_random_iv = outbound.needs_random_iv();
+        let mut draw = |what: Draw, octets: &mut [u8]| match what {
+            Draw::Padding => random.fill(Purpose::Padding, octets),
+            Draw::Iv { .. } => {
+                if needs_random_iv {
+                    random.fill(Purpose::Iv, octets);
+                } else if octets.len() == size_of::<u64>() {
+                    octets.copy_from_slice(&(salt ^ *sealed).to_be_bytes());
+                }
+                *sealed += 1;
+            }
+        };
+        let limit = limit.unwrap_or(MessageLimit::new(MAX_MESSAGE_LEN));
+        fragment::seal(header, payloads, outbound, crypto, limit, &mut draw)
     }
 
     /// Checks and decrypts a message of the peer.
     pub(crate) fn open(&self, crypto: &mut Crypto, bytes: &[u8]) -> Result<Message, ProtectError> {
         protect::open(bytes, &self.inbound, crypto)
+    }
+
+    /// Hands a fragment of the peer to `reassembler`.
+    pub(crate) fn accept_fragment(
+        &self,
+        reassembler: &mut Reassembler,
+        crypto: &mut Crypto,
+        bytes: &[u8],
+    ) -> Result<Accepted, FragmentError> {
+        reassembler.accept(bytes, &self.inbound, crypto)
     }
 }
 
@@ -114,7 +132,7 @@ mod tests {
     fn each_side_opens_what_the_other_sealed_and_not_what_it_sealed_itself() {
         for proposal in ["aes256gcm16-prfsha256-x25519", "aes128-sha256-x25519"] {
             let (mut crypto, mut initiator, responder) = channels(proposal);
-            let bytes = initiator.seal(&mut crypto, &mut Stuck, &header(), &[]);
+            let bytes = initiator.seal(&mut crypto, &mut Stuck, &header(), &[], None).concat();
             assert!(responder.open(&mut crypto, &bytes).is_ok());
             assert!(initiator.open(&mut crypto, &bytes).is_err());
         }
@@ -126,7 +144,7 @@ mod tests {
         let (mut crypto, mut initiator, _) = channels("aes256gcm16-prfsha256-x25519");
         let ivs: BTreeSet<_> = (0..1000)
             .map(|_| {
-                let bytes = initiator.seal(&mut crypto, &mut Stuck, &header(), &[]);
+                let bytes = initiator.seal(&mut crypto, &mut Stuck, &header(), &[], None).concat();
                 bytes[HEADER_LEN + 4..HEADER_LEN + 12].to_vec()
             })
             .collect();

@@ -13,6 +13,7 @@ use crate::proposal::{ChosenEsp, EspProposal};
 use crate::traffic_selector::TrafficSelectors;
 use crate::v2::Role;
 use crate::v2::channel::Channel;
+use crate::v2::configuration::Hosts;
 use crate::v2::ike_sa::{Env, Head, has_notify};
 use crate::wire::{Message, NotifyPayload, NotifyType, Payload, ProposalPayload, SaPayload, TrafficSelector};
 
@@ -32,6 +33,9 @@ pub(crate) struct ChildSa {
     pub(crate) expires_at: Option<Duration>,
     /// Whether packets go out on it only when the one that it replaces is gone.
     pub(crate) waits_for_use: bool,
+    /// The inbound SPI of the Child SA that the peer has made in its place: packets move there when this one is gone,
+    /// whoever ends it.
+    pub(crate) successor: Option<u32>,
 }
 
 /// Where a Child SA is in its life.
@@ -48,40 +52,70 @@ pub(crate) enum Phase {
     Installed,
     /// Our request to renew it waits or is under way.
     Rekeying,
-    /// The peer has renewed it and will delete it; the Child SA with this inbound SPI has taken its place.
-    Rekeyed(u32),
+    /// The peer has renewed it and will delete it.
+    Rekeyed,
     /// Our Delete waits or is under way.
     Deleting(CloseReason),
 }
 
-/// What a Child SA is asked for with: its child and the traffic of both sides.
+/// A Child SA that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wish {
     pub(crate) child: ChildId,
-    pub(crate) ts_local: TrafficSelectors,
-    pub(crate) ts_remote: TrafficSelectors,
+    /// The selectors of the packet that wants it, ours first.
+    packet: Option<Box<(TrafficSelector, TrafficSelector)>>,
+}
+
+/// The traffic of both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Selectors {
+    pub(crate) local: TrafficSelectors,
+    pub(crate) remote: TrafficSelectors,
 }
 
 impl Wish {
     /// All the traffic that the child is configured with.
-    pub(crate) fn whole(config: &EndpointConfig, child: ChildId) -> Self {
-        let configured = config.child(child);
-        Self { child, ts_local: configured.local_ts.clone(), ts_remote: configured.remote_ts.clone() }
+    pub(crate) fn whole(child: ChildId) -> Self {
+        Self { child, packet: None }
     }
 
     /// The same for a packet, whose own selectors go first (RFC 7296 §2.9).
-    pub(crate) fn for_packet(
-        config: &EndpointConfig,
-        child: ChildId,
-        local: TrafficSelector,
-        remote: TrafficSelector,
-    ) -> Self {
-        let configured = config.child(child);
-        Self {
-            child,
-            ts_local: configured.local_ts.preceded_by(local),
-            ts_remote: configured.remote_ts.preceded_by(remote),
+    pub(crate) fn for_packet(child: ChildId, local: TrafficSelector, remote: TrafficSelector) -> Self {
+        Self { child, packet: Some(Box::new((local, remote))) }
+    }
+
+    /// The selectors to ask for, where `dynamic` stands for `hosts`.
+    pub(crate) fn selectors(&self, config: &EndpointConfig, hosts: &Hosts) -> Selectors {
+        let Selectors { local, remote } = Selectors::of(config.child(self.child), hosts);
+        match self.packet.as_deref() {
+            Some((own, peers)) => {
+                Selectors { local: local.preceded_by(own.clone()), remote: remote.preceded_by(peers.clone()) }
+            }
+            None => Selectors { local, remote },
         }
+    }
+}
+
+impl Selectors {
+    /// All that `child` allows, where `dynamic` stands for `hosts`.
+    fn of(child: &Child, hosts: &Hosts) -> Self {
+        Self { local: child.local_ts.resolve(&hosts.local), remote: child.remote_ts.resolve(&hosts.remote) }
+    }
+
+    /// What both sides have in common with `policy`; `None` when that is nothing on one of them.
+    pub(crate) fn narrow_to(&self, policy: &Self) -> Option<Self> {
+        let (local, remote) = (self.local.narrow_to(&policy.local), self.remote.narrow_to(&policy.remote));
+        (!local.is_empty() && !remote.is_empty()).then_some(Self { local, remote })
+    }
+
+    /// Whether all of this is allowed by `outer`.
+    fn is_within(&self, outer: &Self) -> bool {
+        self.local.is_within(&outer.local) && self.remote.is_within(&outer.remote)
+    }
+
+    /// Whether this allows what comes first in `offer`: the packet that has caused it (RFC 7296 §2.9).
+    fn allows_first_of(&self, offer: &Self) -> bool {
+        self.local.allows_first_of(&offer.local) && self.remote.allows_first_of(&offer.remote)
     }
 }
 
@@ -92,8 +126,7 @@ pub(crate) struct Agreed {
     pub(crate) chosen: ChosenEsp,
     pub(crate) mode: Mode,
     pub(crate) spi_in: u32,
-    pub(crate) ts_local: TrafficSelectors,
-    pub(crate) ts_remote: TrafficSelectors,
+    pub(crate) ts: Selectors,
 }
 
 /// What the keys of a Child SA come from, besides the IKE SA's `SK_d` (RFC 7296 §2.17).
@@ -127,6 +160,13 @@ pub(crate) struct ChildParts<'a> {
     pub(crate) ts_r: Option<TrafficSelectors>,
 }
 
+impl ChildParts<'_> {
+    /// The selectors of a request, as the responder sees them.
+    fn offer(&self) -> Option<Selectors> {
+        Some(Selectors { local: self.ts_r.clone()?, remote: self.ts_i.clone()? })
+    }
+}
+
 /// The SA payload that offers `proposals` for the inbound SPI `spi`.
 pub(crate) fn offer(proposals: &[EspProposal], spi: u32) -> Payload {
     let spi = spi.to_be_bytes();
@@ -146,10 +186,10 @@ fn agreed_mode(configured: Mode, peer_wants_transport: bool) -> Mode {
     if peer_wants_transport { configured } else { Mode::Tunnel }
 }
 
-/// Checks the answer to our offer: `chosen` is what it chose of our proposals.
+/// Checks the answer to our offer of `offered` for `child`: `chosen` is what it chose of our proposals.
 pub(crate) fn verify_answer(
     config: &EndpointConfig,
-    wish: &Wish,
+    (child, offered): (ChildId, &Selectors),
     (spi_in, chosen): (u32, ChosenEsp),
     message: &Message,
     parts: &ChildParts<'_>,
@@ -157,40 +197,43 @@ pub(crate) fn verify_answer(
     let (Some(ts_i), Some(ts_r)) = (&parts.ts_i, &parts.ts_r) else {
         return Err(FailureReason::InvalidSyntax);
     };
-    let (ts_local, ts_remote) = (ts_i.clone(), ts_r.clone());
-    let within = ts_local.is_within(&wish.ts_local) && ts_remote.is_within(&wish.ts_remote);
-    if !within || ts_local.is_empty() || ts_remote.is_empty() {
+    let ts = Selectors { local: ts_i.clone(), remote: ts_r.clone() };
+    if !ts.is_within(offered) || ts.local.is_empty() || ts.remote.is_empty() {
         return Err(FailureReason::TsUnacceptable);
     }
-    let configured = config.child(wish.child).mode;
+    let configured = config.child(child).mode;
     let transport = has_notify(message, NotifyType::UseTransportMode);
     if transport && configured == Mode::Tunnel {
         return Err(FailureReason::InvalidSyntax);
     }
     let mode = agreed_mode(configured, transport);
-    Ok(Agreed { child: wish.child, chosen, mode, spi_in, ts_local, ts_remote })
+    Ok(Agreed { child, chosen, mode, spi_in, ts })
 }
 
-/// The selectors that a responder agrees on for `child`, ours first; `None` when nothing is left.
-pub(crate) fn narrow(child: &Child, parts: &ChildParts<'_>) -> Option<(TrafficSelectors, TrafficSelectors)> {
-    let ts_remote = parts.ts_i.as_ref()?.narrow_to(&child.remote_ts);
-    let ts_local = parts.ts_r.as_ref()?.narrow_to(&child.local_ts);
-    (!ts_local.is_empty() && !ts_remote.is_empty()).then_some((ts_local, ts_remote))
+/// The selectors that a responder agrees on for `child`; `None` when nothing is left.
+pub(crate) fn narrow(child: &Child, hosts: &Hosts, parts: &ChildParts<'_>) -> Option<Selectors> {
+    parts.offer()?.narrow_to(&Selectors::of(child, hosts))
 }
 
-/// The first child of the connection whose traffic has something in common with the request's; one that allows all of
-/// it goes before one that allows a part.
+/// The first child of the connection whose traffic has something in common with the request's. One with just that traffic
+/// goes first, then one that allows all of it, then one that allows the packet that has caused it.
 pub(crate) fn matching_child(
     config: &EndpointConfig,
     connection: ConnectionId,
+    hosts: &Hosts,
     parts: &ChildParts<'_>,
 ) -> Option<ChildId> {
-    let whole = |(local, remote): (TrafficSelectors, TrafficSelectors)| {
-        parts.ts_r.as_ref() == Some(&local) && parts.ts_i.as_ref() == Some(&remote)
+    let offer = parts.offer()?;
+    let fit = |child: &Child| {
+        let policy = Selectors::of(child, hosts);
+        let common = offer.narrow_to(&policy)?;
+        let whole = offer.is_within(&common);
+        Some((whole && policy.is_within(&offer), whole, common.allows_first_of(&offer)))
     };
-    let exact = config.children(connection).find(|(_, child)| narrow(child, parts).is_some_and(whole));
-    let any = || config.children(connection).find(|(_, child)| narrow(child, parts).is_some());
-    exact.or_else(any).map(|(id, _)| id)
+    let candidates: Vec<_> =
+        config.children(connection).filter_map(|(id, child)| Some((fit(child)?, id))).collect();
+    // Of equals, the last one is found: the first in order.
+    candidates.into_iter().rev().max_by_key(|(fit, _)| *fit).map(|(_, id)| id)
 }
 
 /// The mode that a responder agrees on.
@@ -203,7 +246,7 @@ pub(crate) fn answer_payloads(agreed: &Agreed) -> (Vec<Payload>, Vec<Payload>) {
     let answer = agreed.chosen.to_wire(agreed.chosen.number, &agreed.spi_in.to_be_bytes());
     let mut before: Vec<_> = transport_notify(agreed.mode).into_iter().collect();
     before.push(Payload::Sa(SaPayload { proposals: vec![answer] }));
-    let after = vec![Payload::TsI(agreed.ts_remote.to_payload()), Payload::TsR(agreed.ts_local.to_payload())];
+    let after = vec![Payload::TsI(agreed.ts.remote.to_payload()), Payload::TsR(agreed.ts.local.to_payload())];
     (before, after)
 }
 
@@ -214,6 +257,8 @@ pub(crate) fn refusal(reason: FailureReason) -> NotifyPayload {
         FailureReason::InvalidSyntax => NotifyType::InvalidSyntax,
         FailureReason::TemporaryFailure => NotifyType::TemporaryFailure,
         FailureReason::NoAdditionalSas => NotifyType::NoAdditionalSas,
+        FailureReason::AddressFailure => NotifyType::InternalAddressFailure,
+        FailureReason::CpRequired => NotifyType::FailedCpRequired,
         _ => NotifyType::NoProposalChosen,
     };
     NotifyPayload::new(kind, vec![])
@@ -247,8 +292,8 @@ pub(crate) fn install(
         keys_in,
         keys_out,
         mode: agreed.mode,
-        local_ts: agreed.ts_local,
-        remote_ts: agreed.ts_remote,
+        local_ts: agreed.ts.local,
+        remote_ts: agreed.ts.remote,
         udp_encap: head.nat.detected(),
         local: head.path.local,
         remote: head.path.remote,
@@ -267,6 +312,7 @@ impl ChildSa {
             rekey_at: env.renewal_at(rekey_time, rand_time),
             expires_at: life_time.map(|life| env.now.saturating_add(life)),
             waits_for_use: start.outbound == Outbound::Later,
+            successor: None,
         }
     }
 
@@ -286,7 +332,7 @@ impl ChildSa {
     pub(crate) fn local_reason(&self) -> CloseReason {
         match self.phase {
             Phase::Deleting(reason) => reason,
-            Phase::Rekeyed(_) => CloseReason::Rekeyed,
+            Phase::Rekeyed => CloseReason::Rekeyed,
             Phase::Installed | Phase::Rekeying => CloseReason::Local,
         }
     }
@@ -294,9 +340,51 @@ impl ChildSa {
     /// Why it has ended when the peer deletes it.
     pub(crate) fn remote_reason(&self) -> CloseReason {
         match self.phase {
-            Phase::Rekeyed(_) => CloseReason::Rekeyed,
             Phase::Deleting(reason) if reason != CloseReason::Local => reason,
-            Phase::Installed | Phase::Rekeying | Phase::Deleting(_) => CloseReason::Remote,
+            _ if self.successor.is_some() => CloseReason::Rekeyed,
+            _ => CloseReason::Remote,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn child(phase: Phase, successor: Option<u32>) -> ChildSa {
+        let child = ChildId { connection: ConnectionId(0), place: 0 };
+        let (rekey_at, expires_at) = (Some(Duration::from_secs(1)), Some(Duration::from_secs(2)));
+        let (spi_in, spi_out, waits_for_use) = (256, 257, false);
+        ChildSa { spi_in, spi_out, child, phase, rekey_at, expires_at, waits_for_use, successor }
+    }
+
+    #[test]
+    fn the_ends_and_timers_of_each_phase_are_those_of_the_table() {
+        let phases = [
+            Phase::Installed,
+            Phase::Rekeying,
+            Phase::Rekeyed,
+            Phase::Deleting(CloseReason::Local),
+            Phase::Deleting(CloseReason::Rekeyed),
+            Phase::Deleting(CloseReason::Redundant),
+            Phase::Deleting(CloseReason::Expired),
+        ];
+        let mut table = String::from("phase | successor | our end | the peer's end | next timer\n");
+        for phase in phases {
+            for successor in [None, Some(258)] {
+                let sa = child(phase, successor);
+                let timer = match sa.deadline() {
+                    at if at == sa.rekey_at => "soft limit",
+                    at if at == sa.expires_at => "hard limit",
+                    _ => "none",
+                };
+                let has = if successor.is_some() { "yes" } else { "no" };
+                let (ours, theirs) = (sa.local_reason().as_str(), sa.remote_reason().as_str());
+                writeln!(table, "{phase:?} | {has} | {ours} | {theirs} | {timer}").unwrap();
+            }
+        }
+        assert_eq!(table, include_str!("../../tests/snapshots/child_sa_phases.txt"), "\n{table}");
     }
 }

@@ -7,11 +7,15 @@ use crate::event::{DropReason, FailureReason};
 use crate::v2::Role;
 use crate::v2::channel::Channel;
 use crate::v2::endpoint::{UnknownSa, error_notification};
-use crate::v2::ike_sa::{Env, Head, IkeSa, Received, State};
+use crate::v2::exchange::sa_init::{self, Goal};
+use crate::v2::extension::fragment_number;
+use crate::v2::ike_sa::{Env, Head, IkeSa, Received, State, has_notify};
 use crate::v2::request::Request;
 use crate::v2::window::{Arrival, Overdue, Path, Tail};
 use crate::wire::protect::ProtectError;
-use crate::wire::{ExchangeType, Header, Message, MessageHeader, NotifyPayload, NotifyType, Payload};
+use crate::wire::{
+    ExchangeType, Header, Message, MessageHeader, NotifyPayload, NotifyType, Payload, PayloadType,
+};
 
 impl IkeSa {
     /// Whether the SPIs and the Initiator flag of a message are this IKE SA's. The responder's SPI is unknown to an
@@ -30,6 +34,7 @@ impl IkeSa {
             State::AuthSent(sent) => Some(sent.connection()),
             State::Established(established) => Some(established.connection),
             State::HalfOpen(_)
+            | State::Authenticating(_)
             | State::Closing(_)
             | State::Refused(_)
             | State::Lingering(_)
@@ -41,13 +46,15 @@ impl IkeSa {
     pub(crate) fn deadline(&self, config: &EndpointConfig) -> Option<Duration> {
         let own = match &self.state {
             State::HalfOpen(half_open) => Some(half_open.expires),
+            State::Authenticating(rounds) => Some(rounds.deadline()),
             State::Refused(until) | State::Lingering(until) => Some(*until),
             State::Established(established) => {
                 established.deadline(&self.head, config.connection(established.connection))
             }
             State::SaInitSent(_) | State::AuthSent(_) | State::Closing(_) | State::Closed => None,
         };
-        [own, self.head.window.deadline()].into_iter().flatten().min()
+        let keepalive = self.state.keepalive_at(&self.head, config);
+        [own, keepalive, self.head.window.deadline()].into_iter().flatten().min()
     }
 
     /// Handles an arriving message of this IKE SA.
@@ -72,41 +79,58 @@ impl IkeSa {
         header: &Header,
         bytes: &[u8],
     ) -> Result<(), DropReason> {
-        if !self.head.window.expects_response(header.message_id) {
+        if matches!(self.state, State::Established(_)) && is_unprotected(header) {
+            return self.consider_hint(env, bytes);
+        }
+        if !self.head.window.expects_response(header.message_id, header.exchange) {
             return Err(DropReason::MessageId);
         }
+        if matches!(self.state, State::SaInitSent(_)) {
+            return self.handle_first_response(env, bytes);
+        }
+        let Some(opened) = self.open(env, header, bytes)? else { return Ok(()) };
         let head = &mut self.head;
         let state = std::mem::replace(&mut self.state, State::Closed);
-        let (state, outcome) = match (state, header.exchange) {
-            (State::SaInitSent(sent), ExchangeType::IkeSaInit) => match Message::decode(bytes) {
-                Ok(message) => sent.handle_response(head, env, &message, bytes),
-                Err(_) => (State::SaInitSent(sent), Err(DropReason::Malformed)),
-            },
-            (State::AuthSent(sent), ExchangeType::IkeAuth) => match open(sent.channel(), head, env, bytes) {
-                Ok(Opened::Message(message)) => (sent.handle_response(head, env, &message), Ok(())),
-                Ok(Opened::Broken(_)) => (sent.handle_broken_response(head, env, header.message_id), Ok(())),
-                Err(reason) => (State::AuthSent(sent), Err(reason)),
-            },
-            (State::Established(established), ExchangeType::Informational | ExchangeType::CreateChildSa) => {
-                match open(&established.channel, head, env, bytes) {
-                    Ok(Opened::Message(message)) => {
-                        (established.handle_response(head, env, &message), Ok(()))
-                    }
-                    // The peer will answer a repetition with the same octets, so giving up ends this.
-                    Ok(Opened::Broken(_)) => (State::Established(established), Err(DropReason::Malformed)),
-                    Err(reason) => (State::Established(established), Err(reason)),
-                }
+        let (state, outcome) = match (state, opened) {
+            (State::AuthSent(sent), Opened::Message(message)) => {
+                (sent.handle_response(head, env, &message), Ok(()))
             }
-            (State::Closing(channel), ExchangeType::Informational) => {
-                match open(&channel, head, env, bytes) {
-                    Ok(_) => (State::Closed, Ok(())),
-                    Err(reason) => (State::Closing(channel), Err(reason)),
-                }
+            (State::AuthSent(sent), Opened::Broken(_)) => {
+                (sent.handle_broken_response(head, env, header.message_id), Ok(()))
             }
-            (state, _) => (state, Err(DropReason::Unexpected)),
+            (State::Established(established), Opened::Message(message)) => {
+                (established.handle_response(head, env, &message), Ok(()))
+            }
+            (State::Closing(_), _) => (State::Closed, Ok(())),
+            // The peer will answer a repetition with the same octets, so giving up ends this.
+            (state, _) => (state, Err(DropReason::Malformed)),
         };
         self.state = state;
         outcome
+    }
+
+    fn handle_first_response(&mut self, env: &mut Env<'_>, bytes: &[u8]) -> Result<(), DropReason> {
+        let message = Message::decode(bytes).map_err(|_| DropReason::Malformed)?;
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        let (state, outcome) = match state {
+            State::SaInitSent(sent) => sent.handle_response(&mut self.head, env, &message, bytes),
+            state => (state, Err(DropReason::Unexpected)),
+        };
+        self.state = state;
+        outcome
+    }
+
+    /// Somebody says that the peer does not know this IKE SA. Anybody can say so: it is a reason to ask the peer, unless
+    /// it is being asked something already, and no more than that (RFC 7296 §2.4).
+    fn consider_hint(&mut self, env: &mut Env<'_>, bytes: &[u8]) -> Result<(), DropReason> {
+        let message = Message::decode(bytes).map_err(|_| DropReason::Malformed)?;
+        if let State::Established(established) = &mut self.state
+            && has_notify(&message, NotifyType::InvalidIkeSpi)
+            && self.head.window.is_idle()
+        {
+            established.request(&mut self.head, env, Request::Liveness);
+        }
+        Err(DropReason::NotAuthentic)
     }
 
     fn handle_request(&mut self, env: &mut Env<'_>, header: &Header, bytes: &[u8]) -> Result<(), DropReason> {
@@ -114,6 +138,14 @@ impl IkeSa {
             Arrival::New => self.handle_new_request(env, header, bytes),
             Arrival::Repeated(again) => {
                 self.head.transmit(env, self.head.received.path, again);
+                Ok(())
+            }
+            // Of a repeated request in fragments the first one alone is answered (RFC 7383 §2.6.1).
+            Arrival::OutOfWindow
+                if is_fragment(header)
+                    && fragment_number(bytes) != Some(1)
+                    && self.head.window.has_answered(header.message_id) =>
+            {
                 Ok(())
             }
             Arrival::OutOfWindow => Err(DropReason::MessageId),
@@ -126,21 +158,9 @@ impl IkeSa {
         header: &Header,
         bytes: &[u8],
     ) -> Result<(), DropReason> {
-        let head = &mut self.head;
-        let opened = match (&self.state, header.exchange) {
-            (State::HalfOpen(half_open), ExchangeType::IkeAuth) => {
-                let opened = open(&half_open.init.channel, head, env, bytes)?;
-                // An initiator that found a NAT has moved to port 4500, whoever is behind the NAT.
-                head.path = head.received.path;
-                opened
-            }
-            (State::Established(established), ExchangeType::Informational | ExchangeType::CreateChildSa) => {
-                open(&established.channel, head, env, bytes)?
-            }
-            (State::Closing(channel), ExchangeType::Informational) => open(channel, head, env, bytes)?,
-            _ => return Err(DropReason::Unexpected),
-        };
+        let Some(opened) = self.open(env, header, bytes)? else { return Ok(()) };
         let request = header.message_header().map_err(|_| DropReason::Malformed)?;
+        let head = &mut self.head;
         let state = std::mem::replace(&mut self.state, State::Closed);
         self.state = match opened {
             Opened::Message(message) => state.handle_request(head, env, &message),
@@ -149,14 +169,58 @@ impl IkeSa {
         Ok(())
     }
 
+    /// Opens a message, or takes a fragment of one that is not whole yet. Only what the peer protected may move the
+    /// path or be answered (RFC 7296 §2.11, §2.21).
+    fn open(
+        &mut self,
+        env: &mut Env<'_>,
+        header: &Header,
+        bytes: &[u8],
+    ) -> Result<Option<Opened>, DropReason> {
+        let channel = self.state.channel(header).ok_or(DropReason::Unexpected)?;
+        let head = &mut self.head;
+        let opened = if is_fragment(header) && head.extensions.takes_fragments() {
+            let Some(opened) = head.accept_fragment(env.crypto, channel, header, bytes)? else {
+                return Ok(None);
+            };
+            opened
+        } else {
+            channel.open(env.crypto, bytes)
+        };
+        let opened = match opened {
+            Ok(message) => Opened::Message(message),
+            Err(ProtectError::Inner(error)) => Opened::Broken(error_notification(&error)),
+            Err(ProtectError::Padding { .. }) => {
+                Opened::Broken(NotifyPayload::new(NotifyType::InvalidSyntax, vec![]))
+            }
+            Err(ProtectError::Decode(_)) => return Err(DropReason::Malformed),
+            Err(ProtectError::Open(_) | ProtectError::NoSk) => return Err(DropReason::NotAuthentic),
+        };
+        let before = head.path;
+        match &self.state {
+            // An initiator that found a NAT has moved to port 4500, whoever is behind the NAT.
+            State::HalfOpen(_) | State::Authenticating(_) => head.path = head.received.path,
+            _ => head.follow_peer(),
+        }
+        if let State::Established(established) = &self.state
+            && before != head.path
+        {
+            established.announce_path(head, env);
+        }
+        Ok(Some(opened))
+    }
+
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) {
         let head = &mut self.head;
         match head.window.on_timeout(env.now, head.retransmit) {
-            Overdue::Repeat(again) => head.transmit(env, head.path, again),
+            Overdue::Repeat(again) => head.repeat_request(env, again),
             Overdue::GaveUp => {
                 let state = std::mem::replace(&mut self.state, State::Closed);
                 self.state = state.give_up(head, env);
+            }
+            Overdue::NotDue if self.state.keepalive_at(head, env.config).is_some_and(|at| at <= env.now) => {
+                head.send_keepalive(env);
             }
             Overdue::NotDue => {
                 let state = std::mem::replace(&mut self.state, State::Closed);
@@ -194,26 +258,37 @@ enum Opened {
     Broken(NotifyPayload),
 }
 
-/// Opens a message. Only what the peer protected may move the path or be answered (RFC 7296 §2.11, §2.21).
-fn open(channel: &Channel, head: &mut Head, env: &mut Env<'_>, bytes: &[u8]) -> Result<Opened, DropReason> {
-    let opened = match channel.open(env.crypto, bytes) {
-        Ok(message) => Opened::Message(message),
-        Err(ProtectError::Inner(error)) => Opened::Broken(error_notification(&error)),
-        Err(ProtectError::Padding { .. }) => {
-            Opened::Broken(NotifyPayload::new(NotifyType::InvalidSyntax, vec![]))
-        }
-        Err(ProtectError::Decode(_)) => return Err(DropReason::Malformed),
-        Err(ProtectError::Open(_) | ProtectError::NoSk) => return Err(DropReason::NotAuthentic),
-    };
-    head.follow_peer();
-    Ok(opened)
+/// Whether a message is a fragment of one (RFC 7383 §2.5).
+fn is_fragment(header: &Header) -> bool {
+    header.next_payload == PayloadType::EncryptedFragment
+}
+
+/// Whether a message has no protection at all.
+fn is_unprotected(header: &Header) -> bool {
+    !is_fragment(header) && header.next_payload != PayloadType::Encrypted
 }
 
 impl State {
+    /// What opens a message of this exchange and direction, where one is expected.
+    fn channel(&self, header: &Header) -> Option<&Channel> {
+        use ExchangeType::{CreateChildSa, IkeAuth, Informational};
+        match (self, header.exchange) {
+            (Self::HalfOpen(half_open), IkeAuth) if !header.flags.response => Some(&half_open.init.channel),
+            (Self::Authenticating(rounds), exchange) if !header.flags.response => {
+                rounds.channel_for(exchange)
+            }
+            (Self::AuthSent(sent), IkeAuth) if header.flags.response => Some(sent.channel()),
+            (Self::Established(established), Informational | CreateChildSa) => Some(&established.channel),
+            (Self::Closing(channel), Informational) => Some(channel),
+            _ => None,
+        }
+    }
+
     /// Hands a decrypted new request to the exchange that expects it.
     fn handle_request(self, head: &mut Head, env: &mut Env<'_>, message: &Message) -> Self {
         match self {
             Self::HalfOpen(half_open) => half_open.handle_request(head, env, message),
+            Self::Authenticating(rounds) => rounds.handle_request(head, env, message),
             Self::Established(established) => established.handle_request(head, env, message),
             Self::Closing(mut channel) => {
                 head.send_protected_response(env, &mut channel, &message.header, &[]);
@@ -243,6 +318,7 @@ impl State {
                 head.fail(env, None, FailureReason::InvalidSyntax);
                 Self::Refused(env.linger_until())
             }
+            Self::Authenticating(rounds) => rounds.refuse(head, env, request, FailureReason::InvalidSyntax),
             Self::Established(mut established) => {
                 answer_with_error(head, env, &mut established.channel, request, notify);
                 if !fatal {
@@ -262,12 +338,23 @@ impl State {
     /// No answer came to the last transmission of our request.
     fn give_up(self, head: &mut Head, env: &mut Env<'_>) -> Self {
         match self {
-            Self::SaInitSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),
-            Self::AuthSent(sent) => head.fail(env, Some(sent.connection()), FailureReason::Timeout),
+            Self::SaInitSent(sent) => start_over(head, env, sent.into_goal()),
+            Self::AuthSent(sent) => start_over(head, env, sent.into_goal()),
             Self::Established(established) => established.give_up(head, env),
-            Self::HalfOpen(_) | Self::Closing(_) | Self::Refused(_) | Self::Lingering(_) | Self::Closed => {
-                Self::Closed
-            }
+            Self::HalfOpen(_)
+            | Self::Authenticating(_)
+            | Self::Closing(_)
+            | Self::Refused(_)
+            | Self::Lingering(_)
+            | Self::Closed => Self::Closed,
+        }
+    }
+
+    /// When a NAT in front of us is to see a packet: as long as the IKE SA is of use.
+    fn keepalive_at(&self, head: &Head, config: &EndpointConfig) -> Option<Duration> {
+        match self {
+            Self::Established(established) if !established.is_replaced() => head.keepalive_at(config),
+            _ => None,
         }
     }
 
@@ -277,11 +364,25 @@ impl State {
             Self::HalfOpen(half_open) if half_open.expires <= env.now => {
                 head.fail(env, None, FailureReason::Timeout)
             }
+            Self::Authenticating(rounds) => rounds.handle_timeout(head, env),
             Self::Refused(until) | Self::Lingering(until) if until <= env.now => Self::Closed,
             Self::Established(established) => established.handle_timeout(head, env),
             state => state,
         }
     }
+}
+
+/// The peer has not answered: the IKE SA is begun anew under a fresh SPI as often as its connection says, else it has
+/// failed. The waits of the requests are the pause between two attempts.
+fn start_over(head: &mut Head, env: &mut Env<'_>, goal: Goal) -> State {
+    let connection = env.config.connection(goal.connection);
+    head.attempts = head.attempts.saturating_add(1);
+    if connection.keying_tries != 0 && head.attempts >= connection.keying_tries {
+        return head.fail(env, Some(goal.connection), FailureReason::Timeout);
+    }
+    let spi_i = env.draw_ike_spi();
+    head.begin_again(spi_i);
+    sa_init::initiate(head, env, goal)
 }
 
 fn answer_with_error(

@@ -1,17 +1,22 @@
 //! An authenticated IKE SA: its Child SAs, its timers, and which exchange gets which message.
 
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::config::{ChildId, CloseAction, Connection, ConnectionId, DpdAction, Reauthentication};
-use crate::event::{CloseReason, Event, FailureReason, IkeSaId};
+use crate::event::{CloseReason, Event, FailureReason, IkeSaId, PathChange};
 use crate::identity::Identity;
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::{ChildSa, Phase, Wish};
+use crate::v2::configuration::{Addresses, Hosts};
+use crate::v2::exchange::informational::ends_ike_sa;
 use crate::v2::exchange::{create_child, rekey_ike};
 use crate::v2::ike_sa::{Env, Head, State, is_fatal};
-use crate::v2::order::{Estate, Order};
+use crate::v2::order::{Estate, Order, Plan};
 use crate::v2::request::{Pending, Request};
+use crate::v2::uniqueness::Peers;
 use crate::wire::{ExchangeType, Message};
 
 /// An authenticated IKE SA.
@@ -19,6 +24,10 @@ use crate::wire::{ExchangeType, Message};
 pub(crate) struct Established {
     pub(crate) connection: ConnectionId,
     pub(crate) peer_id: Identity,
+    /// Both identities, to find the IKE SAs that have the same.
+    pub(crate) peers: Arc<Peers>,
+    /// Virtual addresses of both sides.
+    pub(crate) addresses: Addresses,
     pub(crate) channel: Channel,
     pub(crate) children: Vec<ChildSa>,
     /// Children that one side has refused: asking again would end the same way.
@@ -30,6 +39,8 @@ pub(crate) struct Established {
     pub(crate) schedule: Schedule,
     /// Children that the peer was too busy for, with the time to ask again.
     postponed: Vec<(Duration, Wish)>,
+    /// When to delete this one because its peer has set up another one.
+    superseded: Option<Duration>,
     /// Whether another IKE SA has taken this one's place.
     standing: Standing,
 }
@@ -39,6 +50,9 @@ pub(crate) struct Established {
 enum Standing {
     /// It is.
     Current,
+    /// It has come out of a renewal that may cross another, and inherits when that is decided. When that has not
+    /// happened by the given time, it is forgotten.
+    Expectant(Duration),
     /// Another one has taken its place, or is about to; its creator deletes this one. When that has not happened by
     /// the given time, it is forgotten.
     Replaced(CloseReason, Duration),
@@ -72,12 +86,15 @@ impl Established {
     pub(crate) fn new(
         env: &Env<'_>,
         (connection, peer_id): (ConnectionId, Identity),
+        peers: Arc<Peers>,
         channel: Channel,
         schedule: Schedule,
     ) -> Self {
         Self {
             connection,
             peer_id,
+            peers,
+            addresses: Addresses::default(),
             channel,
             children: vec![],
             refused: BTreeSet::new(),
@@ -85,6 +102,7 @@ impl Established {
             under_way: BTreeMap::new(),
             schedule,
             postponed: vec![],
+            superseded: None,
             standing: Standing::Current,
         }
     }
@@ -99,9 +117,43 @@ impl Established {
         self.children.iter_mut().find(|child| child.spi_in == spi_in)
     }
 
+    /// What `dynamic` stands for in its Child SAs.
+    pub(crate) fn hosts(&self, head: &Head) -> Hosts {
+        self.addresses.hosts(head.path)
+    }
+
+    /// The peer has set up another IKE SA, from `remote`. From where this one is, that is a reauthentication, and the peer
+    /// deletes this one itself in a moment.
+    pub(crate) fn supersede(&mut self, head: &mut Head, env: &mut Env<'_>, remote: IpAddr) {
+        if head.path.remote.ip() == remote {
+            let at = env.now.saturating_add(env.config.limits.replaced_delay);
+            self.superseded = Some(self.superseded.map_or(at, |earlier| earlier.min(at)));
+        } else {
+            self.request(head, env, Request::DeleteIke(CloseReason::Replaced));
+        }
+    }
+
     /// Whether another IKE SA has taken this one's place.
     pub(crate) fn is_replaced(&self) -> bool {
         self.standing != Standing::Current
+    }
+
+    /// Tells the owner where the Child SAs go from now on.
+    pub(crate) fn announce_path(&self, head: &Head, env: &mut Env<'_>) {
+        env.events.push_back(Event::PathChanged(PathChange {
+            ike_sa: head.id,
+            local: head.path.local,
+            remote: head.path.remote,
+            udp_encap: head.nat.detected(),
+            children: self.children.iter().map(|child| child.spi_in).collect(),
+        }));
+    }
+
+    /// The answer to a liveness check may show that a NAT has come or gone.
+    fn note_nat(&self, head: &mut Head, env: &mut Env<'_>, answer: &Message) {
+        if head.detect_nat(env, answer) {
+            self.announce_path(head, env);
+        }
     }
 
     /// For a packet that needs a Child SA of `child`: whether there is one that will stay.
@@ -119,7 +171,7 @@ impl Established {
 
     /// When something is due, besides repeated requests.
     pub(crate) fn deadline(&self, head: &Head, connection: &Connection) -> Option<Duration> {
-        if let Standing::Replaced(_, until) = self.standing {
+        if let Standing::Replaced(_, until) | Standing::Expectant(until) = self.standing {
             return Some(until);
         }
         let dpd = connection.dpd_delay.filter(|_| head.window.is_idle());
@@ -127,7 +179,7 @@ impl Established {
         let renewals = if self.is_ending(head) { None } else { self.schedule.next() };
         let children = self.children.iter().filter_map(ChildSa::deadline).min();
         let postponed = self.postponed.iter().map(|(at, _)| *at).min();
-        [liveness, renewals, children, postponed].into_iter().flatten().min()
+        [liveness, renewals, children, postponed, self.superseded].into_iter().flatten().min()
     }
 
     /// Asks for a Child SA again when the peer has had time.
@@ -147,13 +199,17 @@ impl Established {
     /// Does what is due.
     pub(crate) fn handle_timeout(mut self: Box<Self>, head: &mut Head, env: &mut Env<'_>) -> State {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= env.now);
-        if let Standing::Replaced(reason, until) = self.standing {
+        if let Some((reason, until)) = self.retired() {
             return if until <= env.now { self.close(head, env, reason) } else { State::Established(self) };
         }
         if due(self.schedule.end) && !self.is_ending(head) {
             return self.expire(head, env);
         }
         let (reauth, rekey) = (due(self.schedule.reauth), due(self.schedule.rekey));
+        if due(self.superseded) {
+            self.superseded = None;
+            self.request(head, env, Request::DeleteIke(CloseReason::Replaced));
+        }
         if reauth {
             self.schedule.reauth = None;
             self.reauthenticate(head, env);
@@ -221,25 +277,29 @@ impl Established {
 
     /// Begins the reauthentication of the IKE SA, in the configured order (RFC 7296 §2.8.3).
     pub(crate) fn reauthenticate(&mut self, head: &mut Head, env: &mut Env<'_>) {
-        let connection = self.connection;
-        match env.config.connection(connection).renewal.reauthentication {
+        match env.config.connection(self.connection).renewal.reauthentication {
             Reauthentication::BreakBeforeMake => {
                 self.request(head, env, Request::DeleteIke(CloseReason::Rekeyed));
             }
             Reauthentication::MakeBeforeBreak => {
-                let wishes = self.wishes_again(env, |_| true);
-                env.orders.push_back(Order::Initiate { connection, wishes, replaces: Some(head.id) });
+                let plan = Plan { replaces: Some(head.id), ..self.again(self.wishes_again(|_| true)) };
+                env.orders.push_back(Order::Initiate(plan));
             }
         }
     }
 
+    /// The same IKE SA once more.
+    fn again(&self, wishes: Vec<Wish>) -> Plan {
+        Plan { addresses: self.addresses.local.clone(), ..Plan::fresh(self.connection, wishes) }
+    }
+
     /// The children that are up, to be asked for once more.
-    fn wishes_again(&self, env: &Env<'_>, wanted: impl Fn(&ChildSa) -> bool) -> Vec<Wish> {
+    fn wishes_again(&self, wanted: impl Fn(&ChildSa) -> bool) -> Vec<Wish> {
         let mut children: Vec<ChildId> =
             self.children.iter().filter(|child| wanted(child)).map(|child| child.child).collect();
         children.sort_unstable();
         children.dedup();
-        children.into_iter().map(|child| Wish::whole(env.config, child)).collect()
+        children.into_iter().map(Wish::whole).collect()
     }
 
     /// Handles the decrypted answer to the request under way with its Message ID.
@@ -261,7 +321,8 @@ impl Established {
             }
             Some(Pending::Child(sent)) => create_child::handle_response(&mut self, head, env, *sent, message),
             Some(Pending::RekeyIke(sent)) => rekey_ike::handle_response(&mut self, head, env, *sent, message),
-            Some(Pending::Liveness) | None => {}
+            Some(Pending::Liveness) => self.note_nat(head, env, message),
+            None => {}
         }
         self.send_next(head, env);
         State::Established(self)
@@ -274,6 +335,9 @@ impl Established {
         env: &mut Env<'_>,
         message: &Message,
     ) -> State {
+        if self.is_too_early(message) {
+            return State::Established(self);
+        }
         self.heard = env.now;
         if message.header.exchange != ExchangeType::CreateChildSa {
             return self.handle_informational(head, env, message);
@@ -297,7 +361,7 @@ impl Established {
     ) {
         let Some(place) = self.children.iter().position(|child| child.spi_in == spi_in) else { return };
         let child = self.children.remove(place);
-        if let Phase::Rekeyed(successor) = child.phase {
+        if let Some(successor) = child.successor {
             self.use_child(head, env, successor);
         }
         env.events.push_back(Event::ChildSaClosed { ike_sa: head.id, spi_in, reason });
@@ -317,7 +381,9 @@ impl Established {
     pub(crate) fn bequeath(&mut self, head: &mut Head, env: &mut Env<'_>, heir: IkeSaId) {
         let children = std::mem::take(&mut self.children);
         let waiting = Self::heritage(head);
-        env.orders.push_back(Order::Adopt(Estate { heir, children, waiting }));
+        let addresses = std::mem::take(&mut self.addresses);
+        env.pools.inherit(head.id, heir);
+        env.orders.push_back(Order::Adopt(Estate { heir, children, waiting, addresses }));
         env.events.push_back(Event::IkeSaRekeyed { old: head.id, new: heir });
         self.schedule = Schedule::default();
         self.replaced(head, env, CloseReason::Rekeyed);
@@ -329,10 +395,32 @@ impl Established {
         self.standing = Standing::Replaced(reason, until);
     }
 
+    /// An IKE SA that has come out of a renewal, until it inherits.
+    pub(crate) fn expect_estate(&mut self, head: &Head, env: &Env<'_>) {
+        self.standing = Standing::Expectant(env.now.saturating_add(head.retransmit.total()));
+    }
+
+    /// Why and when an IKE SA that does not count ends, if nobody ends it before.
+    fn retired(&self) -> Option<(CloseReason, Duration)> {
+        match self.standing {
+            Standing::Current => None,
+            Standing::Expectant(until) => Some((CloseReason::Redundant, until)),
+            Standing::Replaced(reason, until) => Some((reason, until)),
+        }
+    }
+
+    /// Whether a request is about something that we shall only hear of with an answer that it has overtaken. It stays
+    /// unanswered as if it had not arrived, and its repetition finds us ready.
+    fn is_too_early(&self, message: &Message) -> bool {
+        let estate = matches!(self.standing, Standing::Expectant(_)) && !ends_ike_sa(message);
+        estate || self.awaits_child() && self.names_unknown_child(message)
+    }
+
     /// Takes over what another IKE SA had.
     pub(crate) fn adopt(&mut self, head: &mut Head, env: &mut Env<'_>, estate: Estate) {
         self.standing = Standing::Current;
         self.children.extend(estate.children);
+        self.addresses = estate.addresses;
         head.waiting.extend(estate.waiting);
         self.send_next(head, env);
     }
@@ -345,10 +433,7 @@ impl Established {
             self.under_way.clear();
             self.bequeath(head, env, heir);
         }
-        let reason = match self.standing {
-            Standing::Replaced(reason, _) => reason,
-            Standing::Current => CloseReason::Remote,
-        };
+        let reason = self.retired().map_or(CloseReason::Remote, |(reason, _)| reason);
         self.close(head, env, reason);
         head.window.abandon();
         State::Lingering(env.linger_until())
@@ -361,36 +446,51 @@ impl Established {
         env: &mut Env<'_>,
         reason: CloseReason,
     ) -> State {
-        let wishes = self.successors(env, reason);
+        let successor = self.successor(env, reason);
+        env.pools.release(head.id);
+        let traps = self.traps(env, reason);
         self.abandon_requests(head, env);
         for child in std::mem::take(&mut self.children) {
             let reason = if reason == CloseReason::Rekeyed { CloseReason::Local } else { reason };
             env.events.push_back(Event::ChildSaClosed { ike_sa: head.id, spi_in: child.spi_in, reason });
         }
         env.events.push_back(Event::IkeSaClosed { ike_sa: head.id, reason });
-        if !wishes.is_empty() {
-            let connection = self.connection;
-            env.orders.push_back(Order::Initiate { connection, wishes, replaces: None });
-        }
+        env.events.extend(traps.into_iter().map(|child| Event::TrapWanted { child }));
+        env.orders.extend(successor.map(Order::Initiate));
         State::Closed
     }
 
     /// What is set up again after the IKE SA has ended for `reason`.
-    fn successors(&self, env: &Env<'_>, reason: CloseReason) -> Vec<Wish> {
+    fn successor(&self, env: &Env<'_>, reason: CloseReason) -> Option<Plan> {
         let config = env.config;
-        match reason {
+        let wishes = match reason {
             CloseReason::PeerDead => {
-                self.wishes_again(env, |sa| config.child(sa.child).dpd_action == DpdAction::Restart)
+                self.wishes_again(|sa| config.child(sa.child).dpd_action == DpdAction::Restart)
             }
             CloseReason::Remote => {
-                self.wishes_again(env, |sa| config.child(sa.child).close_action == CloseAction::Start)
+                self.wishes_again(|sa| config.child(sa.child).close_action == CloseAction::Start)
             }
-            // Reauthentication has broken what it is to make again.
-            CloseReason::Rekeyed => self.wishes_again(env, |_| true),
-            CloseReason::Local | CloseReason::Redundant | CloseReason::Expired | CloseReason::Replaced => {
-                vec![]
+            // Reauthentication has broken what it is to make again, with Child SAs or without.
+            CloseReason::Rekeyed if !self.is_replaced() => {
+                return Some(self.again(self.wishes_again(|_| true)));
             }
-        }
+            CloseReason::Rekeyed
+            | CloseReason::Local
+            | CloseReason::Redundant
+            | CloseReason::Expired
+            | CloseReason::Replaced => vec![],
+        };
+        (!wishes.is_empty()).then(|| self.again(wishes))
+    }
+
+    /// The children that the next packet is to set up again after the IKE SA has ended for `reason`.
+    fn traps(&self, env: &Env<'_>, reason: CloseReason) -> BTreeSet<ChildId> {
+        let wanted = |child: ChildId| match reason {
+            CloseReason::PeerDead => env.config.child(child).dpd_action == DpdAction::Trap,
+            CloseReason::Remote => env.config.child(child).close_action == CloseAction::Trap,
+            _ => false,
+        };
+        self.children.iter().map(|child| child.child).filter(|child| wanted(*child)).collect()
     }
 
     /// Nothing comes of what was asked for or waits.

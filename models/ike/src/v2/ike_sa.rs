@@ -3,19 +3,23 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
-use ipseclab_crypto::{Crypto, KeyExchangeMethod, Purpose, RandomSource, Secret};
+use ipseclab_crypto::{Crypto, ExchangeKey, KeyExchangeMethod, Purpose, RandomSource, Secret};
 
-use crate::config::{ConnectionId, EndpointConfig, RetransmitPolicy};
+use crate::config::{ConnectionId, EndpointConfig, IKE_PORT, RetransmitPolicy};
 use crate::event::{Event, FailureReason, IkeSaId, MessageInfo, Transmit};
 use crate::v2::Role;
+use crate::v2::address_pool::AddressPools;
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::Wish;
 use crate::v2::established::Established;
 use crate::v2::exchange::{auth, sa_init};
+use crate::v2::extension::Extensions;
 use crate::v2::nat::NatStatus;
 use crate::v2::order::Order;
 use crate::v2::request::Request;
+use crate::v2::uniqueness::{Contacts, Peers};
 use crate::v2::window::{Outgoing, Path, Tail, Window, transmits};
 use crate::wire::{
     ExchangeType, Flags, IkeSpi, Message, MessageHeader, MessageId, NotifyPayload, NotifyType, Payload,
@@ -34,6 +38,10 @@ pub(crate) struct Env<'a> {
     pub(crate) child_spis: &'a BTreeSet<u32>,
     /// SPIs of all other IKE SAs.
     pub(crate) ike_spis: &'a BTreeMap<IkeSpi, IkeSaId>,
+    /// The established IKE SAs by their identities, the one in hand included.
+    pub(crate) contacts: &'a Contacts,
+    /// Who has which virtual address.
+    pub(crate) pools: &'a mut AddressPools,
     /// The number of the next IKE SA.
     pub(crate) next_id: &'a mut u32,
     /// What is to happen outside the IKE SA in hand.
@@ -46,6 +54,11 @@ impl Env<'_> {
         let mut octets = vec![0; len];
         self.random.fill(purpose, &mut octets);
         octets
+    }
+
+    /// A nonce of ours, as long as the profile has them.
+    pub(crate) fn draw_nonce(&mut self) -> Vec<u8> {
+        self.draw(Purpose::Nonce, self.config.profile.defaults.nonce_len.octets())
     }
 
     /// Until when an IKE SA that ends now repeats its last response.
@@ -85,9 +98,10 @@ impl Env<'_> {
     }
 
     /// A fresh key pair for `method`.
-    pub(crate) fn draw_key_pair(&mut self, method: KeyExchangeMethod) -> (Secret, Vec<u8>) {
+    pub(crate) fn draw_key_pair(&mut self, method: KeyExchangeMethod) -> (ExchangeKey, Vec<u8>) {
         let private = Secret::new(self.draw(Purpose::KeyExchange, method.private_len()));
-        let public_value = self.crypto.public_value(method, &private);
+        let private = self.crypto.exchange_key(method, &private);
+        let public_value = private.public_value(self.crypto);
         (private, public_value)
     }
 
@@ -134,10 +148,22 @@ pub(crate) struct Head {
     pub(crate) window: Window,
     /// How our requests are repeated: the connection's, once it is known.
     pub(crate) retransmit: RetransmitPolicy,
+    /// What the two sides have agreed on beyond the exchanges.
+    pub(crate) extensions: Extensions,
+    /// Where the peer may be by now, for all that its ESP packets say; our requests try both until it answers.
+    pub(crate) candidate: Option<SocketAddr>,
+    /// When something last went out to the peer, in IKE or ESP.
+    pub(crate) last_sent: Duration,
+    /// How often setting up was begun before.
+    pub(crate) attempts: u32,
     /// Requests of ours that wait for the window, or for the IKE SA to be established.
     pub(crate) waiting: VecDeque<Request>,
+    /// What the peer announced in `IKE_SA_INIT`.
+    pub(crate) heard: Vec<NotifyType>,
     /// The inbound SPIs under which the endpoint's index has the Child SAs of this IKE SA.
     pub(crate) indexed_spis: Vec<u32>,
+    /// The identities under which it has this IKE SA.
+    pub(crate) indexed_peers: Option<Arc<Peers>>,
 }
 
 /// What the answer to an arriving message needs to know of it, beside its header.
@@ -163,6 +189,8 @@ pub(crate) enum State {
     SaInitSent(Box<sa_init::Sent>),
     /// Responder: `IKE_SA_INIT` is answered, `IKE_AUTH` is awaited.
     HalfOpen(Box<sa_init::HalfOpen>),
+    /// Responder: EAP is under way in `IKE_AUTH`.
+    Authenticating(Box<auth::Rounds>),
     /// Initiator: `IKE_AUTH` is sent.
     AuthSent(Box<auth::Sent>),
     /// Both sides are authenticated.
@@ -191,9 +219,24 @@ impl Head {
             nat: NatStatus::default(),
             window: Window::default(),
             retransmit: RetransmitPolicy::default(),
+            extensions: Extensions::default(),
+            candidate: None,
+            last_sent: Duration::ZERO,
+            attempts: 0,
             waiting: VecDeque::new(),
+            heard: vec![],
             indexed_spis: vec![],
+            indexed_peers: None,
         }
+    }
+
+    /// Forgets all that a first attempt to set the IKE SA up has settled, but for what waits for it.
+    pub(crate) fn begin_again(&mut self, spi_i: IkeSpi) {
+        (self.spi_i, self.spi_r) = (spi_i, IkeSpi::ZERO);
+        (self.nat, self.window) = (NatStatus::default(), Window::default());
+        self.extensions = self.extensions.unsettled();
+        self.path.local.set_port(IKE_PORT);
+        self.path.remote = self.first_remote;
     }
 
     /// The header of our next request.
@@ -214,11 +257,21 @@ impl Head {
     /// Puts an encoded request on its way.
     pub(crate) fn send_request(&mut self, env: &mut Env<'_>, message: Outgoing) {
         self.window.send_request(env.now, self.retransmit, message.clone());
+        let remote = self.candidate.unwrap_or(self.path.remote);
+        self.transmit(env, Path { remote, ..self.path }, message);
+    }
+
+    /// Sends a request once more, wherever the peer may be.
+    pub(crate) fn repeat_request(&mut self, env: &mut Env<'_>, message: Outgoing) {
+        if let Some(remote) = self.candidate {
+            self.transmit(env, Path { remote, ..self.path }, message.clone());
+        }
         self.transmit(env, self.path, message);
     }
 
     /// Hands a message of this IKE SA to the owner.
-    pub(crate) fn transmit(&self, env: &mut Env<'_>, path: Path, message: Outgoing) {
+    pub(crate) fn transmit(&mut self, env: &mut Env<'_>, path: Path, message: Outgoing) {
+        self.last_sent = env.now;
         env.transmits.extend(transmits(Some(self.id), path, message));
     }
 
@@ -227,10 +280,13 @@ impl Head {
     pub(crate) fn follow_peer(&mut self) {
         if !self.nat.local {
             self.path = self.received.path;
+            self.candidate = None;
         }
     }
 
-    /// Protects and sends a request.
+    /// Protects and sends a request, in fragments where it is too long for the path. What arranges the payloads of a
+    /// message does so here and in [`send_protected_response`](Self::send_protected_response), before
+    /// [`seal`](Self::seal).
     pub(crate) fn send_protected_request(
         &mut self,
         env: &mut Env<'_>,
@@ -239,9 +295,9 @@ impl Head {
         payloads: &[Payload],
     ) {
         let header = self.request_header(exchange);
-        let bytes = channel.seal(env.crypto, env.random, &header, payloads);
-        let info = describe(env.config, &header, payloads, true);
-        self.send_request(env, Outgoing::whole(bytes, info));
+        let payloads = &*env.config.profile.messages.arrange(&header, payloads, &self.heard);
+        let message = self.seal(env, channel, (&header, self.path), payloads);
+        self.send_request(env, message);
     }
 
     /// Protects and sends the response to `request`, and keeps it for repetitions.
@@ -253,15 +309,43 @@ impl Head {
         payloads: &[Payload],
     ) {
         let header = self.response_header(request.exchange, request.message_id);
-        let bytes = channel.seal(env.crypto, env.random, &header, payloads);
-        let info = describe(env.config, &header, payloads, true);
-        self.send_response(env, Outgoing::whole(bytes, info));
+        let payloads = &*env.config.profile.messages.arrange(&header, payloads, &self.heard);
+        let message = self.seal(env, channel, (&header, self.received.path), payloads);
+        self.send_response(env, message);
+    }
+
+    fn seal(
+        &self,
+        env: &mut Env<'_>,
+        channel: &mut Channel,
+        (header, path): (&MessageHeader, Path),
+        payloads: &[Payload],
+    ) -> Outgoing {
+        let limit = self.extensions.message_limit(path);
+        let datagrams = channel.seal(env.crypto, env.random, header, payloads, limit);
+        Outgoing { datagrams, info: describe(env.config, header, payloads, true) }
     }
 
     /// Sends the response to the request in hand and keeps it for repetitions.
     pub(crate) fn send_response(&mut self, env: &mut Env<'_>, message: Outgoing) {
         self.window.send_response(self.received.tail, message.clone());
         self.transmit(env, self.received.path, message);
+    }
+
+    /// When the NAT in front of us is to see a packet, unless another one goes out before (RFC 3948 §4).
+    pub(crate) fn keepalive_at(&self, config: &EndpointConfig) -> Option<Duration> {
+        let every = config.limits.keep_alive;
+        let wanted = self.nat.local && !every.is_zero();
+        wanted.then(|| self.last_sent.saturating_add(every))
+    }
+
+    /// Keeps the mapping of the NAT in front of us alive.
+    pub(crate) fn send_keepalive(&mut self, env: &mut Env<'_>) {
+        let header = self.header(ExchangeType::Informational, Flags::default(), MessageId::new(0));
+        let message = MessageInfo { keepalive: true, ..describe(env.config, &header, &[], false) };
+        let Path { local: from, remote: to } = self.path;
+        env.transmits.push_back(Transmit { from, to, payload: vec![0xff], ike_sa: Some(self.id), message });
+        self.last_sent = env.now;
     }
 
     /// Ends a negotiation that did not succeed, with everything that waited for it.
@@ -311,6 +395,7 @@ pub(crate) fn describe(
         response: header.flags.response,
         repeated: false,
         fragment: None,
+        keepalive: false,
         payloads,
     }
 }
@@ -342,6 +427,8 @@ pub(crate) fn failure_of(notify: &NotifyPayload) -> FailureReason {
         NotifyType::TemporaryFailure => FailureReason::TemporaryFailure,
         NotifyType::ChildSaNotFound => FailureReason::ChildSaNotFound,
         NotifyType::NoAdditionalSas => FailureReason::NoAdditionalSas,
+        NotifyType::InternalAddressFailure => FailureReason::AddressFailure,
+        NotifyType::FailedCpRequired => FailureReason::CpRequired,
         _ => FailureReason::PeerError,
     }
 }

@@ -83,9 +83,7 @@ impl IkeKeys {
         crypto.packet_cipher(chosen.encryption, sk_e, chosen.integrity.map(|algorithm| (algorithm, sk_a)))
     }
 
-    /// The AUTH data of `signer` for a shared key (RFC 7296 §2.15).
-    ///
-    /// `message` is the signer's `IKE_SA_INIT` message, `nonce` the other side's nonce.
+    /// The AUTH data of `signer` for a shared key, or for the key of an EAP method (RFC 7296 §2.15, §2.16).
     pub(crate) fn psk_auth(
         &self,
         crypto: &mut Crypto,
@@ -94,14 +92,33 @@ impl IkeKeys {
         octets: SignedOctets<'_>,
         psk: &Secret,
     ) -> Secret {
-        let sk_p = match signer {
-            Role::Initiator => &self.sk_pi,
-            Role::Responder => &self.sk_pr,
-        };
-        let id_body = octets.id.body();
-        let maced_id = crypto.prf(chosen.prf, sk_p.expose(), &[&id_body]);
+        let maced_id = self.maced_id(crypto, chosen, signer, octets.id);
         let key = crypto.prf(chosen.prf, psk.expose(), &[KEY_PAD]);
         crypto.prf(chosen.prf, key.expose(), &[octets.message, octets.nonce, maced_id.expose()])
+    }
+
+    /// What the key of a certificate signs: message, nonce and the identity under `SK_p` (RFC 7296 §2.15).
+    pub(crate) fn signed_octets(
+        &self,
+        crypto: &mut Crypto,
+        chosen: ChosenIke,
+        signer: Role,
+        octets: SignedOctets<'_>,
+    ) -> Vec<u8> {
+        let maced_id = self.maced_id(crypto, chosen, signer, octets.id);
+        [octets.message, octets.nonce, maced_id.expose()].concat()
+    }
+
+    fn maced_id(&self, crypto: &mut Crypto, chosen: ChosenIke, signer: Role, id: &IdPayload) -> Secret {
+        crypto.prf(chosen.prf, self.sk_p(signer).expose(), &[&id.body()])
+    }
+
+    /// `SK_pi` or `SK_pr`.
+    pub(crate) fn sk_p(&self, signer: Role) -> &Secret {
+        match signer {
+            Role::Initiator => &self.sk_pi,
+            Role::Responder => &self.sk_pr,
+        }
     }
 
     /// The keys of an IKE SA that renews this one: `SKEYSEED = prf(SK_d, g^ir | Ni | Nr)` with the PRF of this one, and all
@@ -148,7 +165,7 @@ fn skeyseed_key(prf: Prf, nonce_i: &[u8], nonce_r: &[u8]) -> Vec<u8> {
 /// "Key Pad for IKEv2", 17 ASCII octets (RFC 7296 §2.15).
 const KEY_PAD: &[u8] = b"Key Pad for IKEv2";
 
-/// What an AUTH payload covers.
+/// What an AUTH payload covers: the signer's `IKE_SA_INIT` message, the other side's nonce, and the signer's identity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignedOctets<'a> {
     pub(crate) message: &'a [u8],
@@ -270,5 +287,49 @@ mod tests {
         let in_order =
             [&i.encryption, &i.integrity, &r.encryption, &r.integrity].map(Secret::expose).concat();
         assert_eq!(in_order, vector.octets("dkm_child")[..128]);
+    }
+
+    #[test]
+    fn keymat_with_a_key_exchange_of_its_own_is_that_of_nist() {
+        let vector = Vector::read();
+        let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
+        let keys = derive(&mut crypto, &vector);
+        let (nonce_i, nonce_r) = (vector.octets("nonce_i"), vector.octets("nonce_r"));
+        let secret = vector.octets("shared_secret_new");
+        let seed = [&secret[..], &nonce_i, &nonce_r];
+        let keymat = crypto.prf_plus(Prf::HmacSha1, keys.sk_d.expose(), &seed, 132);
+        assert_eq!(keymat.expose(), vector.octets("dkm_child_pfs"));
+        let shared_secret = Secret::new(secret);
+        let esp = ChosenEsp {
+            number: 1,
+            spi: [1; 4],
+            encryption: Encryption::AesCbc(AesKey::Bits256),
+            integrity: Some(Integrity::HmacSha2_256_128),
+            key_exchange: Some(KeyExchangeMethod::Curve25519),
+            esn: Esn::No,
+        };
+        let sources = KeySources {
+            side: Role::Initiator,
+            nonce_i: &nonce_i,
+            nonce_r: &nonce_r,
+            shared_secret: Some(&shared_secret),
+        };
+        let child = keys.child_keys(&mut crypto, chosen(), &esp, sources);
+        assert_eq!(child.from_initiator.encryption.expose(), &keymat.expose()[..32]);
+        assert_eq!(child.from_responder.integrity.expose(), &keymat.expose()[96..128]);
+    }
+
+    #[test]
+    fn a_renewed_ike_sa_has_the_skeyseed_of_nist() {
+        let vector = Vector::read();
+        let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
+        let keys = derive(&mut crypto, &vector);
+        let (nonce_i, nonce_r) = (vector.octets("nonce_i"), vector.octets("nonce_r"));
+        let (spi_i, spi_r) = (vector.spi("spi_i"), vector.spi("spi_r"));
+        let values = SaInitValues { nonce_i: &nonce_i, nonce_r: &nonce_r, spi_i, spi_r };
+        let secret = Secret::new(vector.octets("shared_secret_new"));
+        let renewed = keys.rekey(&mut crypto, (chosen(), chosen()), &secret, values);
+        assert_eq!(renewed.skeyseed, Secret::new(vector.octets("skeyseed_rekey")));
+        assert_ne!(renewed.sk_d, keys.sk_d);
     }
 }

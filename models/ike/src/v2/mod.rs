@@ -5,24 +5,31 @@
 //! [`request`] is what waits for the window, [`dispatch`] says what becomes of each message, and [`endpoint`] finds the
 //! IKE SA for a datagram or a timer in its [`table`] and carries out each [`order`] that reaches beyond one IKE SA.
 
+mod address_pool;
 #[cfg(test)]
 mod captured;
 mod channel;
 mod child_sa;
+mod configuration;
+mod cookie;
 mod dispatch;
 mod endpoint;
 mod established;
 mod exchange;
+mod extension;
+mod few;
 pub mod fragment;
 mod ike_sa;
 mod keys;
 mod nat;
 mod order;
+mod rate;
 mod request;
 mod table;
+mod uniqueness;
 mod window;
 
-pub use endpoint::{Acquired, Endpoint, UnknownSa};
+pub use endpoint::{Acquired, Counters, Endpoint, UnknownSa};
 pub use keys::IkeKeys;
 
 /// Who began the IKE SA: the original initiator or the original responder (RFC 7296 §2.2).

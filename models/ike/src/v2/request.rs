@@ -51,12 +51,10 @@ impl Request {
         matches!(self, Self::DeleteIke(_) | Self::RekeyIke)
     }
 
-    /// Whether it goes to the IKE SA that takes the place of the one that it waits for.
+    /// Whether it goes to the IKE SA that takes the place of the one that it waits for. So does the wish to end that:
+    /// it was meant for what the two sides have with each other.
     fn is_heritable(&self) -> bool {
-        matches!(
-            self,
-            Self::DeleteChild(_) | Self::DisownChild(_) | Self::CreateChild(_) | Self::RekeyChild(_)
-        )
+        !matches!(self, Self::Liveness | Self::RekeyIke)
     }
 }
 
@@ -70,8 +68,9 @@ impl Established {
         if last && self.is_ending(head) {
             return true;
         }
-        // The end of the IKE SA is never refused; there is one at most.
-        if !last && head.waiting.len() >= env.config.limits.queued_requests {
+        // The end of the IKE SA is never refused; there is one at most. What can go out at once does not wait.
+        let at_once = head.waiting.is_empty() && self.may_send(head, &request);
+        if !last && !at_once && head.waiting.len() >= env.config.limits.queued_requests {
             return false;
         }
         if let Request::DeleteChild(spi) = request
@@ -118,21 +117,24 @@ impl Established {
 
     /// The first waiting request, if it may go out now.
     fn next_request(&self, head: &mut Head) -> Option<Request> {
-        let first = head.waiting.front()?;
+        if self.may_send(head, head.waiting.front()?) { head.waiting.pop_front() } else { None }
+    }
+
+    /// Whether the window has room, and nothing under way forbids it.
+    fn may_send(&self, head: &Head, request: &Request) -> bool {
         let alone = self.under_way.is_empty();
-        let allowed = alone || !(first.is_exclusive() || self.under_way.values().any(Pending::is_exclusive));
-        if !allowed
-            || !head.window.has_room()
-            || self.is_replaced() && !matches!(first, Request::DeleteIke(_))
-        {
-            return None;
-        }
-        head.waiting.pop_front()
+        let allowed =
+            alone || !(request.is_exclusive() || self.under_way.values().any(Pending::is_exclusive));
+        let current = !self.is_replaced() || matches!(request, Request::DeleteIke(_));
+        allowed && current && head.window.has_room()
     }
 
     fn send(&mut self, head: &mut Head, env: &mut Env<'_>, request: Request) -> Option<Pending> {
         match request {
-            Request::Liveness => Some(self.inform(head, env, &[], Pending::Liveness)),
+            Request::Liveness => {
+                let payloads = head.liveness_payloads(env);
+                Some(self.inform(head, env, &payloads, Pending::Liveness))
+            }
             Request::DeleteIke(reason) => {
                 let delete = informational::delete_ike();
                 Some(self.inform(head, env, &[delete], Pending::DeleteIke(reason)))
@@ -187,6 +189,11 @@ impl Established {
             Pending::Child(sent) if sent.replaces() == Some(spi_in) => Some(sent.as_mut()),
             _ => None,
         })
+    }
+
+    /// Whether an answer under way may bring a Child SA.
+    pub(crate) fn awaits_child(&self) -> bool {
+        self.under_way.values().any(|pending| matches!(pending, Pending::Child(_)))
     }
 
     /// Whether a request about a Child SA is under way (RFC 7296 §2.25.2).

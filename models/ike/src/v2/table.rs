@@ -3,30 +3,37 @@
 //! An IKE SA is taken out, worked on, and put back; both keep every index in step with what the IKE SA has become, so
 //! that no exchange has to know of any of them.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::config::{ChildId, ConnectionId, EndpointConfig};
 use crate::event::{DropReason, IkeSaId};
 use crate::v2::Role;
 use crate::v2::established::Established;
-use crate::v2::ike_sa::{IkeSa, State};
+use crate::v2::ike_sa::{Head, IkeSa, State};
 use crate::v2::request::{Pending, Request};
+use crate::v2::uniqueness::{Contacts, Peers};
 use crate::v2::window::Outgoing;
 use crate::wire::IkeSpi;
 
 /// The IKE SAs with the indexes that find them.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    sas: BTreeMap<IkeSaId, (IkeSa, Keys)>,
+    sas: BTreeMap<IkeSaId, (Box<IkeSa>, Keys)>,
     by_spi: BTreeMap<IkeSpi, IkeSaId>,
     by_request: BTreeMap<(SocketAddr, IkeSpi), IkeSaId>,
     by_connection: BTreeSet<(ConnectionId, IkeSaId)>,
     timers: BTreeSet<(Duration, IkeSaId)>,
     child_spis: BTreeSet<u32>,
+    contacts: Contacts,
     half_open: usize,
+    awaited: usize,
+    /// Those of them that may still come up, by the address that began them. Who was refused has shown that it receives
+    /// what is sent to its address, and need not show it with a cookie.
+    half_open_of: BTreeMap<IpAddr, usize>,
 }
 
 /// What the indexes hold about one IKE SA.
@@ -36,7 +43,10 @@ struct Keys {
     request: Option<(SocketAddr, IkeSpi)>,
     connection: Option<ConnectionId>,
     deadline: Option<Duration>,
+    /// Nobody is authenticated.
     half_open: bool,
+    /// Where the first request came from, when somebody may yet be.
+    awaited: Option<IpAddr>,
 }
 
 impl Table {
@@ -48,6 +58,16 @@ impl Table {
     /// IKE SAs that a peer has begun and not authenticated.
     pub(crate) fn half_open(&self) -> usize {
         self.half_open
+    }
+
+    /// Those of them that may still come up.
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited
+    }
+
+    /// Those of them that `address` has begun and that may still come up.
+    pub(crate) fn half_open_of(&self, address: IpAddr) -> usize {
+        self.half_open_of.get(&address).copied().unwrap_or_default()
     }
 
     /// The IKE SA that has this SPI of ours.
@@ -75,8 +95,13 @@ impl Table {
         &self.child_spis
     }
 
-    /// Takes an IKE SA out, and out of all indexes.
-    pub(crate) fn take(&mut self, id: IkeSaId) -> Option<IkeSa> {
+    /// The established IKE SAs by their identities, one that is taken out too.
+    pub(crate) fn contacts(&self) -> &Contacts {
+        &self.contacts
+    }
+
+    /// Takes an IKE SA out, and out of most indexes: not out of those that it is no longer in when it is put back.
+    pub(crate) fn take(&mut self, id: IkeSaId) -> Option<Box<IkeSa>> {
         let (sa, keys) = self.sas.remove(&id)?;
         self.by_spi.remove(&keys.spi);
         if let Some(request) = keys.request {
@@ -89,14 +114,19 @@ impl Table {
             self.timers.remove(&(deadline, id));
         }
         self.half_open -= usize::from(keys.half_open);
+        if let Some(address) = keys.awaited {
+            self.count_out(address);
+        }
         Some(sa)
     }
 
     /// Puts an IKE SA in, unless it is closed.
-    pub(crate) fn insert(&mut self, config: &EndpointConfig, mut sa: IkeSa) {
+    pub(crate) fn insert(&mut self, config: &EndpointConfig, sa: impl Into<Box<IkeSa>>) {
+        let mut sa = sa.into();
         for spi in sa.head.indexed_spis.drain(..) {
             self.child_spis.remove(&spi);
         }
+        self.index_peers(&mut sa);
         if matches!(sa.state, State::Closed) {
             return;
         }
@@ -115,7 +145,34 @@ impl Table {
         sa.head.indexed_spis = sa.child_spis();
         self.child_spis.extend(&sa.head.indexed_spis);
         self.half_open += usize::from(keys.half_open);
+        if let Some(address) = keys.awaited {
+            self.awaited += 1;
+            *self.half_open_of.entry(address).or_default() += 1;
+        }
         self.sas.insert(id, (sa, keys));
+    }
+
+    /// The identities of an IKE SA never change, only whether it counts.
+    fn index_peers(&mut self, sa: &mut IkeSa) {
+        let id = sa.head.id;
+        match (sa.contact(), sa.head.indexed_peers.take()) {
+            (Some((peers, connection)), None) => {
+                self.contacts.insert(peers.clone(), id, connection);
+                sa.head.indexed_peers = Some(peers);
+            }
+            (None, Some(peers)) => self.contacts.remove(&peers, id),
+            (_, indexed) => sa.head.indexed_peers = indexed,
+        }
+    }
+
+    fn count_out(&mut self, address: IpAddr) {
+        self.awaited -= 1;
+        match self.half_open_of.get_mut(&address) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                self.half_open_of.remove(&address);
+            }
+        }
     }
 
     /// The IKE SA with this number, if it is established.
@@ -125,10 +182,15 @@ impl Table {
 
     /// The established IKE SA with this number, to note what changes no index.
     pub(crate) fn established_mut(&mut self, id: IkeSaId) -> Option<&mut Established> {
-        match self.sas.get_mut(&id) {
-            Some((IkeSa { state: State::Established(established), .. }, _)) => Some(established),
+        match &mut self.sas.get_mut(&id)?.0.state {
+            State::Established(established) => Some(established),
             _ => None,
         }
+    }
+
+    /// The head of the IKE SA with this number, to note what changes no index.
+    pub(crate) fn head_mut(&mut self, id: IkeSaId) -> Option<&mut Head> {
+        self.sas.get_mut(&id).map(|(sa, _)| &mut sa.head)
     }
 
     /// All established IKE SAs, in order of their numbers.
@@ -139,7 +201,7 @@ impl Table {
     /// The IKE SAs of `connection`, in order of their numbers.
     pub(crate) fn of_connection(&self, connection: ConnectionId) -> impl Iterator<Item = &IkeSa> {
         let ids = self.by_connection.range(range_of(connection));
-        ids.filter_map(|(_, id)| self.sas.get(id).map(|(sa, _)| sa))
+        ids.filter_map(|(_, id)| self.sas.get(id).map(|(sa, _)| &**sa))
     }
 
     /// The IKE SA that will serve further Child SAs of `connection`: one that is up, or on its way there.
@@ -154,10 +216,8 @@ impl Table {
 
     /// The stored answer to a first request that arrives again.
     pub(crate) fn repeated_first_response(&self, id: IkeSaId, bytes: &[u8]) -> Result<Outgoing, DropReason> {
-        match self.sas.get(&id) {
-            Some((IkeSa { head, state: State::HalfOpen(half_open) }, _))
-                if half_open.init.request == bytes =>
-            {
+        match self.sas.get(&id).map(|(sa, _)| &**sa) {
+            Some(IkeSa { head, state: State::HalfOpen(half_open) }) if half_open.init.request == bytes => {
                 head.window.repeat_response().ok_or(DropReason::MessageId)
             }
             _ => Err(DropReason::MessageId),
@@ -189,6 +249,12 @@ impl IkeSa {
             State::Established(established) => Some(established),
             _ => None,
         }
+    }
+
+    /// The identities that it is between, when it counts as a contact of theirs.
+    fn contact(&self) -> Option<(Arc<Peers>, ConnectionId)> {
+        let established = self.established().filter(|established| !established.is_replaced())?;
+        Some((established.peers.clone(), established.connection))
     }
 
     /// Whether further Child SAs can be asked for in it, now or when it is up.
@@ -244,7 +310,12 @@ impl IkeSa {
             request: (head.role == Role::Responder).then_some((head.first_remote, head.spi_i)),
             connection: self.connection(),
             deadline: self.deadline(config),
-            half_open: matches!(self.state, State::HalfOpen(_) | State::Refused(_)),
+            half_open: matches!(
+                self.state,
+                State::HalfOpen(_) | State::Authenticating(_) | State::Refused(_)
+            ),
+            awaited: matches!(self.state, State::HalfOpen(_) | State::Authenticating(_))
+                .then_some(head.first_remote.ip()),
         }
     }
 }
@@ -254,13 +325,11 @@ mod tests {
     use core::net::Ipv4Addr;
 
     use super::*;
-    use crate::config::Limits;
     use crate::v2::ike_sa::{Head, Received};
     use crate::v2::window::{Path, Tail};
 
     fn config() -> EndpointConfig {
-        let (local_address, limits) = (Ipv4Addr::LOCALHOST.into(), Limits::default());
-        EndpointConfig { local_address, connections: vec![], limits, trace: false }
+        EndpointConfig::new(Ipv4Addr::LOCALHOST.into(), vec![])
     }
 
     fn remote() -> SocketAddr {

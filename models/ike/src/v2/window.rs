@@ -7,11 +7,11 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use crate::config::{NAT_T_PORT, RetransmitPolicy};
 use crate::event::{IkeSaId, MessageInfo, Transmit};
-use crate::wire::MessageId;
+use crate::v2::few::Few;
+use crate::wire::{ExchangeType, MessageId};
 
 /// Where a message goes: our address and port, the peer's address and port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +35,12 @@ pub(crate) struct Window {
     next_request: u32,
     /// How many requests the peer lets us have under way.
     peer_size: u32,
-    outstanding: BTreeMap<u32, Outstanding>,
+    outstanding: Few<Outstanding>,
     /// The lowest Message ID of the peer's that we have not answered.
     expected_request: u32,
     /// How many requests we let the peer have under way.
     own_size: u32,
-    answered: BTreeMap<u32, Answered>,
+    answered: Few<Answered>,
 }
 
 #[derive(Debug)]
@@ -100,10 +100,10 @@ impl Default for Window {
         Self {
             next_request: 0,
             peer_size: 1,
-            outstanding: BTreeMap::new(),
+            outstanding: Few::new(),
             expected_request: 0,
             own_size: 1,
-            answered: BTreeMap::new(),
+            answered: Few::new(),
         }
     }
 }
@@ -160,9 +160,15 @@ impl Window {
         self.next_request = self.next_request.saturating_add(1);
     }
 
-    /// Whether a response with `id` answers an outstanding request.
-    pub(crate) fn expects_response(&self, id: MessageId) -> bool {
-        self.outstanding.contains_key(&id.as_u32())
+    /// Whether a response with `id` answers an outstanding request of `exchange`.
+    pub(crate) fn expects_response(&self, id: MessageId, exchange: ExchangeType) -> bool {
+        let asked = self.outstanding.get(&id.as_u32());
+        asked.is_some_and(|outstanding| outstanding.message.info.exchange == exchange)
+    }
+
+    /// Whether the request `id` of the peer is answered, and the answer still kept.
+    pub(crate) fn has_answered(&self, id: MessageId) -> bool {
+        self.answered.contains_key(&id.as_u32())
     }
 
     /// The outstanding request `id` is answered.
@@ -259,7 +265,6 @@ pub(crate) fn transmits(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::ExchangeType;
 
     fn path(port: u16) -> Path {
         Path {
@@ -275,6 +280,7 @@ mod tests {
             response,
             repeated: false,
             fragment: None,
+            keepalive: false,
             payloads: vec![],
         };
         Outgoing::whole(vec![7; 28], info)
@@ -334,18 +340,21 @@ mod tests {
         window.send_request(Duration::ZERO, RetransmitPolicy::default(), message(0, false));
         window.restart();
         assert_eq!((window.deadline(), window.next_id()), (None, MessageId::new(0)));
-        assert!(!window.expects_response(MessageId::new(0)));
+        assert!(!window.expects_response(MessageId::new(0), ExchangeType::Informational));
     }
 
     #[test]
     fn only_the_outstanding_request_can_be_answered() {
         let mut window = Window::default();
-        assert!(!window.expects_response(MessageId::new(0)));
+        assert!(!window.expects_response(MessageId::new(0), ExchangeType::Informational));
         window.send_request(Duration::ZERO, RetransmitPolicy::default(), message(0, false));
-        assert!(window.expects_response(MessageId::new(0)) && !window.expects_response(MessageId::new(1)));
+        assert!(
+            window.expects_response(MessageId::new(0), ExchangeType::Informational)
+                && !window.expects_response(MessageId::new(1), ExchangeType::Informational)
+        );
         window.complete(MessageId::new(0));
         assert_eq!(window.next_id(), MessageId::new(1));
-        assert!(!window.expects_response(MessageId::new(0)));
+        assert!(!window.expects_response(MessageId::new(0), ExchangeType::Informational));
     }
 
     #[test]

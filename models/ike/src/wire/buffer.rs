@@ -148,6 +148,11 @@ impl Writer {
         Self::default()
     }
 
+    /// An empty message with room for `capacity` bytes, which is no limit.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+
     /// Bytes written so far.
     pub fn len(&self) -> usize {
         self.0.len()

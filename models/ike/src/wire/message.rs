@@ -10,6 +10,9 @@ use super::payload::{Level, Payload, decode_chain, encode_chain, first_type};
 /// Most octets of a message: what one UDP datagram over IPv4 can carry.
 pub const MAX_MESSAGE_LEN: usize = 65_507;
 
+/// Octets that most messages without certificates stay under, to make room for.
+pub(super) const USUAL_LEN: usize = 512;
+
 /// An IKEv2 message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -39,7 +42,7 @@ impl Message {
     /// When a list or a field in it is longer than its count on the wire or one of the limits allows, or SK is not
     /// the last payload: such a message must not be built.
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let mut writer = Writer::with_capacity(USUAL_LEN);
         self.header.with_payloads(first_type(&self.payloads)).encode(&mut writer);
         encode_chain(&self.payloads, &mut writer);
         set_length(&mut writer, 0);

@@ -26,6 +26,8 @@ use super::vendor_id::VendorIdPayload;
 /// Most payloads in one message or in one SK payload. Ours: real messages have fewer than 20, and a chain of empty
 /// payloads costs memory out of proportion to its bytes.
 pub const MAX_PAYLOADS: usize = 128;
+/// Payloads that most messages stay under, to make room for.
+const USUAL_PAYLOADS: usize = 8;
 
 /// Octets of a generic payload header.
 pub(crate) const PAYLOAD_HEADER_LEN: usize = 4;
@@ -232,7 +234,7 @@ pub(crate) fn decode_chain(
     reader: &mut Reader<'_>,
     level: Level,
 ) -> Result<Vec<Payload>, DecodeError> {
-    let mut payloads = Vec::new();
+    let mut payloads = Vec::with_capacity(USUAL_PAYLOADS);
     let mut kind = first;
     while kind != PayloadType::None {
         reader.enter(Part::Payload(kind));

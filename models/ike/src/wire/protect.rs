@@ -10,7 +10,7 @@ use ipseclab_crypto::{Crypto, OpenError, PacketCipher};
 use super::buffer::{Reader, Writer};
 use super::error::{DecodeError, Part};
 use super::header::{HEADER_LEN, MessageHeader};
-use super::message::{Message, set_length};
+use super::message::{Message, USUAL_LEN, set_length};
 use super::payload::{
     Level, PAYLOAD_HEADER_LEN, Payload, PayloadType, decode_chain, encode_chain, first_type,
 };
@@ -114,7 +114,7 @@ pub(crate) fn seal_in(
 ) -> Vec<u8> {
     assert_eq!(iv.len(), cipher.iv_len(), "the IV has the cipher's length");
     let len = envelope.covered_len() + iv.len() + plaintext.len() + cipher.icv_len();
-    let mut writer = Writer::new();
+    let mut writer = Writer::with_capacity(len);
     header.with_payloads(envelope.payload_type()).encode(&mut writer);
     set_length(&mut writer, len - HEADER_LEN);
     writer.u8(envelope.first_inner.code());
@@ -134,7 +134,7 @@ pub(crate) fn seal_in(
 
 /// A chain of payloads as it stands inside SK.
 pub(crate) fn encode_inner(payloads: &[Payload]) -> Vec<u8> {
-    let mut writer = Writer::new();
+    let mut writer = Writer::with_capacity(USUAL_LEN);
     encode_chain(payloads, &mut writer);
     writer.into_vec()
 }
@@ -142,7 +142,7 @@ pub(crate) fn encode_inner(payloads: &[Payload]) -> Vec<u8> {
 /// A plaintext with its padding and pad length.
 pub(crate) fn padded(plaintext: &[u8], cipher: &PacketCipher, padding: &[u8]) -> Vec<u8> {
     assert_eq!(padding.len(), pad_len(cipher, plaintext.len()), "padding fills the last block");
-    let mut writer = Writer::new();
+    let mut writer = Writer::with_capacity(plaintext.len() + padding.len() + 1);
     writer.bytes(plaintext);
     writer.bytes(padding);
     writer.count_u8(padding.len());

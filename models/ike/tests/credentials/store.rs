@@ -30,18 +30,6 @@ fn the_psk_that_names_both_beats_one_that_names_one_beats_one_for_all() {
     check_psk(&[psk(&["a.example"], 1), psk(&["a.example"], 2)], "a.example", "b.example", Some(1));
 }
 
-#[test]
-fn an_eap_password_is_that_of_its_identity() {
-    let eap = vec![psk(&["*@example.org"], 1), psk(&["carol@example.org"], 2)];
-    let credentials = Credentials { eap, ..Credentials::default() };
-    let password = |identity: &str| {
-        credentials.eap_password(&Identity::parse(identity)).map(|secret| secret.expose()[0])
-    };
-    assert_eq!(password("carol@example.org"), Some(2));
-    assert_eq!(password("dave@example.org"), Some(1));
-    assert_eq!(password("dave@example.net"), None);
-}
-
 fn own(certificate: Certificate) -> OwnCertificate {
     OwnCertificate::new(certificate, key(KeyKind::P256, 77)).unwrap()
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ipseclab_crypto::{Purpose, RandomSource, Secret};
+use ipseclab_crypto::{Purpose, RandomSource};
+use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{
     AuthMethod, AuthPayload, ExchangeType, IdPayload, Message, NotifyType, Payload, SaPayload,
@@ -10,7 +11,7 @@ use ipseclab_ike::wire::{
 use ipseclab_ike::{DropReason, FailureReason, Identity, Role, TrafficSelectors};
 
 use crate::support::craft::{Crafter, notify};
-use crate::support::{A, B, Counting, Pair, Peer, Side, Verdict, config, connection, net};
+use crate::support::{A, B, Counting, Pair, Peer, SECRET, Side, Verdict, config, ids, net};
 
 /// B is half-open with A, and gets these payloads as A's `IKE_AUTH`; returns the payloads of B's answer.
 fn answer_to_auth(payloads: &[Payload]) -> (Pair, Vec<String>) {
@@ -24,7 +25,11 @@ fn answer_to_auth(payloads: &[Payload]) -> (Pair, Vec<String>) {
 }
 
 fn id_i() -> Payload {
-    Payload::IdI(connection(Side::A).local_id.to_payload())
+    Payload::IdI(a_id())
+}
+
+fn a_id() -> IdPayload {
+    ids()[0].to_payload()
 }
 
 fn auth(data: Vec<u8>) -> Payload {
@@ -36,7 +41,7 @@ fn a_request_without_auth_asks_for_eap_and_fails_to_authenticate() {
     // RFC 7296 §2.16.
     let (pair, answer) = answer_to_auth(&[id_i()]);
     assert_eq!(answer, ["SK", "N(AUTHENTICATION_FAILED)"]);
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::AuthMethodMismatch]);
 }
 
 #[test]
@@ -76,8 +81,8 @@ fn a_responder_that_is_not_who_it_should_be_is_told_and_both_forget() {
     let id_r = |name| Payload::IdR(Identity::parse(name).to_payload());
     let stranger = forge_auth_answer(&[id_r("b.example"), auth(vec![1; 32])]);
     let other = forge_auth_answer(&[id_r("c.example"), auth(vec![1; 32])]);
-    for pair in [stranger, other] {
-        assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
+    for (pair, reason) in [(stranger, FailureReason::WrongSecret), (other, FailureReason::IdentityMismatch)] {
+        assert_eq!(pair.a.failures(), [reason]);
         assert_eq!(pair.log[4].1.message.payloads, ["SK", "N(AUTHENTICATION_FAILED)"]);
         assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
         assert!(pair.a.children().is_empty());
@@ -123,29 +128,29 @@ fn a_connection_does_not_accept_algorithms_that_only_another_one_allows() {
         let weak = parse_ike_proposal("aes128-sha1-modp1024").unwrap();
         a.connections[0].proposals = vec![weak.clone()];
         let mut lax = b.connections[0].clone();
-        lax.remote_id = Identity::parse("legacy.example");
+        lax.remote.id = Identity::parse("legacy.example").into();
         lax.proposals = vec![weak];
         b.connections.push(lax);
     })
     .establish();
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::IdentityMismatch]);
 }
 
 #[test]
 fn refused_peers_count_as_half_open_until_they_are_forgotten() {
     let mut pair = Pair::configured(|a, b| {
-        a.connections[0].psk = Secret::new(*b"wrong");
+        a.credentials = Credentials::with_psk([], *b"wrong");
         b.limits.half_open = 1;
     });
     pair.initiate();
     pair.run_for(Duration::from_secs(1));
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::WrongSecret]);
     pair.initiate();
     pair.run_for(Duration::from_secs(1));
     assert_eq!(pair.b.drops(), [DropReason::Limit]);
     pair.run_for(Duration::from_secs(400));
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed; 2], "the second was let in later");
+    assert_eq!(pair.b.failures(), [FailureReason::WrongSecret; 2], "the second was let in later");
 }
 
 /// Gives every Child SPI twice.
@@ -174,6 +179,8 @@ fn no_two_child_sas_of_an_endpoint_share_an_inbound_spi() {
     let (a, b) = (Peer::new(config(Side::A), stuttering(1)), Peer::new(config(Side::B), stuttering(2)));
     let mut pair = Pair::of(a, b);
     pair.initiate();
+    // Before the first one is up, the second would say that it is the first contact.
+    pair.run_for(Duration::from_secs(1));
     pair.initiate();
     pair.run_for(Duration::from_secs(1));
     assert_eq!(pair.live_children().len(), 2);
@@ -201,7 +208,7 @@ fn changed_auth_answer(pair: &Pair, id: &IdPayload, change: impl FnOnce(&mut Vec
     let mut crafter = Crafter::new(&pair.b, Role::Responder);
     let response = &pair.log[1].1.payload;
     let nonce = nonce(&pair.log[0].1.payload);
-    let data = crafter.auth(connection(Side::B).psk.expose(), response, &nonce, &id.body());
+    let data = crafter.auth(&SECRET, response, &nonce, &id.body());
     let answer = child.proposal.to_wire(1, &child.spi_in.to_be_bytes());
     let mut payloads = vec![
         Payload::IdR(id.clone()),
@@ -215,7 +222,7 @@ fn changed_auth_answer(pair: &Pair, id: &IdPayload, change: impl FnOnce(&mut Vec
 }
 
 fn b_id() -> IdPayload {
-    connection(Side::B).local_id.to_payload()
+    ids()[1].to_payload()
 }
 
 #[test]
@@ -227,7 +234,7 @@ fn an_answer_that_changes_nothing_is_accepted() {
 #[test]
 fn the_right_secret_under_another_identity_is_an_authentication_failure() {
     let pair = change_auth_answer(&Identity::parse("c.example").to_payload(), |_| {});
-    assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.a.failures(), [FailureReason::IdentityMismatch]);
     assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
 }
 
@@ -237,7 +244,7 @@ fn auth_covers_the_reserved_octets_of_an_identity_as_they_were_sent() {
     let pair = change_auth_answer(&id, |_| {});
     assert_eq!((pair.live_children().len(), pair.a.failures().len()), (1, 0));
     let pair = change_auth_answer(&id, |payloads| payloads[0] = Payload::IdR(b_id()));
-    assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed], "AUTH was made over other octets");
+    assert_eq!(pair.a.failures(), [FailureReason::WrongSecret], "AUTH was made over other octets");
 }
 
 #[test]
@@ -245,10 +252,10 @@ fn an_initiator_with_reserved_octets_in_its_identity_authenticates() {
     let mut pair = Pair::new().script(|number, _| if number < 2 { Verdict::Deliver } else { Verdict::Lose });
     pair.initiate();
     pair.run_for(Duration::from_secs(1));
-    let id = IdPayload { reserved: [0xff; 3], ..connection(Side::A).local_id.to_payload() };
+    let id = IdPayload { reserved: [0xff; 3], ..a_id() };
     let mut crafter = Crafter::new(&pair.a, Role::Initiator);
     let nonce = nonce(&pair.log[1].1.payload);
-    let data = crafter.auth(connection(Side::A).psk.expose(), &pair.log[0].1.payload, &nonce, &id.body());
+    let data = crafter.auth(&SECRET, &pair.log[0].1.payload, &nonce, &id.body());
     let request = crafter.request(ExchangeType::IkeAuth, 1, &[Payload::IdI(id), auth(data)]);
     pair.b.receive(pair.now, (A, 500), 500, &request);
     assert_eq!(pair.b.endpoint.established().count(), 1, "{:?}", pair.b.failures());
@@ -279,9 +286,9 @@ fn an_answer_that_was_not_offered_ends_the_ike_sa() {
 
 #[test]
 fn a_responder_that_is_not_the_one_asked_for_refuses() {
-    let pair = Pair::with(|a, _| a.remote_id = Identity::parse("c.example")).establish();
+    let pair = Pair::with(|a, _| a.remote.id = Identity::parse("c.example").into()).establish();
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::IdentityMismatch]);
 }
 
 fn nonce(message: &[u8]) -> Vec<u8> {

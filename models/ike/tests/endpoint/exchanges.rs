@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ipseclab_crypto::Secret;
-use ipseclab_ike::config::Mode;
+use ipseclab_ike::config::{LocalAuth, Mode};
+use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{Acquired, CloseReason, Event, FailureReason, Identity};
@@ -33,13 +33,13 @@ fn payloads_come_in_the_order_of_the_captures() {
     let pair = Pair::new().establish();
     let payloads: Vec<_> = pair.log.iter().map(|(_, transmit)| transmit.message.payloads.join(" ")).collect();
     let nat = "N(NAT_DETECTION_SOURCE_IP) N(NAT_DETECTION_DESTINATION_IP)";
-    let init = format!("SA KE No {nat}");
+    let init = format!("SA KE No {nat} N(IKEV2_FRAGMENTATION_SUPPORTED) N(SIGNATURE_HASH_ALGORITHMS)");
     assert_eq!(payloads, [&init, &init, "SK IDi IDr AUTH SA TSi TSr", "SK IDr AUTH SA TSi TSr"]);
 }
 
 #[test]
 fn ike_sa_init_has_the_size_of_the_captures_parts() {
-    // v2-psk-gcm256-ecp256: 28 + SA(40) + KE(72) + No(36) + N(28) + N(28).
+    // v2-psk-gcm256-ecp256: 28 + SA(40) + KE(72) + No(36) + N(28) + N(28) + N(8) + N(16).
     let ecp = |c: &mut ipseclab_ike::config::Connection| {
         c.proposals = vec![parse_ike_proposal("aes256gcm16-prfsha256-ecp256").unwrap()];
     };
@@ -48,7 +48,7 @@ fn ike_sa_init_has_the_size_of_the_captures_parts() {
         ecp(b);
     })
     .establish();
-    assert_eq!(pair.log[0].1.payload.len(), 28 + 40 + 72 + 36 + 28 + 28);
+    assert_eq!(pair.log[0].1.payload.len(), 28 + 40 + 72 + 36 + 28 + 28 + 8 + 16);
 }
 
 #[test]
@@ -96,23 +96,23 @@ fn no_common_proposal_is_refused_in_36_octets_without_state() {
 
 #[test]
 fn a_wrong_key_is_an_authentication_failure_on_both_sides() {
-    let pair = Pair::with(|a, _| a.psk = Secret::new(*b"wrong")).establish();
+    let pair = Pair::configured(|a, _| a.credentials = Credentials::with_psk([], *b"wrong")).establish();
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::WrongSecret]);
     assert_eq!(pair.log[3].1.message.payloads, ["SK", "N(AUTHENTICATION_FAILED)"]);
     assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
 }
 
 #[test]
 fn an_unknown_identity_is_an_authentication_failure() {
-    let pair = Pair::with(|a, _| a.local_id = Identity::parse("mallory.example")).establish();
+    let pair = Pair::with(|a, _| a.local = LocalAuth::psk(Identity::parse("mallory.example"))).establish();
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
-    assert_eq!(pair.b.failures(), [FailureReason::AuthenticationFailed]);
+    assert_eq!(pair.b.failures(), [FailureReason::IdentityMismatch]);
 }
 
 #[test]
 fn the_lost_refusal_is_repeated() {
-    let pair = Pair::with(|a, _| a.psk = Secret::new(*b"wrong"))
+    let pair = Pair::configured(|a, _| a.credentials = Credentials::with_psk([], *b"wrong"))
         .script(|number, _| if number == 3 { Verdict::Lose } else { Verdict::Deliver })
         .establish();
     assert_eq!(pair.a.failures(), [FailureReason::AuthenticationFailed]);
@@ -120,7 +120,7 @@ fn the_lost_refusal_is_repeated() {
 
 #[test]
 fn foreign_traffic_is_refused_and_the_ike_sa_stays() {
-    let pair = Pair::with(|a, _| a.children[0].remote_ts = net("10.9.0")).establish();
+    let pair = Pair::with(|a, _| a.children[0].remote_ts = net("10.9.0").into()).establish();
     assert_eq!(pair.a.failures(), [FailureReason::TsUnacceptable]);
     assert_eq!(pair.log[3].1.message.payloads, ["SK", "IDr", "AUTH", "N(TS_UNACCEPTABLE)"]);
     assert_eq!((pair.a.endpoint.established().count(), pair.b.endpoint.established().count()), (1, 1));
@@ -142,7 +142,7 @@ fn the_responder_narrows_to_its_policy() {
         Ipv4Addr::new(10, 0, 0, 0),
         Ipv4Addr::new(10, 255, 255, 255),
     );
-    let pair = Pair::with(|a, _| a.children[0].remote_ts = wide).establish();
+    let pair = Pair::with(|a, _| a.children[0].remote_ts = wide.into()).establish();
     assert_eq!(pair.a.children()[0].remote_ts, net("10.2.0"));
     assert_eq!(pair.b.children()[0].local_ts, net("10.2.0"));
 }
@@ -188,7 +188,8 @@ fn a_nat_moves_both_sides_to_port_4500_and_esp_into_udp() {
     let outside = Ipv4Addr::new(203, 0, 113, 9);
     let mut pair = Pair::with(|_, b| b.remote_address = None);
     pair.nat = Some(Nat { address: outside, port_offset: 20_000 });
-    let pair = pair.establish();
+    pair.initiate();
+    pair.run_for(Duration::from_secs(1));
     let ports: Vec<_> =
         pair.log.iter().map(|(_, transmit)| (transmit.from.port(), transmit.to.port())).collect();
     assert_eq!(ports, [(500, 500), (500, 20_500), (4500, 4500), (4500, 24_500)]);

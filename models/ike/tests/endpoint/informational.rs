@@ -109,7 +109,7 @@ fn a_queue_without_room_still_lets_the_window_be_used() {
     pair.run_for(Duration::from_secs(31));
     assert_eq!(pair.titles()[4..], ["INFORMATIONAL 2 request", "INFORMATIONAL 2 response"]);
     let (id, spis) = pair.a.established();
-    pair.a.endpoint.close_child(pair.now, id, spis[0]).unwrap();
+    pair.a.endpoint.close_idle_child(pair.now, id, spis[0]).unwrap();
     pair.flush();
     pair.run_for(Duration::from_mins(1));
     assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
@@ -218,7 +218,7 @@ fn a_packet_after_the_peer_has_deleted_the_child_asks_for_another_in_the_same_ik
 
 #[test]
 fn a_refused_child_is_not_asked_for_again() {
-    let mut pair = Pair::with(|a, _| a.children[0].remote_ts = net("10.9.0")).establish();
+    let mut pair = Pair::with(|a, _| a.children[0].remote_ts = net("10.9.0").into()).establish();
     let (id, _) = pair.a.established();
     let selector = |side: &ipseclab_ike::TrafficSelectors| side.as_slice()[0].clone();
     let acquired = pair.a.endpoint.acquire(pair.now, LAN, selector(&net("10.1.0")), selector(&net("10.9.0")));

@@ -4,10 +4,25 @@
 
 mod algorithms;
 mod auth;
+mod auth_methods;
+mod childless;
+mod collisions;
+mod configuration;
+mod cookies;
+mod eap;
 mod exchanges;
+mod fragments;
 mod informational;
+mod liveness;
 mod mutations;
 mod paths;
+mod probes;
+#[expect(dead_code, reason = "shared with the tests of captures, which use the rest")]
+#[path = "../reference/mod.rs"]
+mod reference;
+mod rekeying;
 mod sa_init;
 mod schedules;
 mod support;
+mod uniqueness;
+mod windows;

@@ -84,7 +84,7 @@ fn changed_messages_let_nobody_in_and_throw_nobody_out() {
     for stage in Stage::ALL {
         run(60, &throws(), |throws| {
             let mut staged = Staged::new(stage);
-            let established = usize::from(stage.is_established());
+            let established = stage.established();
             for throw in &throws {
                 let bytes = changed(&staged.genuine, throw);
                 if staged.genuine.contains(&bytes) {
@@ -110,15 +110,15 @@ fn inner_pool() -> Vec<Payload> {
     let outer =
         pair.log[..2].iter().flat_map(|(_, transmit)| Message::decode(&transmit.payload).unwrap().payloads);
     let child = pair.a.children()[0];
-    let connection = &pair.a.endpoint.config().connections[0];
+    let [own, peer] = crate::support::ids();
     let mut pool: Vec<_> = outer.collect();
     let answer = child.proposal.to_wire(1, &child.spi_in.to_be_bytes());
     pool.extend([
         Payload::Sa(ipseclab_ike::wire::SaPayload { proposals: vec![answer] }),
-        Payload::IdI(connection.local_id.to_payload()),
-        Payload::IdR(connection.local_id.to_payload()),
-        Payload::IdI(connection.remote_id.to_payload()),
-        Payload::IdR(connection.remote_id.to_payload()),
+        Payload::IdI(own.to_payload()),
+        Payload::IdR(own.to_payload()),
+        Payload::IdI(peer.to_payload()),
+        Payload::IdR(peer.to_payload()),
         Payload::TsI(net("10.1.0").to_payload()),
         Payload::TsR(net("10.2.0").to_payload()),
         Payload::Auth(ipseclab_ike::wire::AuthPayload {

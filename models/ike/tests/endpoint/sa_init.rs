@@ -160,7 +160,9 @@ fn a_first_request_again_after_establishment_makes_no_second_ike_sa() {
 
 #[test]
 fn half_open_ike_sas_are_bounded() {
-    let mut pair = Pair::configured(|_, b| b.limits.half_open = 3);
+    let mut pair = Pair::configured(|_, b| {
+        (b.limits.half_open, b.limits.cookie_threshold_per_address) = (3, 0);
+    });
     for _ in 0..5 {
         pair.a.endpoint.initiate(pair.now, OFFICE).unwrap();
     }

@@ -62,7 +62,7 @@ struct Life {
 
 impl Life {
     fn pair(self) -> Pair {
-        Pair::with(|a, b| {
+        Pair::cheap(|a, b| {
             if self.retry {
                 a.proposals = vec![parse_ike_proposal("aes128-sha256-ecp256-x25519").unwrap()];
                 b.proposals = vec![parse_ike_proposal("aes128-sha256-x25519").unwrap()];

@@ -1,8 +1,12 @@
 //! What the IKE endpoint and the IPsec engine of a host tell each other, and what the host books of it.
 
+use core::net::SocketAddr;
+
 use ipseclab_ike::config::ConnectionId;
 use ipseclab_ike::wire::MessageId;
-use ipseclab_ike::{Acquired, CloseReason, CreateChildSubject, Endpoint, Event, IkeSaId, PathChange, Role};
+use ipseclab_ike::{
+    Acquired, CloseReason, CreateChildSubject, Endpoint, Event, IkeSaEstablished, IkeSaId, PathChange, Role,
+};
 use ipseclab_ipsec::{Event as EngineEvent, PolicyId, Spi};
 use ipseclab_net::{DropReason, Packet};
 use ipseclab_sim::SimTime;
@@ -61,8 +65,13 @@ impl Host {
                 self.on_child(run.now, spi, Endpoint::rekey_child);
             }
             EngineEvent::HardExpired { spi, .. } => self.on_child(run.now, spi, Endpoint::expire_child),
-            // Model: the IKE SA follows the IKE messages of a peer that has moved, and its Child SAs follow it.
-            EngineEvent::MappingChanged { .. } => {}
+            EngineEvent::MappingChanged { spi, address, port } => {
+                if let Some(installed) = self.children.get(&spi.value()) {
+                    let remote = SocketAddr::from((address, port));
+                    // It may have ended in the same instant; then there is nothing to ask.
+                    let _gone = self.endpoint.note_path(run.now, installed.ike_sa, remote);
+                }
+            }
         }
     }
 
@@ -94,15 +103,7 @@ impl Host {
                     agreed.ike_proposal = Some(keys.proposal.to_string());
                 }
             }
-            Event::IkeSaEstablished(sa) => {
-                self.counters.ike_sas_established += 1;
-                let standing = Standing { connection: sa.connection, spi_i: sa.spi_i, replaced: false };
-                self.ike_sas.insert(sa.ike_sa, standing);
-                run.established.push(sa.ike_sa);
-                if let Some(agreed) = self.ledger.agreed(sa.ike_sa) {
-                    agreed.nat_detected = sa.nat_detected;
-                }
-            }
+            Event::IkeSaEstablished(sa) => self.note_established(run, sa),
             Event::ChildSaEstablished(child) => self.install(run, child),
             Event::ChildSaFailed { connection, child: None, .. } => self.abandon(run, *connection),
             Event::ChildSaFailed { child: Some(child), .. } => {
@@ -113,26 +114,16 @@ impl Host {
                     self.engine.enable_outbound(spi);
                 }
             }
-            Event::IkeSaRekeyed { old, new } => {
-                let moved = self.children.values_mut().filter(|installed| installed.ike_sa == *old);
-                moved.for_each(|installed| installed.ike_sa = *new);
-                if let Some(standing) = self.ike_sas.get_mut(old) {
-                    standing.replaced = true;
-                }
-            }
+            Event::IkeSaRekeyed { old, new } => self.inherit(*old, *new),
             Event::PathChanged(change) => self.move_children(change),
-            Event::RekeyFailed { .. } => {}
-            Event::ChildSaClosed { ike_sa, spi_in, reason } => self.remove(run, *ike_sa, *spi_in, *reason),
-            Event::IkeSaClosed { ike_sa, reason } => {
-                self.counters.ike_sas_closed += 1;
-                self.note_closed(run, *ike_sa, *reason, ClosedSa::Ike);
-                if let Some(ended) = self.ike_sas.remove(ike_sa)
-                    && *reason == CloseReason::Rekeyed
-                    && !ended.replaced
-                {
-                    run.broken.push((ended.connection, ended.spi_i));
+            Event::VirtualAddress(_) | Event::RekeyFailed { .. } => {}
+            Event::TrapWanted { child } => {
+                if let Some(trap) = self.traps.get_mut(self.policies.policy(*child).0 as usize) {
+                    *trap = true;
                 }
             }
+            Event::ChildSaClosed { ike_sa, spi_in, reason } => self.remove(run, *ike_sa, *spi_in, *reason),
+            Event::IkeSaClosed { ike_sa, reason } => self.note_ike_closed(run, *ike_sa, *reason),
             Event::NegotiationFailed { connection, role, .. } => {
                 self.counters.negotiations_refused += u64::from(*role == Role::Responder);
                 if let Some(connection) = connection {
@@ -145,6 +136,36 @@ impl Host {
             }
         }
         run.push(Output::Step(Box::new(Step::Ike(event))));
+    }
+
+    fn note_established(&mut self, run: &mut Run<'_>, sa: &IkeSaEstablished) {
+        self.counters.ike_sas_established += 1;
+        let standing = Standing { connection: sa.connection, spi_i: sa.spi_i, replaced: false };
+        self.ike_sas.insert(sa.ike_sa, standing);
+        run.established.push(sa.ike_sa);
+        if let Some(agreed) = self.ledger.agreed(sa.ike_sa) {
+            agreed.nat_detected = sa.nat_detected;
+        }
+    }
+
+    /// A renewed IKE SA takes over the Child SAs of the old one.
+    fn inherit(&mut self, old: IkeSaId, new: IkeSaId) {
+        let moved = self.children.values_mut().filter(|installed| installed.ike_sa == old);
+        moved.for_each(|installed| installed.ike_sa = new);
+        if let Some(standing) = self.ike_sas.get_mut(&old) {
+            standing.replaced = true;
+        }
+    }
+
+    fn note_ike_closed(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, reason: CloseReason) {
+        self.counters.ike_sas_closed += 1;
+        self.note_closed(run, ike_sa, reason, ClosedSa::Ike);
+        if let Some(ended) = self.ike_sas.remove(&ike_sa)
+            && reason == CloseReason::Rekeyed
+            && !ended.replaced
+        {
+            run.broken.push((ended.connection, ended.spi_i));
+        }
     }
 
     /// A set-up begins. It is a reauthentication when it is to replace an IKE SA, or when the same job has ended one for
@@ -221,6 +242,9 @@ impl Host {
             .install(run.now, pair, convert::outbound_use(child.outbound))
             .expect("the endpoint draws each inbound SPI once");
         self.children.insert(child.spi_in, Installed { ike_sa: child.ike_sa, child: child.child });
+        if child.udp_encap {
+            self.senders.insert(child.spi_out, child.spi_in);
+        }
         // Their wait for the SA is no stage of their own way, so a new trail begins here.
         while let Some((bytes, _)) = self.engine.poll_packet() {
             run.charge(PathStep::Send, bytes.len());
@@ -232,6 +256,7 @@ impl Host {
     fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
         self.counters.child_sas_closed += 1;
         self.children.remove(&spi_in);
+        self.senders.retain(|_, sender| *sender != spi_in);
         let carried = Spi::new(spi_in).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();
         add(&mut self.counters.esp, carried);
         run.push(Output::Step(Box::new(Step::Carried { spi_in, carried })));

@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipseclab_crypto::{Provider, RealProvider, Secret};
+use ipseclab_crypto::{Provider, RealProvider};
 use ipseclab_ike::config::{Child, Connection, EndpointConfig};
+use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry};
@@ -77,19 +78,23 @@ pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
     (setup.child)(&mut child, own);
     let policy = SpdEntry {
         name: "lan".into(),
-        local: convert::ipsec_selectors(&child.local_ts),
-        remote: convert::ipsec_selectors(&child.remote_ts),
+        local: convert::ipsec_selectors(&selectors(own)),
+        remote: convert::ipsec_selectors(&selectors(peer)),
         action: SpdAction::Protect { policy: PolicyId(0), mode: ipseclab_ipsec::Mode::Tunnel },
     };
     let id = |side| Identity::Address(address(side).into());
-    let mut connection = Connection::new("office", id(own), id(peer), Secret::new(psk));
+    let mut connection = Connection::new("office", id(own), id(peer));
     connection.remote_address = Some(address(peer).into());
     connection.proposals = vec![parse_ike_proposal("aes128gcm16-prfsha256-x25519").unwrap()];
     (setup.connection)(&mut connection, own);
     connection.children.push(child);
     HostConfig {
         networks: vec![inner(own)],
-        ike: EndpointConfig { trace: true, ..EndpointConfig::new(address(own).into(), vec![connection]) },
+        ike: EndpointConfig {
+            trace: true,
+            credentials: Credentials::with_psk([id(own), id(peer)], psk),
+            ..EndpointConfig::new(address(own).into(), vec![connection])
+        },
         spd: Spd::new(vec![policy], DefaultAction::Bypass),
         acquire_queue: setup.acquire_queue,
         traps: vec![own == 1],

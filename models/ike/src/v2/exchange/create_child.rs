@@ -15,17 +15,17 @@
 //! The answerer of a renewal sends on the old Child SA until the requester deletes it: it cannot know before whether
 //! its answer has arrived (§2.8).
 
-use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
+use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
 use crate::config::ChildId;
 use crate::event::{CloseReason, CreateChildSubject, Event, FailureReason, Outbound};
 use crate::proposal::{self, EspProposal};
 use crate::v2::Role;
 use crate::v2::child_sa::{
-    self, Agreed, ChildParts, KeySources, Phase, Start, Wish, answer_payloads, install, transport_notify,
+    self, Agreed, ChildParts, KeySources, Phase, Selectors, Start, Wish, answer_payloads, install,
+    transport_notify,
 };
 use crate::v2::established::Established;
-use crate::v2::exchange::sa_init::NONCE_LEN;
 use crate::v2::ike_sa::{Env, Head, error_notify, failure_of, notify_data};
 use crate::v2::request::{Pending, Request};
 use crate::wire::{
@@ -36,6 +36,7 @@ use crate::wire::{
 #[derive(Debug)]
 pub(crate) struct Sent {
     wish: Wish,
+    offered: Selectors,
     /// The inbound SPI of the Child SA that is renewed.
     replaces: Option<u32>,
     spi_in: u32,
@@ -51,7 +52,7 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct KeyPair {
     pub(crate) method: KeyExchangeMethod,
-    pub(crate) private: Secret,
+    pub(crate) private: ExchangeKey,
     pub(crate) public_value: Vec<u8>,
 }
 
@@ -84,7 +85,7 @@ impl KeyPair {
     /// The shared secret with the peer's half; `None` when that is of another group or invalid.
     pub(crate) fn agree(&self, env: &mut Env<'_>, peer: &KePayload) -> Option<Secret> {
         let fits = peer.method == self.method.transform_id();
-        let secret = env.crypto.shared_secret(self.method, &self.private, &peer.public_value);
+        let secret = self.private.shared_secret(env.crypto, &peer.public_value);
         secret.ok().filter(|_| fits)
     }
 }
@@ -99,11 +100,13 @@ pub(crate) fn initiate(
 ) -> Pending {
     let proposals = env.config.child(wish.child).esp_proposals.clone();
     let method = proposals.first().and_then(|proposal| proposal.key_exchange.first().copied());
+    let offered = wish.selectors(env.config, &sa.hosts(head));
     let sent = Sent {
         wish,
+        offered,
         replaces,
         spi_in: env.draw_child_spi(),
-        nonce: env.draw(Purpose::Nonce, NONCE_LEN),
+        nonce: env.draw_nonce(),
         proposals,
         key: method.map(|method| KeyPair::draw(env, method)),
         rival: None,
@@ -120,7 +123,7 @@ pub(crate) fn rekey(
     spi_in: u32,
 ) -> Option<Pending> {
     let old = sa.child(spi_in).filter(|old| old.phase == Phase::Rekeying)?;
-    let wish = Wish::whole(env.config, old.child);
+    let wish = Wish::whole(old.child);
     Some(initiate(sa, head, env, wish, Some(spi_in)))
 }
 
@@ -158,8 +161,8 @@ impl Sent {
         payloads.push(child_sa::offer(&self.proposals, self.spi_in));
         payloads.push(nonce_payload(&self.nonce));
         payloads.extend(self.key.as_ref().map(KeyPair::payload));
-        payloads.push(Payload::TsI(self.wish.ts_local.to_payload()));
-        payloads.push(Payload::TsR(self.wish.ts_remote.to_payload()));
+        payloads.push(Payload::TsI(self.offered.local.to_payload()));
+        payloads.push(Payload::TsR(self.offered.remote.to_payload()));
         let subject =
             self.replaces.map_or(CreateChildSubject::Child(self.wish.child), CreateChildSubject::RekeyChild);
         let (ike_sa, message_id) = (head.id, head.window.next_id());
@@ -206,8 +209,8 @@ impl Sent {
             }
             (Some(_), ..) => return Err(FailureReason::InvalidSyntax),
         };
-        let answer = (self.spi_in, chosen);
-        child_sa::verify_answer(env.config, &self.wish, answer, message, &parts.child)
+        let (asked, answer) = ((self.wish.child, &self.offered), (self.spi_in, chosen));
+        child_sa::verify_answer(env.config, asked, answer, message, &parts.child)
             .map(|agreed| (agreed, secret))
     }
 
@@ -288,10 +291,13 @@ fn accept(
     let Some(old) = sent.replaces else { return };
     if lost {
         sa.end_child(head, env, sent.spi_in, CloseReason::Redundant);
-        if let (Some(rival), Some(old)) = (&sent.rival, sa.child_mut(old)) {
-            old.phase = Phase::Rekeyed(rival.spi_in);
+        if let Some(old) = sa.child_mut(old) {
+            old.phase = Phase::Rekeyed;
         }
     } else {
+        if let Some(old) = sa.child_mut(old) {
+            old.successor = None;
+        }
         sa.end_child(head, env, old, CloseReason::Rekeyed);
     }
 }
@@ -317,10 +323,10 @@ fn refused(sa: &mut Established, head: &mut Head, env: &mut Env<'_>, sent: &Sent
         }
         return;
     };
-    if let Some(rival) = &sent.rival {
+    if sent.rival.is_some() {
         // The peer has finished its own renewal before it saw ours.
         if let Some(old) = sa.child_mut(old) {
-            old.phase = Phase::Rekeyed(rival.spi_in);
+            old.phase = Phase::Rekeyed;
         }
         return;
     }
@@ -373,10 +379,12 @@ impl Established {
     /// The peer has renewed the Child SA `old`. If our own renewal of it is under way, its answer will decide.
     fn renewed_by_peer(&mut self, old: u32, rival: Rival) {
         let successor = rival.spi_in;
-        if let Some(sent) = self.rekeying_child(old) {
-            sent.rival = Some(rival);
-        } else if let Some(old) = self.child_mut(old) {
-            old.phase = Phase::Rekeyed(successor);
+        let crossing = self.rekeying_child(old).map(|sent| sent.rival = Some(rival)).is_some();
+        if let Some(old) = self.child_mut(old) {
+            old.successor = Some(successor);
+            if !crossing {
+                old.phase = Phase::Rekeyed;
+            }
         }
     }
 }
@@ -408,22 +416,23 @@ fn answer(
     let (Some(offer), Some(nonce)) = (parts.child.sa, parts.nonce) else {
         return Err(refuse(NotifyType::InvalidSyntax));
     };
+    let hosts = sa.hosts(head);
     let id = match old {
         Some((_, child)) => child,
-        None => child_sa::matching_child(env.config, sa.connection, &parts.child)
+        None => child_sa::matching_child(env.config, sa.connection, &hosts, &parts.child)
             .ok_or_else(|| refuse(NotifyType::TsUnacceptable))?,
     };
     let config = env.config;
     let child = config.child(id);
-    let (ts_local, ts_remote) =
-        child_sa::narrow(child, &parts.child).ok_or_else(|| refuse(NotifyType::TsUnacceptable))?;
+    let ts = child_sa::narrow(child, &hosts, &parts.child);
+    let ts = ts.ok_or_else(|| refuse(NotifyType::TsUnacceptable))?;
     let chosen = proposal::select_esp(&child.esp_proposals, offer)
         .ok_or_else(|| refuse(NotifyType::NoProposalChosen))?;
     let (key, secret) = exchange_keys(env, chosen.key_exchange, parts.ke)?;
     let mode = child_sa::answer_mode(child, message);
     let spi_in = env.draw_child_spi();
-    let agreed = Agreed { child: id, chosen, mode, spi_in, ts_local, ts_remote };
-    let nonce_r = env.draw(Purpose::Nonce, NONCE_LEN);
+    let agreed = Agreed { child: id, chosen, mode, spi_in, ts };
+    let nonce_r = env.draw_nonce();
     let (mut payloads, selectors) = answer_payloads(&agreed);
     payloads.push(nonce_payload(&nonce_r));
     payloads.extend(key.as_ref().map(KeyPair::payload));
@@ -437,13 +446,17 @@ fn renewed_child(sa: &Established, message: &Message) -> Result<Option<(u32, Chi
     let Some(rekey) = rekey_of(message) else { return Ok(None) };
     let old = sa.children.iter().find(|child| child.spi_out.to_be_bytes() == *rekey.spi);
     let Some(old) = old else {
+        // The answer that brings it may have been overtaken.
+        if sa.awaits_child() {
+            return Err(refuse(NotifyType::TemporaryFailure));
+        }
         // The notification names the SPI that was asked for (RFC 7296 §3.10.1).
         let data = NotifyPayload { kind: NotifyType::ChildSaNotFound, data: vec![], ..rekey.clone() };
         return Err(data);
     };
     match old.phase {
         Phase::Installed | Phase::Rekeying => Ok(Some((old.spi_in, old.child))),
-        Phase::Deleting(_) | Phase::Rekeyed(_) => Err(refuse(NotifyType::TemporaryFailure)),
+        Phase::Deleting(_) | Phase::Rekeyed => Err(refuse(NotifyType::TemporaryFailure)),
     }
 }
 

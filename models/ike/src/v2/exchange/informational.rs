@@ -13,10 +13,12 @@
 //! Both sides may delete at once: each answers the other's request, and an SPI that is already gone is left out of
 //! the answer (§1.4.1). The requester keeps its half until the answer, so no packet meets a half-closed SA.
 
-use crate::v2::child_sa::ChildSa;
+use crate::config::{ChildId, CloseAction};
+use crate::event::{CloseReason, Event};
+use crate::v2::child_sa::{ChildSa, Wish};
 use crate::v2::established::Established;
 use crate::v2::ike_sa::{Env, Head, State, is_fatal};
-use crate::v2::request::Pending;
+use crate::v2::request::{Pending, Request};
 use crate::wire::{DeletePayload, Message, Payload, ProtocolId};
 
 impl Established {
@@ -27,45 +29,90 @@ impl Established {
         env: &mut Env<'_>,
         message: &Message,
     ) -> State {
-        let mut closing = is_fatal(&message.payloads);
+        let closing = ends_ike_sa(message);
         let mut deleted = Vec::new();
         for payload in &message.payloads {
-            match payload {
-                Payload::Delete(delete) if delete.protocol == ProtocolId::Ike => closing = true,
-                Payload::Delete(delete) if delete.protocol == ProtocolId::Esp => {
-                    deleted.extend(self.delete_named(head, env, delete));
-                }
-                _ => {}
+            if let Payload::Delete(delete) = payload
+                && delete.protocol == ProtocolId::Esp
+            {
+                deleted.extend(self.delete_named(head, env, delete));
             }
         }
-        let answer = if deleted.is_empty() || closing { vec![] } else { vec![delete_children(&deleted)] };
+        let (ours, gone): (Vec<u32>, Vec<_>) = deleted.into_iter().unzip();
+        let mut answer = if ours.is_empty() || closing { vec![] } else { vec![delete_children(&ours)] };
+        if head.follow_update(env, message) {
+            self.announce_path(head, env);
+        }
+        answer.extend(head.mobike_answer(env, message));
         head.send_protected_response(env, &mut self.channel, &message.header, &answer);
         if closing {
             return self.close_and_linger(head, env);
+        }
+        for child in gone.into_iter().flatten() {
+            self.replace_closed(head, env, child);
         }
         self.send_next(head, env);
         State::Established(self)
     }
 
-    /// Removes the Child SAs that the peer names by its own inbound SPIs; returns ours.
-    fn delete_named(&mut self, head: &mut Head, env: &mut Env<'_>, delete: &DeletePayload) -> Vec<u32> {
+    /// Removes the Child SAs that the peer names by its own inbound SPIs; returns ours, each with its child when nothing
+    /// has taken its place.
+    fn delete_named(
+        &mut self,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        delete: &DeletePayload,
+    ) -> Vec<(u32, Option<ChildId>)> {
         let mut removed = Vec::new();
         for spi in &delete.spis {
             let named = |child: &&ChildSa| child.spi_out.to_be_bytes() == *spi;
             let Some(child) = self.children.iter().find(named) else { continue };
-            let (spi_in, reason) = (child.spi_in, child.remote_reason());
+            let (spi_in, reason, lost) = (child.spi_in, child.remote_reason(), child.child);
             // A Child SA that we are deleting ourselves is answered, but named by our own request (§1.4.1).
             if !self.is_deleting(spi_in) {
-                removed.push(spi_in);
+                removed.push((spi_in, (reason == CloseReason::Remote).then_some(lost)));
             }
             self.remove_child(head, env, spi_in, reason);
         }
         removed
     }
 
+    /// What follows when the peer has deleted a Child SA alone (swanctl's `close_action`).
+    fn replace_closed(&mut self, head: &mut Head, env: &mut Env<'_>, child: ChildId) {
+        if self.has_child_of(child) {
+            return;
+        }
+        match env.config.child(child).close_action {
+            CloseAction::None => {}
+            CloseAction::Trap => env.events.push_back(Event::TrapWanted { child }),
+            CloseAction::Start => {
+                self.request(head, env, Request::CreateChild(Wish::whole(child)));
+            }
+        }
+    }
+
+    /// Whether a Delete names a Child SA that we do not have.
+    pub(crate) fn names_unknown_child(&self, message: &Message) -> bool {
+        let is_known =
+            |spi: &[u8]| self.children.iter().any(|child| child.spi_out.to_be_bytes().as_slice() == spi);
+        message.payloads.iter().any(|payload| match payload {
+            Payload::Delete(delete) if delete.protocol == ProtocolId::Esp => {
+                !delete.spis.iter().all(|spi| is_known(spi))
+            }
+            _ => false,
+        })
+    }
+
     fn is_deleting(&self, spi_in: u32) -> bool {
         self.under_way.values().any(|pending| matches!(pending, Pending::DeleteChild(spi) if *spi == spi_in))
     }
+}
+
+/// Whether a request ends the IKE SA.
+pub(crate) fn ends_ike_sa(message: &Message) -> bool {
+    let deletes =
+        |payload: &Payload| matches!(payload, Payload::Delete(delete) if delete.protocol == ProtocolId::Ike);
+    is_fatal(&message.payloads) || message.payloads.iter().any(deletes)
 }
 
 pub(crate) fn delete_ike() -> Payload {

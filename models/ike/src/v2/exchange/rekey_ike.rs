@@ -13,7 +13,7 @@
 //! lowest decides: whoever made the IKE SA that it belongs to deletes that one, and the other side deletes the old one.
 //! Until that is decided the new IKE SAs own nothing.
 
-use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
+use ipseclab_crypto::{KeyExchangeMethod, Secret};
 
 use crate::event::{
     CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaId, IkeSaKeys,
@@ -23,7 +23,6 @@ use crate::v2::Role;
 use crate::v2::channel::Channel;
 use crate::v2::established::{Established, Schedule};
 use crate::v2::exchange::create_child::{KeyPair, invalid_ke, nonce_payload, offers_ike, refuse};
-use crate::v2::exchange::sa_init::NONCE_LEN;
 use crate::v2::ike_sa::{Env, Head, IkeSa, State, error_notify, failure_of, notify_data};
 use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::order::Order;
@@ -80,7 +79,7 @@ pub(crate) fn initiate(sa: &mut Established, head: &mut Head, env: &mut Env<'_>)
     let proposals = env.config.connection(sa.connection).proposals.clone();
     // The group that both sides are known to accept.
     let key = KeyPair::draw(env, sa.channel.chosen.key_exchange);
-    let nonce = env.draw(Purpose::Nonce, NONCE_LEN);
+    let nonce = env.draw_nonce();
     let sent = Sent { spi_i: env.draw_ike_spi(), nonce, proposals, key, rival: None, retries: 0 };
     sent.send(sa, head, env)
 }
@@ -228,7 +227,7 @@ fn answer(
     }
     let key = KeyPair::draw(env, chosen.key_exchange);
     let secret = key.agree(env, parts.ke).ok_or_else(|| refuse(NotifyType::InvalidSyntax))?;
-    let (nonce_i, nonce_r) = (parts.nonce.as_bytes().to_vec(), env.draw(Purpose::Nonce, NONCE_LEN));
+    let (nonce_i, nonce_r) = (parts.nonce.as_bytes().to_vec(), env.draw_nonce());
     let spi_r = env.draw_ike_spi();
     let proposals = vec![chosen.to_wire(chosen.number, &spi_r.as_u64().to_be_bytes())];
     let payloads = vec![Payload::Sa(SaPayload { proposals }), nonce_payload(&nonce_r), key.payload()];
@@ -252,13 +251,15 @@ fn build(sa: &Established, old: &Head, env: &mut Env<'_>, fresh: &Fresh) -> IkeS
     (head.spi_i, head.spi_r) = fresh.spis;
     (head.path, head.nat, head.retransmit) = (old.path, old.nat, old.retransmit);
     head.window = Window::sized(own, peer);
+    (head.extensions, head.last_sent) = (old.extensions.inherited(), old.last_sent);
     announce(sa, &head, env, old.id, (fresh.chosen, &keys));
     let channel = Channel::new(env.crypto, env.random, fresh.role, fresh.chosen, keys);
     let schedule = Schedule::begin(env, sa.connection, sa.schedule.reauth);
-    let mut new = Established::new(env, (sa.connection, sa.peer_id.clone()), channel, schedule);
+    let mut new =
+        Established::new(env, (sa.connection, sa.peer_id.clone()), sa.peers.clone(), channel, schedule);
     new.refused.clone_from(&sa.refused);
     // Should it never inherit anything, because the peer's own stays and its Delete is lost, it is forgotten.
-    new.replaced(&head, env, CloseReason::Redundant);
+    new.expect_estate(&head, env);
     IkeSa { head, state: State::Established(Box::new(new)) }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! initiator                                             responder
-//! HDR, [N(COOKIE)], SAi1, KEi, Ni, N(NATD_S), N(NATD_D)  ──►
-//!                                       ◄──  HDR, SAr1, KEr, Nr, N(NATD_S), N(NATD_D)
+//! HDR, [N(COOKIE)], SAi1, KEi, Ni, N(NATD_S), N(NATD_D), N(SIGNATURE_HASH_ALGORITHMS)  ──►
+//!          ◄──  HDR, SAr1, KEr, Nr, N(NATD_S), N(NATD_D), [CERTREQ], N(SIGNATURE_HASH_ALGORITHMS)
 //!                                   or  ◄──  HDR, N(INVALID_KE_PAYLOAD | COOKIE | NO_PROPOSAL_CHOSEN)
 //! ```
 //!
@@ -13,25 +13,32 @@
 //! Model: the initiator believes unauthenticated refusals at once, as strongSwan does; RFC 7296 §2.21.1 would rather
 //! have it go on for a while, in case somebody forged them.
 
-use ipseclab_crypto::{KeyExchangeMethod, Purpose, Secret};
+use core::net::IpAddr;
 
-use crate::config::{ChildId, Connection, ConnectionId, NAT_T_PORT};
+use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
+
+use crate::config::{
+    ChildId, Childless, Connection, ConnectionId, EndpointConfig, Fragmentation, NAT_T_PORT,
+};
+use crate::credential::KeyHash;
+use crate::credential::auth_method::SignatureHash;
 use crate::event::{DropReason, Event, FailureReason, IkeSaId, IkeSaKeys};
+use crate::profile;
 use crate::proposal::{self, ChosenIke, IkeProposal};
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::Wish;
 use crate::v2::exchange::auth;
-use crate::v2::ike_sa::{Env, Head, State, describe, error_notify, failure_of, notify_data};
+use crate::v2::extension::fragmentation_notify;
+use crate::v2::ike_sa::{Env, Head, State, describe, error_notify, failure_of, has_notify, notify_data};
 use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::nat::{self, NatStatus};
+use crate::v2::order::Plan;
+use crate::v2::request::Request;
 use crate::v2::window::Outgoing;
 use crate::wire::{
     ExchangeType, Flags, Header, IkeSpi, KePayload, Message, MessageHeader, NoncePayload, NotifyPayload,
     NotifyType, Payload, SaPayload, Version,
 };
-
-/// Octets of our nonces: at least half the key size of the PRF (RFC 7296 §2.10); strongSwan sends 32.
-pub(crate) const NONCE_LEN: usize = 32;
 
 /// Octets of a cookie (RFC 7296 §2.6).
 const COOKIE_LEN: core::ops::RangeInclusive<usize> = 1..=64;
@@ -42,8 +49,58 @@ pub(crate) struct Goal {
     pub(crate) connection: ConnectionId,
     /// The Child SA that `IKE_AUTH` asks for.
     pub(crate) first: Option<Wish>,
+    /// Whether none is wanted: `first` only goes to a peer that cannot do without (RFC 6023).
+    pub(crate) bare: bool,
     /// The IKE SA that goes when this one is up.
     pub(crate) replaces: Option<IkeSaId>,
+    /// The virtual addresses that the one before had.
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+impl Goal {
+    /// What a plan wants, and the Child SAs that follow. `spare` is for a peer that cannot do without one.
+    pub(crate) fn of(plan: Plan, spare: Option<Wish>) -> (Self, impl Iterator<Item = Wish>) {
+        let Plan { connection, wishes, replaces, addresses } = plan;
+        let mut wishes = wishes.into_iter();
+        let wanted = wishes.next();
+        let bare = wanted.is_none();
+        (Self { connection, first: wanted.or(spare), bare, replaces, addresses }, wishes)
+    }
+
+    /// The virtual addresses to ask for: those of the IKE SA before, else what is configured.
+    pub(crate) fn wanted_addresses(&self, config: &EndpointConfig) -> Vec<IpAddr> {
+        let configured = &config.connection(self.connection).vips;
+        let wanted = if self.addresses.is_empty() { configured } else { &self.addresses };
+        wanted.iter().copied().take(config.limits.virtual_addresses).collect()
+    }
+
+    /// Settles which Child SA `IKE_AUTH` asks for, now that it is known whether the peer can do without one.
+    fn settle_first(
+        &mut self,
+        head: &mut Head,
+        config: &EndpointConfig,
+        peer_can: bool,
+    ) -> Result<(), FailureReason> {
+        let childless = config.connection(self.connection).childless;
+        let separate = matches!(childless, Childless::Prefer | Childless::Force);
+        if childless == Childless::Force && !peer_can {
+            return Err(FailureReason::Childless);
+        }
+        let asked_since = head.waiting.iter().position(|request| matches!(request, Request::CreateChild(_)));
+        if self.bare && peer_can && childless != Childless::Never {
+            self.first = None;
+        } else if self.bare {
+            // What a packet has asked for meanwhile is better than the spare one.
+            let asked_since = asked_since.and_then(|place| head.waiting.remove(place));
+            if let Some(Request::CreateChild(wish)) = asked_since {
+                self.first = Some(wish);
+            }
+        } else if peer_can && separate {
+            head.waiting.extend(self.first.take().map(Request::CreateChild));
+            head.waiting.rotate_right(1);
+        }
+        Ok(())
+    }
 }
 
 /// The initiator after its request.
@@ -53,7 +110,7 @@ pub(crate) struct Sent {
     /// In the order of the last request.
     proposals: Vec<IkeProposal>,
     method: KeyExchangeMethod,
-    private: Secret,
+    private: ExchangeKey,
     public_value: Vec<u8>,
     nonce: Vec<u8>,
     cookie: Option<Vec<u8>>,
@@ -72,6 +129,10 @@ pub(crate) struct SaInit {
     pub(crate) request: Vec<u8>,
     /// The responder's message as it was on the wire.
     pub(crate) response: Vec<u8>,
+    /// The hashes that the peer verifies signatures with; `None` when it does not say (RFC 7427 §4).
+    pub(crate) peer_hashes: Option<Vec<SignatureHash>>,
+    /// The authorities that the peer trusts; `None` when it does not ask for a certificate.
+    pub(crate) requested: Option<Vec<KeyHash>>,
 }
 
 /// The responder after its answer.
@@ -113,7 +174,7 @@ pub(crate) fn initiate(head: &mut Head, env: &mut Env<'_>, goal: Goal) -> State 
         method,
         private,
         public_value,
-        nonce: env.draw(Purpose::Nonce, NONCE_LEN),
+        nonce: env.draw_nonce(),
         cookie: None,
         request: vec![],
         retries: 0,
@@ -127,9 +188,14 @@ impl Sent {
         self.goal.connection
     }
 
+    /// What it was begun for.
+    pub(crate) fn into_goal(self) -> Goal {
+        self.goal
+    }
+
     /// Whether a Child SA of this child is asked for.
     pub(crate) fn asks_for(&self, child: ChildId) -> bool {
-        self.goal.first.as_ref().is_some_and(|wish| wish.child == child)
+        !self.goal.bare && self.goal.first.as_ref().is_some_and(|wish| wish.child == child)
     }
 
     fn send(mut self, head: &mut Head, env: &mut Env<'_>) -> State {
@@ -144,7 +210,11 @@ impl Sent {
         payloads.extend(exchange_payloads(self.method, self.public_value.clone(), &self.nonce));
         let spis = (head.spi_i, IkeSpi::ZERO);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
-        let message = Message { header: head.request_header(ExchangeType::IkeSaInit), payloads };
+        payloads.extend(understands_fragments(connection).then(fragmentation_notify));
+        payloads.push(hashes_notify());
+        let header = head.request_header(ExchangeType::IkeSaInit);
+        let payloads = env.config.profile.messages.arrange(&header, &payloads, &[]).into_owned();
+        let message = Message { header, payloads };
         self.request = message.encode();
         let info = describe(env.config, &message.header, &message.payloads, false);
         head.send_request(env, Outgoing::whole(self.request.clone(), info));
@@ -227,7 +297,7 @@ impl Sent {
         true
     }
 
-    fn accept(self, head: &mut Head, env: &mut Env<'_>, message: &Message, bytes: &[u8]) -> State {
+    fn accept(mut self, head: &mut Head, env: &mut Env<'_>, message: &Message, bytes: &[u8]) -> State {
         let connection = Some(self.goal.connection);
         let Some(essentials) = essentials(message).filter(|_| !message.header.spi_r.is_zero()) else {
             return head.fail(env, connection, FailureReason::InvalidSyntax);
@@ -238,27 +308,44 @@ impl Sent {
             return head.fail(env, connection, FailureReason::NoProposalChosen);
         };
         let same_group = essentials.ke.method == self.method.transform_id();
-        let secret = env.crypto.shared_secret(self.method, &self.private, &essentials.ke.public_value);
+        let secret = self.private.shared_secret(env.crypto, &essentials.ke.public_value);
         let (true, Ok(secret)) = (same_group, secret) else {
             return head.fail(env, connection, FailureReason::InvalidSyntax);
         };
+        let peer_can = has_notify(message, NotifyType::ChildlessIkev2Supported);
+        if let Err(reason) = self.goal.settle_first(head, env.config, peer_can) {
+            return head.fail(env, connection, reason);
+        }
         head.spi_r = message.header.spi_r;
+        head.heard = profile::heard(message);
         let nonce_r = essentials.nonce.as_bytes().to_vec();
         let channel = derive(head, env, chosen, &secret, (&self.nonce, &nonce_r));
         self.detect_nat(head, env, message);
-        let init =
-            SaInit { channel, nonce_i: self.nonce, nonce_r, request: self.request, response: bytes.to_vec() };
-        let Goal { connection, first, replaces } = self.goal;
-        auth::initiate(head, env, connection, (first, replaces), init)
+        let init = SaInit {
+            channel,
+            nonce_i: self.nonce,
+            nonce_r,
+            request: self.request,
+            response: bytes.to_vec(),
+            peer_hashes: announced_hashes(message),
+            requested: auth::certificates::requested(message),
+        };
+        auth::initiate(head, env, self.goal, init)
     }
 
     /// A NAT anywhere moves the IKE SA to port 4500 (RFC 7296 §2.23).
+    ///
+    /// With MOBIKE it moves there without one, so that a NAT found later changes no port (RFC 4555 §3.3).
     fn detect_nat(&self, head: &mut Head, env: &mut Env<'_>, message: &Message) {
         let (spis, path) = ((head.spi_i, head.spi_r), head.received.path);
-        let faked = env.config.connection(self.goal.connection).encap;
-        let nat = nat::detect(env.crypto, message, spis, path.remote, path.local, faked);
+        let connection = env.config.connection(self.goal.connection);
+        let nat = nat::detect(env.crypto, message, spis, path.remote, path.local, connection.encap);
+        let may_move = nat.is_some() && connection.mobike;
         head.nat = nat.unwrap_or_default();
-        if head.nat.detected() {
+        if understands_fragments(connection) && has_notify(message, NotifyType::Ikev2FragmentationSupported) {
+            head.allow_fragments(&env.config.limits);
+        }
+        if head.nat.detected() || may_move {
             head.path.local.set_port(NAT_T_PORT);
             head.path.remote.set_port(NAT_T_PORT);
         }
@@ -278,28 +365,36 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     let Some(essentials) = essentials(message) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
-    let choose = |connection: &Connection| {
-        proposal::select_ike(&connection.proposals, essentials.sa).map(|chosen| (chosen, connection.encap))
-    };
     let reachable = |connection: &&Connection| connection.accepts(head.path.remote.ip());
-    let Some((chosen, encap)) = env.config.connections.iter().filter(reachable).find_map(choose) else {
+    let mut candidates = env.config.connections.iter().filter(reachable);
+    let Some((chosen, connection)) = candidates.find_map(|connection| {
+        proposal::select_ike(&connection.proposals, essentials.sa).map(|chosen| (chosen, connection))
+    }) else {
         return refuse(NotifyType::NoProposalChosen, vec![]);
     };
     let method = chosen.key_exchange;
     if essentials.ke.method != method.transform_id() {
         return refuse(NotifyType::InvalidKePayload, method.transform_id().to_be_bytes().to_vec());
     }
+    head.heard = profile::heard(message);
     let (private, public_value) = env.draw_key_pair(method);
-    let Ok(secret) = env.crypto.shared_secret(method, &private, &essentials.ke.public_value) else {
+    let Ok(secret) = private.shared_secret(env.crypto, &essentials.ke.public_value) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
+    if env.config.connections.iter().filter(reachable).any(understands_fragments)
+        && has_notify(message, NotifyType::Ikev2FragmentationSupported)
+    {
+        head.allow_fragments(&env.config.limits);
+    }
     let nonce_i = essentials.nonce.as_bytes().to_vec();
-    let nonce_r = env.draw(Purpose::Nonce, NONCE_LEN);
+    let nonce_r = env.draw_nonce();
     let channel = derive(head, env, chosen, &secret, (&nonce_i, &nonce_r));
     let spis_seen = (head.spi_i, IkeSpi::ZERO);
-    let nat = nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local, encap);
-    let response = respond(head, env, message, chosen, public_value, &nonce_r, (nat.is_some(), encap));
-    let init = SaInit { channel, nonce_i, nonce_r, request: bytes.to_vec(), response };
+    let nat =
+        nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local, connection.encap);
+    let response = respond(head, env, message, chosen, public_value, &nonce_r, (nat.is_some(), connection));
+    let (request, peer_hashes) = (bytes.to_vec(), announced_hashes(message));
+    let init = SaInit { channel, nonce_i, nonce_r, request, response, peer_hashes, requested: None };
     let expires = env.now.saturating_add(env.config.limits.half_open_timeout);
     Answer::Accept(Box::new(HalfOpen { init, expires }), nat.unwrap_or_default())
 }
@@ -312,15 +407,22 @@ fn respond(
     chosen: ChosenIke,
     public_value: Vec<u8>,
     nonce: &[u8],
-    (nat_t, encap): (bool, bool),
+    (nat_t, connection): (bool, &Connection),
 ) -> Vec<u8> {
     let mut payloads = vec![Payload::Sa(SaPayload { proposals: vec![chosen.to_wire(chosen.number, &[])] })];
     payloads.extend(exchange_payloads(chosen.key_exchange, public_value, nonce));
     if nat_t {
         let spis = (head.spi_i, head.spi_r);
-        payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, encap));
+        payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
     }
+    if connection.childless != Childless::Never {
+        payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::ChildlessIkev2Supported, vec![])));
+    }
+    payloads.extend(auth::certificates::request_from(env, head.path.remote.ip()));
+    payloads.extend(head.extensions.takes_fragments().then(fragmentation_notify));
+    payloads.extend(announced_hashes(request).map(|_| hashes_notify()));
     let header = head.response_header(ExchangeType::IkeSaInit, request.header.message_id);
+    let payloads = env.config.profile.messages.arrange(&header, &payloads, &head.heard).into_owned();
     let message = Message { header, payloads };
     let bytes = message.encode();
     let info = describe(env.config, &message.header, &message.payloads, false);
@@ -330,7 +432,7 @@ fn respond(
 
 /// The stateless refusal of a first request: `SPIr` is zero.
 pub(crate) fn refusal(env: &Env<'_>, request: &Header, notify: NotifyPayload) -> Outgoing {
-    let flags = Flags::response(false);
+    let flags = Flags::response(!request.flags.initiator);
     let (spi_i, spi_r, exchange) = (request.spi_i, request.spi_r, request.exchange);
     let header = MessageHeader {
         spi_i,
@@ -345,6 +447,11 @@ pub(crate) fn refusal(env: &Env<'_>, request: &Header, notify: NotifyPayload) ->
     Outgoing::whole(message.encode(), info)
 }
 
+/// Whether fragments are announced to the peer (RFC 7383 §2.3).
+fn understands_fragments(connection: &Connection) -> bool {
+    connection.fragmentation != Fragmentation::Off
+}
+
 fn refuse(kind: NotifyType, data: Vec<u8>) -> Answer {
     Answer::Refuse(NotifyPayload::new(kind, data))
 }
@@ -352,6 +459,17 @@ fn refuse(kind: NotifyType, data: Vec<u8>) -> Answer {
 fn exchange_payloads(method: KeyExchangeMethod, public_value: Vec<u8>, nonce: &[u8]) -> [Payload; 2] {
     let nonce = NoncePayload::new(nonce.to_vec()).expect("our nonces have an allowed length");
     [Payload::Ke(KePayload { method: method.transform_id(), public_value }), Payload::Nonce(nonce)]
+}
+
+/// The hashes that we verify signatures with (RFC 7427 §4).
+fn hashes_notify() -> Payload {
+    let data = SignatureHash::to_notify(SignatureHash::ALL);
+    Payload::Notify(NotifyPayload::new(NotifyType::SignatureHashAlgorithms, data))
+}
+
+/// Those that the peer has announced; `None` when it knows nothing of this.
+fn announced_hashes(message: &Message) -> Option<Vec<SignatureHash>> {
+    notify_data(message, NotifyType::SignatureHashAlgorithms).map(SignatureHash::from_notify)
 }
 
 /// Derives the keys on either side, tells the owner, and opens the channel.

@@ -4,16 +4,23 @@
 //! function that judges each datagram by its number on the wire.
 
 pub(crate) mod arena;
+pub(crate) mod certified;
+pub(crate) mod cheap;
 pub(crate) mod craft;
+pub(crate) mod explore;
+pub(crate) mod owner;
 pub(crate) mod stage;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider, Secret};
+use cheap::Cheap;
+use ipseclab_crypto::{Crypto, Purpose, RandomSource, RealProvider};
 use ipseclab_ike::config::{Child, ChildId, Connection, ConnectionId, EndpointConfig, Lifetime, Renewal};
+use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::{
     ChildSaEstablished, DropReason, Endpoint, Event, FailureReason, Identity, IkeSaId, TrafficSelectors,
@@ -24,6 +31,8 @@ pub(crate) const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub(crate) const B: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 pub(crate) const OFFICE: ConnectionId = ConnectionId(0);
 pub(crate) const LAN: ChildId = ChildId { connection: OFFICE, place: 0 };
+/// What A and B share.
+pub(crate) const SECRET: [u8; 28] = *b"correct horse battery staple";
 const LATENCY: Duration = Duration::from_millis(10);
 
 /// A counter with a different start for each stream: deterministic, and never the same octets twice.
@@ -112,8 +121,7 @@ pub(crate) fn connection(side: Side) -> Connection {
         Side::A => ("a.example", "b.example", B, tunnel("10.1.0", "10.2.0")),
         Side::B => ("b.example", "a.example", A, tunnel("10.2.0", "10.1.0")),
     };
-    let psk = Secret::new(*b"correct horse battery staple");
-    let mut connection = Connection::new("office", Identity::parse(own), Identity::parse(peer), psk);
+    let mut connection = Connection::new("office", Identity::parse(own), Identity::parse(peer));
     connection.remote_address = Some(remote.into());
     connection.proposals = vec![parse_ike_proposal("aes256gcm16-prfsha256-x25519").unwrap()];
     connection.renewal = Renewal::NEVER;
@@ -121,23 +129,36 @@ pub(crate) fn connection(side: Side) -> Connection {
     connection
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Side {
     A,
     B,
+}
+
+/// Who A and B are.
+pub(crate) fn ids() -> [Identity; 2] {
+    ["a.example", "b.example"].map(Identity::parse)
 }
 
 /// The configuration of one side with nothing special about it.
 pub(crate) fn config(side: Side) -> EndpointConfig {
     let local_address = if side == Side::A { A } else { B };
     let connections = vec![connection(side)];
-    EndpointConfig { trace: true, ..EndpointConfig::new(local_address.into(), connections) }
+    let credentials = Credentials::with_psk(ids(), SECRET);
+    EndpointConfig { trace: true, credentials, ..EndpointConfig::new(local_address.into(), connections) }
 }
 
 impl Peer {
     pub(crate) fn new(config: EndpointConfig, random: impl RandomSource + 'static) -> Self {
         let IpAddr::V4(address) = config.local_address else { unreachable!("the tests speak IPv4") };
         let crypto = Crypto::new(Arc::new(RealProvider::new()));
+        Self { address, endpoint: Endpoint::new(config, crypto, Box::new(random)), events: vec![] }
+    }
+
+    /// One whose key exchanges cost nothing.
+    pub(crate) fn cheap(config: EndpointConfig, random: impl RandomSource + 'static) -> Self {
+        let IpAddr::V4(address) = config.local_address else { unreachable!("the tests speak IPv4") };
+        let crypto = Crypto::new(Arc::new(Cheap::new()));
         Self { address, endpoint: Endpoint::new(config, crypto, Box::new(random)), events: vec![] }
     }
 }
@@ -157,6 +178,13 @@ impl Pair {
         let (mut a, mut b) = (config(Side::A), config(Side::B));
         change(&mut a, &mut b);
         Self::of(Peer::new(a, Counting::new(0)), Peer::new(b, Counting::new(0x55)))
+    }
+
+    /// A pair whose two connections `change` has changed, and whose key exchanges cost nothing.
+    pub(crate) fn cheap(change: impl FnOnce(&mut Connection, &mut Connection)) -> Self {
+        let (mut a, mut b) = (config(Side::A), config(Side::B));
+        change(&mut a.connections[0], &mut b.connections[0]);
+        Self::of(Peer::cheap(a, Counting::new(0)), Peer::cheap(b, Counting::new(0x55)))
     }
 
     /// Two sides on a wire that delivers everything.

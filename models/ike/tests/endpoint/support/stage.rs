@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ipseclab_crypto::Secret;
 use ipseclab_ike::Role;
+use ipseclab_ike::credential::Credentials;
 
 use super::craft::Crafter;
 use super::{A, B, OFFICE, Pair, Peer, Side, Verdict};
@@ -26,6 +26,14 @@ pub(crate) enum Stage {
     Initiator,
     /// B has answered to an established IKE SA.
     Responder,
+    /// A awaits the answer to its renewal of the Child SA.
+    RekeyingChild,
+    /// A awaits the answer to its renewal of the IKE SA.
+    RekeyingIke,
+    /// A has answered B's renewal of the Child SA and awaits the answer to its own.
+    ChildCollision,
+    /// A has answered B's renewal of the IKE SA and awaits the answer to its own.
+    IkeCollision,
     /// A awaits the answer to the Delete of an established IKE SA.
     Deleting,
     /// B repeats that it has refused A.
@@ -35,7 +43,7 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Listening,
         Self::SaInitSent,
         Self::HalfOpen,
@@ -45,11 +53,22 @@ impl Stage {
         Self::Deleting,
         Self::Refused,
         Self::Lingering,
+        Self::RekeyingChild,
+        Self::RekeyingIke,
+        Self::ChildCollision,
+        Self::IkeCollision,
     ];
 
     fn victim(self) -> Side {
         match self {
-            Self::SaInitSent | Self::AuthSent | Self::Initiator | Self::Deleting => Side::A,
+            Self::SaInitSent
+            | Self::AuthSent
+            | Self::Initiator
+            | Self::Deleting
+            | Self::RekeyingChild
+            | Self::RekeyingIke
+            | Self::ChildCollision
+            | Self::IkeCollision => Side::A,
             Self::Listening | Self::HalfOpen | Self::Responder | Self::Refused | Self::Lingering => Side::B,
         }
     }
@@ -60,14 +79,43 @@ impl Stage {
             Self::Listening | Self::SaInitSent => 0,
             Self::HalfOpen => 2,
             Self::AuthSent => 3,
-            Self::Initiator | Self::Responder | Self::Deleting | Self::Refused => 4,
+            Self::Initiator
+            | Self::Responder
+            | Self::Deleting
+            | Self::Refused
+            | Self::RekeyingChild
+            | Self::RekeyingIke => 4,
+            // B's request is the first on the wire, and nothing else arrives.
+            Self::ChildCollision | Self::IkeCollision => 5,
             Self::Lingering => 6,
         }
     }
 
     /// Whether the victim has authenticated its peer and still believes in it.
     pub(crate) fn is_established(self) -> bool {
-        matches!(self, Self::Initiator | Self::Responder | Self::Deleting)
+        matches!(
+            self,
+            Self::Initiator | Self::Responder | Self::Deleting | Self::RekeyingChild | Self::ChildCollision
+        ) || self.renews_ike()
+    }
+
+    /// How many IKE SAs the victim has authenticated its peer for: in a collision there are an old and a new one.
+    pub(crate) fn established(self) -> usize {
+        usize::from(self.is_established()) + usize::from(self == Self::IkeCollision)
+    }
+
+    /// Whether the IKE SA is being renewed.
+    fn renews_ike(self) -> bool {
+        matches!(self, Self::RekeyingIke | Self::IkeCollision)
+    }
+
+    /// Whether the Child SA is being renewed.
+    fn renews_child(self) -> bool {
+        matches!(self, Self::RekeyingChild | Self::ChildCollision)
+    }
+
+    fn collides(self) -> bool {
+        matches!(self, Self::ChildCollision | Self::IkeCollision)
     }
 }
 
@@ -86,7 +134,7 @@ impl Staged {
             a.limits.half_open = HALF_OPEN;
             b.limits.half_open = HALF_OPEN;
             if stage == Stage::Refused {
-                a.connections[0].psk = Secret::new(*b"wrong");
+                a.credentials = Credentials::with_psk([], *b"wrong");
             }
         })
         .script(move |number, _| if number < delivered { Verdict::Deliver } else { Verdict::Lose });
@@ -98,6 +146,22 @@ impl Staged {
             let (id, _) = pair.a.established();
             pair.a.endpoint.terminate(pair.now, id).expect("it is established");
             pair.flush();
+            pair.run_for(Duration::from_secs(1));
+        }
+        if stage.renews_ike() || stage.renews_child() {
+            let sides: &[Side] = if stage.collides() { &[Side::B, Side::A] } else { &[Side::A] };
+            for side in sides {
+                let now = pair.now;
+                let peer = pair.peer(*side);
+                let (id, spis) = peer.established();
+                let asked = if stage.renews_ike() {
+                    peer.endpoint.rekey_ike(now, id)
+                } else {
+                    peer.endpoint.rekey_child(now, id, spis[0])
+                };
+                asked.expect("it is established");
+                pair.flush();
+            }
             pair.run_for(Duration::from_secs(1));
         }
         let mut genuine: Vec<_> = pair.log.iter().map(|(_, transmit)| transmit.payload.clone()).collect();
@@ -123,7 +187,9 @@ impl Staged {
 
     /// Somebody who has the peer's keys of the IKE SA, but not the shared secret; `None` before there are keys.
     pub(crate) fn insider(&mut self) -> Option<Crafter> {
-        let role = if self.stage.victim() == Side::A { Role::Responder } else { Role::Initiator };
+        // The last keys are those of the IKE SA that B has begun when renewals collide.
+        let answered = self.stage.victim() == Side::A && self.stage != Stage::IkeCollision;
+        let role = if answered { Role::Responder } else { Role::Initiator };
         let early = matches!(self.stage, Stage::Listening | Stage::SaInitSent);
         (!early).then(|| Crafter::new(self.victim(), role))
     }

@@ -1,0 +1,136 @@
+//! The same configuration gives the same messages: every IKEv2 negotiation of the reference captures that lies within
+//! what is built is run as a scenario with `profile = "strongswan"`, and its messages are compared with strongSwan's
+//! in exchange, direction, port, Message ID, flags, payload types in order, and lengths.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod message;
+mod script;
+mod table;
+
+use std::sync::Arc;
+
+use etherparse::{SlicedPacket, TransportSlice};
+use ipseclab_crypto::{Crypto, RealProvider};
+use ipseclab_experiments::run::{ObservedNode, run};
+use ipseclab_experiments::scenario::load;
+use ipseclab_ike::Event;
+use ipseclab_node::{CaptureDirection, Observe, Step};
+
+use message::{Opener, Seen};
+use table::Case;
+
+/// Cases that need what is not built: AH and IPv6 in the datapath, EAP-TLS, postquantum keys, addresses that change.
+const BEYOND: [(&str, &str); 6] = [
+    ("v2-ah", "AH"),
+    ("v2-eap-tls", "EAP-TLS"),
+    ("v2-ppk", "RFC 8784"),
+    ("v2-psk-ipv6", "IPv6 packets"),
+    ("v2-mobike-p500", "an address of a node that changes"),
+    ("v2-probes", "malformed requests: tests/endpoint/probes.rs of ipseclab-ike"),
+];
+
+/// One case, run.
+struct Outcome {
+    equal: usize,
+    differences: Vec<String>,
+}
+
+#[test]
+fn messages_are_those_of_strongswan() {
+    let Some(cases) = table::cases() else { return };
+    let (mut equal, mut total) = (0, 0);
+    for case in &cases {
+        if let Some((_, why)) = BEYOND.iter().find(|(name, _)| *name == case.name) {
+            println!("{:34} beyond what is built: {why}", case.name);
+            continue;
+        }
+        let outcome = compare(case);
+        println!("{:34} {} of {}", case.name, outcome.equal, case.messages.len());
+        for difference in &outcome.differences {
+            println!("      {difference}");
+        }
+        equal += outcome.equal;
+        total += case.messages.len();
+    }
+    println!("{equal} of {total} messages are equal");
+}
+
+fn compare(case: &Case) -> Outcome {
+    let ours = match simulate(case) {
+        Ok(ours) => ours,
+        Err(problem) => return Outcome { equal: 0, differences: vec![problem] },
+    };
+    let mut outcome = Outcome { equal: 0, differences: vec![] };
+    // Who speaks first when both do is a matter of microseconds, so that each direction is compared for itself.
+    for direction in ["a>b", "b>a"] {
+        let theirs: Vec<_> = case.messages.iter().filter(|seen| seen.direction == direction).collect();
+        let ours: Vec<_> = ours.iter().filter(|seen| seen.direction == direction).collect();
+        for place in 0..theirs.len().max(ours.len()) {
+            match (theirs.get(place), ours.get(place)) {
+                (Some(&theirs), Some(&ours)) if same(case, theirs, ours) => outcome.equal += 1,
+                (theirs, ours) => outcome.differences.push(format!(
+                    "{direction} {place}: {} | {}",
+                    theirs.map_or_else(|| "nothing".to_owned(), |seen| describe(seen)),
+                    ours.map_or_else(|| "nothing".to_owned(), |seen| describe(seen))
+                )),
+            }
+        }
+    }
+    outcome
+}
+
+/// Behind a NAT the port is whatever the NAT has drawn.
+fn same(case: &Case, theirs: &Seen, ours: &Seen) -> bool {
+    let mut ours = ours.clone();
+    if case.nat {
+        ours.source_port = theirs.source_port;
+    }
+    *theirs == ours
+}
+
+fn describe(seen: &Seen) -> String {
+    let payloads: Vec<_> = seen.payloads.iter().map(|(label, len)| format!("{label}({len})")).collect();
+    let (id, flags, port, len) = (seen.message_id, seen.flags, seen.source_port, seen.len);
+    format!("{} {id} {flags:02x} from {port}, {len}: {}", seen.exchange, payloads.join(" "))
+}
+
+/// Runs the case; what its first node sends and receives, in order.
+fn simulate(case: &Case) -> Result<Vec<Seen>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    for side in ['a', 'b'] {
+        std::fs::write(folder.path().join(format!("{side}.swanctl.conf")), case.swanctl(side)).unwrap();
+    }
+    let file = folder.path().join("scenario.toml");
+    std::fs::write(&file, script::scenario(case)).unwrap();
+    let scenario = load(file.to_str().unwrap(), &[]).map_err(|report| report.render(false))?;
+    let result = run(&scenario, Observe { packets: true, steps: true }).map_err(|error| error.to_string())?;
+    let left = result.observed.iter().find(|node| node.name == "left").unwrap();
+    let right = result.observed.iter().find(|node| node.name == "right").unwrap();
+    let keys: Vec<_> = [left, right].into_iter().flat_map(keys).collect();
+    let mut opener = Opener::new(Crypto::new(Arc::new(RealProvider::new())), &keys);
+    Ok(datagrams(left).filter_map(|(direction, port, bytes)| opener.see(direction, port, &bytes)).collect())
+}
+
+fn keys(node: &ObservedNode) -> impl Iterator<Item = ipseclab_ike::IkeSaKeys> {
+    node.records.steps.iter().filter_map(|record| match &record.step {
+        Step::Ike(Event::KeysDerived(keys)) => Some((**keys).clone()),
+        _ => None,
+    })
+}
+
+/// The IKE messages that a node sent and received: direction, source port, octets without the non-ESP marker.
+fn datagrams(node: &ObservedNode) -> impl Iterator<Item = (&'static str, u16, Vec<u8>)> {
+    node.records.packets.iter().filter_map(|packet| {
+        let sliced = SlicedPacket::from_ip(&packet.bytes).ok()?;
+        let Some(TransportSlice::Udp(udp)) = sliced.transport else { return None };
+        let direction = if packet.direction == CaptureDirection::Outbound { "a>b" } else { "b>a" };
+        let payload = udp.payload();
+        let message = if udp.destination_port() == 500 || udp.source_port() == 500 {
+            payload
+        } else {
+            payload.strip_prefix(&[0; 4])?
+        };
+        Some((direction, udp.source_port(), message.to_vec()))
+    })
+}
