@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ipseclab_experiments::document::{Document, SourceText};
-use ipseclab_experiments::sweep::{Plot, SweepPlan};
+use ipseclab_experiments::sweep::{Plot, SweepPlan, TimeSeries};
 
 const SWEEP: &str = r#"name = "plots"
 scenario = "site-to-site"
@@ -78,6 +78,35 @@ fn the_parts_of_a_stack_can_be_added() {
     check_refused(
         &format!("{LINE}parts = [\"negotiation.cpu\"]\n"),
         &["means nothing here", "only for a stack"],
+    );
+}
+
+const TIMELINE: &str = "kind = \"timeline\"\nx = \"time\"\ny = \"renewal.rate\"\nseries = \"topology.link.loss\"\n\
+                        facet = \"topology.link.delay\"\n";
+
+#[test]
+fn a_timeline_draws_a_curve_over_time_in_whole_seconds() {
+    let plan = build(&format!("{TIMELINE}bucket = \"5s\"\nfrom = \"10s\"\nuntil = \"1min\"\n")).unwrap();
+    assert!(matches!(plan.plots[..], [Plot::Timeline { y: TimeSeries::RenewalRate, .. }]));
+    check_refused(
+        &TIMELINE.replace("\"time\"", "\"topology.link.loss\""),
+        &["`plots.0.x`", "must be \"time\""],
+    );
+    check_refused(
+        &TIMELINE.replace("renewal.rate", "negotiation.latency"),
+        &["no curve over time `negotiation.latency`", "`renewal.rate`", "`cpu.queue`"],
+    );
+    for bucket in ["1500ms", "0s"] {
+        check_refused(&format!("{TIMELINE}bucket = \"{bucket}\"\n"), &["`plots.0.bucket`", "whole seconds"]);
+    }
+    check_refused(&format!("{TIMELINE}from = \"9s\"\nuntil = \"9s\"\n"), &["later than `from`"]);
+    check_refused(
+        &TIMELINE.replace("facet = \"topology.link.delay\"\n", ""),
+        &["does not tell the values of `topology.link.delay` apart"],
+    );
+    check_refused(
+        &format!("{LINE}bucket = \"5s\"\n"),
+        &["`plots.0.bucket` means nothing here", "only for a timeline"],
     );
 }
 

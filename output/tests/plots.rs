@@ -8,11 +8,11 @@ fn figure(kind: Kind, points: Vec<Point>) -> Figure {
     let names = || Axis::categories("place <&>", ["first", "second", "third"]);
     let x = match kind {
         Kind::Box | Kind::Heatmap | Kind::Stack => names(),
-        Kind::Line | Kind::Cdf | Kind::Timeline => Axis::linear("loss (%)"),
+        Kind::Line | Kind::Band | Kind::Cdf | Kind::Timeline => Axis::linear("loss (%)"),
     };
     let y = match kind {
         Kind::Heatmap | Kind::Timeline => names(),
-        Kind::Line | Kind::Cdf | Kind::Box | Kind::Stack => Axis::linear("latency (ms)"),
+        Kind::Line | Kind::Band | Kind::Cdf | Kind::Box | Kind::Stack => Axis::linear("latency (ms)"),
     };
     let series = vec![Series::new("one", points), Series::new("two", Vec::new())];
     let panels = vec![Panel { title: "panel".into(), series }];
@@ -21,7 +21,7 @@ fn figure(kind: Kind, points: Vec<Point>) -> Figure {
 
 fn point(kind: Kind, place: usize, value: f64) -> Point {
     match kind {
-        Kind::Line => {
+        Kind::Line | Kind::Band => {
             Point::with_interval(f64::from(u8::try_from(place).unwrap()), value, value - 1.0, value + 1.0)
         }
         Kind::Cdf => Point::sample(value),
@@ -32,7 +32,8 @@ fn point(kind: Kind, place: usize, value: f64) -> Point {
     }
 }
 
-const KINDS: [Kind; 6] = [Kind::Line, Kind::Cdf, Kind::Box, Kind::Heatmap, Kind::Stack, Kind::Timeline];
+const KINDS: [Kind; 7] =
+    [Kind::Line, Kind::Band, Kind::Cdf, Kind::Box, Kind::Heatmap, Kind::Stack, Kind::Timeline];
 
 fn three_points(kind: Kind) -> Figure {
     figure(kind, (0..3).zip([3.0, 5.0, 4.0]).map(|(place, value)| point(kind, place, value)).collect())
@@ -59,6 +60,19 @@ fn equal_figures_are_equal_bytes() {
         assert_eq!(one.svg(), two.svg(), "{kind:?}");
         assert!(one.png().unwrap() == two.png().unwrap(), "{kind:?}");
     }
+}
+
+#[test]
+fn a_band_lets_the_lines_below_shine_through_and_gaps_stay_open() {
+    let part = |from: u8| (from..from + 4).map(|x| Point::with_interval(x.into(), 5.0, 4.0, 6.0)).collect();
+    let mut figure = figure(Kind::Band, part(0));
+    figure.panels[0].series.push(Series::new("one", part(10)));
+    let svg = figure.svg().unwrap();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let veils = document.descendants().filter(|node| node.has_tag_name("polygon"));
+    let covers = veils.filter_map(|node| node.attribute("opacity")).filter(|share| *share != "1");
+    assert_eq!(covers.count(), 2, "a band for each part");
+    assert_eq!(texts(&svg).iter().filter(|text| *text == "one").count(), 1, "one name for both");
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub const SCENARIOS: &[Shipped] = &[
         text: include_str!("../../data/scenarios/site-to-site-retry.toml"),
     },
     Shipped { name: "hub-and-spoke", text: include_str!("../../data/scenarios/hub-and-spoke.toml") },
+    Shipped { name: "rekey-storm", text: include_str!("../../data/scenarios/rekey-storm.toml") },
     Shipped { name: "abilene-sites", text: include_str!("../../data/scenarios/abilene-sites.toml") },
     Shipped {
         name: "ikev2-certificates",
@@ -47,10 +48,13 @@ pub const SCENARIOS: &[Shipped] = &[
 ];
 
 /// The shipped studies, which are sweep files.
-pub const STUDIES: &[Shipped] = &[Shipped {
-    name: "negotiation-latency",
-    text: include_str!("../../data/studies/negotiation-latency.toml"),
-}];
+pub const STUDIES: &[Shipped] = &[
+    Shipped {
+        name: "negotiation-latency",
+        text: include_str!("../../data/studies/negotiation-latency.toml"),
+    },
+    Shipped { name: "rekey-storm", text: include_str!("../../data/studies/rekey-storm.toml") },
+];
 
 impl Shipped {
     /// The `description` of the file.

@@ -5,12 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
+use ipseclab_sim::SimDuration;
 use serde::Deserialize;
 
 use super::file::{PlotFile, PlotKind, SweepFile, XScale};
 use super::label::positions;
 use super::metric::{self, Metric, PlotMetric, Unit};
 use super::plan::{Axis, AxisValue, MAX_RUNS, Plot, Shown, plain};
+use super::series::TimeSeries;
 use crate::document::{Document, Finding, KeyPath, Report, list};
 use crate::scenario::{self, Override, ScenarioSource, library};
 
@@ -30,6 +32,7 @@ pub(super) fn metrics(file: &SweepFile, plots: &[Plot]) -> Vec<Metric> {
         Plot::Cdf { x, .. } => vec![*x],
         Plot::Heatmap { value, .. } => vec![value.metric],
         Plot::Stack { file, .. } => file.parts.clone(),
+        Plot::Timeline { .. } => vec![],
     });
     let asked =
         if file.metrics.is_empty() { vec![Metric::Latency, Metric::Success] } else { file.metrics.clone() };
@@ -195,12 +198,18 @@ impl<'a> Builder<'a> {
         let file = self.file;
         let plots = file.plots.iter().enumerate().filter_map(|(index, plot)| {
             let at = KeyPath::root().key("plots").index(index);
+            if plot.kind != PlotKind::Timeline {
+                for (key, given) in [("bucket", plot.bucket), ("from", plot.from), ("until", plot.until)] {
+                    self.refuse(given.is_some(), key, "a timeline", &at);
+                }
+            }
             self.refuse(plot.kind != PlotKind::Stack && !plot.parts.is_empty(), "parts", "a stack", &at);
             match plot.kind {
                 PlotKind::Line | PlotKind::Box => self.curve(plot, axes, &at),
                 PlotKind::Cdf => self.cdf(plot, axes, &at),
                 PlotKind::Heatmap => self.heatmap(plot, axes, &at),
                 PlotKind::Stack => self.stack(plot, axes, &at),
+                PlotKind::Timeline => self.timeline(plot, axes, &at),
             }
         });
         plots.collect()
@@ -267,6 +276,36 @@ impl<'a> Builder<'a> {
         }
         self.check_covered(&[x?, facet?], axes, &shown, at);
         Some(Plot::Stack { file: file.clone(), x: x??, facet: facet?, shown })
+    }
+
+    fn timeline(&mut self, file: &PlotFile, axes: &[Axis], at: &KeyPath) -> Option<Plot> {
+        self.refuse(file.value.is_some(), "value", "a heatmap", at);
+        self.refuse(file.x_scale.is_some(), "x_scale", "line and cdf", at);
+        if file.x != "time" {
+            let finding = Finding::new(format!("`{at}.x` of a timeline must be \"time\""));
+            self.report.push(finding.at(self.document.locate(&at.key("x")), "every curve is one over time"));
+        }
+        let series = self.varied(file.series.as_ref(), "series", axes, at);
+        let facet = self.varied(file.facet.as_ref(), "facet", axes, at);
+        let y = self.quantity(file.y.as_ref(), "y", at, TimeSeries::parse);
+        self.check_buckets(file, at);
+        let shown = self.shown(file, axes, at);
+        self.check_covered(&[series?, facet?], axes, &shown, at);
+        Some(Plot::Timeline { file: file.clone(), y: y?, series: series?, facet: facet?, shown })
+    }
+
+    /// Runs count by the second, so that a bucket of a second and a half would hold one or two of them.
+    fn check_buckets(&mut self, file: &PlotFile, at: &KeyPath) {
+        let second = SimDuration::from_secs(1).as_nanos();
+        let nanos = file.bucket.map(|bucket| bucket.span().as_nanos());
+        if nanos.is_some_and(|nanos| nanos == 0 || !nanos.is_multiple_of(second)) {
+            let finding = Finding::new(format!("`{at}.bucket` must be whole seconds, at least one"));
+            self.report.push(finding.at(self.document.locate(&at.key("bucket")), "runs count by the second"));
+        }
+        if file.from.zip(file.until).is_some_and(|(from, until)| from.span() >= until.span()) {
+            let finding = Finding::new(format!("`{at}.until` must be later than `from`"));
+            self.report.push(finding.at(self.document.locate(&at.key("until")), "leaves nothing to draw"));
+        }
     }
 
     /// Parts of a whole have one unit, and each is there once.

@@ -12,14 +12,16 @@ use ipseclab_node::Observe;
 use ipseclab_output::sha256_hex;
 use rayon::prelude::*;
 
-use super::course::Course;
 use super::error::SweepError;
 use super::plan::{PlannedRun, SweepPlan};
-use super::record::{FinishedRun, Negotiation, RunOutcome, RunRecord};
+use super::record::{FinishedRun, Negotiation, Renewal, RunOutcome, RunRecord, Timeline};
 use super::store::SweepFolder;
 use crate::cost_profiles;
 use crate::run::{self, RunResult};
 use crate::scenario::{CheckedScenario, CostProfile, CryptoKind};
+
+/// The exchanges among renewals that renew nothing.
+const NOT_RENEWALS: &str = "new_child";
 
 /// Who wants to know how far a sweep is.
 pub trait Progress: Sync {
@@ -133,11 +135,20 @@ fn perform(scenario: &CheckedScenario, seed: u64) -> RunOutcome {
 fn finished(scenario: &CheckedScenario, result: &RunResult) -> FinishedRun {
     let warm = scenario.warm_up.as_nanos();
     let counted = result.negotiations.iter().filter(|row| row.started_ns >= warm);
+    let renewals =
+        result.renewals.iter().filter(|row| row.started_ns >= warm && row.exchange != NOT_RENEWALS);
+    let mut drops = BTreeMap::<String, u64>::new();
+    for row in &result.drops {
+        *drops.entry(row.reason.clone()).or_default() += row.packets;
+    }
     FinishedRun {
         fingerprint: result.fingerprint.to_string(),
         events: result.events,
         negotiations: counted.map(Negotiation::from).collect(),
-        course: Course::of(result, warm),
+        renewals: renewals.map(Renewal::from).collect(),
+        lost_packets: result.flows.iter().map(|flow| flow.lost_packets).sum(),
+        drops,
+        timeline: Timeline::of(&result.timeline, warm, scenario.end().as_nanos()),
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::metric::{Metric, PlotMetric};
+use crate::scenario::Duration;
 use crate::scenario::defaults::MAX_SEED;
 
 /// A sweep: which keys of a scenario take which values, how often each combination is run, and what is drawn.
@@ -78,16 +79,25 @@ pub struct PlotFile {
     pub kind: PlotKind,
     /// Heading. Default: the quantity and the key.
     pub title: Option<String>,
-    /// The varied key along the horizontal axis; for a cdf, the metric whose distribution over the runs is drawn.
+    /// The varied key along the horizontal axis; for a cdf, the metric whose distribution over the runs is drawn; for a
+    /// timeline, "time".
     pub x: String,
     /// The quantity along the vertical axis: a metric and a statistic, "negotiation.latency.p50". Not for a cdf or a
-    /// stack; for a heatmap, the varied key along the vertical axis.
+    /// stack; for a heatmap, the varied key along the vertical axis; for a timeline, a curve over time such as
+    /// "renewal.rate".
     pub y: Option<String>,
     /// For a heatmap: the quantity that the colour shows.
     pub value: Option<PlotMetric>,
     /// For a stack: the metrics that are parts of a whole, the lowest first.
     #[serde(default)]
     pub parts: Vec<Metric>,
+    /// For a timeline: the time that each of its points stands for, in whole seconds; for queues and drops at least that
+    /// of the rows of timeline.csv. Default: 1s.
+    pub bucket: Option<Duration>,
+    /// For a timeline: what happened earlier is not drawn. Default: the end of the warm-up.
+    pub from: Option<Duration>,
+    /// For a timeline: what happened later is not drawn. Default: the end of the run.
+    pub until: Option<Duration>,
     /// The varied key that has a line, or a box, for each of its values.
     pub series: Option<String>,
     /// The varied key that has a panel for each of its values.
@@ -111,7 +121,7 @@ pub struct PlotFile {
 /// How a plot is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(extend("x-not-built-yet" = ["timeline", "scatter", "violin", "histogram"]))]
+#[schemars(extend("x-not-built-yet" = ["scatter", "violin", "histogram"]))]
 pub enum PlotKind {
     /// Lines; those of means with 95 % confidence intervals: Student's, as in the table, and Wilson's for the share of
     /// runs that are a success or not, since Student's vanishes where all are.
@@ -124,6 +134,8 @@ pub enum PlotKind {
     Heatmap,
     /// Bars of the means of some metrics, as shares of their sum.
     Stack,
+    /// Means over the runs in each bucket of simulated time, with Student's 95 % confidence interval as a band.
+    Timeline,
 }
 
 /// How the values of a horizontal axis become positions.

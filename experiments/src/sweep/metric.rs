@@ -1,13 +1,9 @@
 //! What a sweep measures: named numbers of one run, and what many runs say about them.
 //!
-//! A [`Metric`] is one number of a run: its mean over the run's negotiations, which in most studies is one, or a figure of
-//! the run as a whole: renewals, queues and drops. A
-//! [`Statistic`] summarises a metric over the replications of a combination; plots draw nothing else, so that a plot
+//! A [`Metric`] is one number of a run, such as the mean latency of its negotiations, which in most studies are one;
+//! `measure` computes it. A [`Statistic`] summarises a metric over the replications of a combination; plots draw nothing else, so that a plot
 //! and a table speak of the same thing.
-//!
-//! A negotiation that failed has no set-up latency and no parts of one: those means are over the tunnels that came up,
-//! and a run without any has no value. The shares of successes and first tries, messages, octets and retransmissions are over all
-//! negotiations. What started during the warm-up is left out of all of them.
+//! What happened during the warm-up is left out, except for counts of packets.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,11 +14,12 @@ use ipseclab_net::DropReason;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de};
 
-use super::record::{FinishedRun, Negotiation};
+use super::series::TimeSeries;
 use crate::document::{list, nearest};
+use crate::scenario;
 use crate::structure::{Format, Mistake};
 
-/// A number that each negotiation of a run has.
+/// A number that a run has. Those of negotiations are means over the run's negotiations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
     /// From the first request to the tunnel being up, in seconds.
@@ -45,16 +42,24 @@ pub enum Metric {
     Success,
     /// 1 for a tunnel that came up without a request being sent again, else 0.
     FirstTry,
-    /// From the cause of a renewal to the new SA, in seconds; the mean over the renewals that gave fresh keys.
+    /// Mean time from the beginning of a renewal to fresh keys, in seconds.
     RenewalLatency,
-    /// Renewals that gave fresh keys.
+    /// The median of the same over the renewals of the run.
+    RenewalLatencyP50,
+    /// The 99th percentile of the same over the renewals of the run.
+    RenewalLatencyP99,
+    /// Renewals that began and gave fresh keys.
     RenewalCount,
-    /// Most of them that ended within one second of the clock.
+    /// Renewals that began in the second with most of them: seconds are those of simulated time, from 0.
     RenewalPeakRate,
+    /// Renewals that ended without fresh keys, other than those that a crossing renewal of the peer made needless.
+    RenewalFailed,
     /// Packets dropped for want of a usable SA, warm-up included.
     RenewalLostPackets,
-    /// Most jobs that waited for the cores of one node, warm-up included.
+    /// The most jobs that waited for a core at once, on the node where this was most.
     CpuQueueMax,
+    /// Packets that flows sent and that had not arrived at the end, warm-up included.
+    PacketsLost,
     /// Packets dropped anywhere, warm-up included.
     DropsTotal,
     /// Those of them that were dropped for this reason.
@@ -74,6 +79,8 @@ pub enum Unit {
     Count,
     /// A share between 0 and 1.
     Share,
+    /// Things per second.
+    PerSecond,
 }
 
 /// What replications say about a metric.
@@ -111,11 +118,14 @@ pub enum MetricError {
     /// The statistic does not exist.
     #[error("there is no statistic `{0}`")]
     Statistic(String),
+    /// The curve over time does not exist.
+    #[error("there is no curve over time `{0}`")]
+    Series(String),
 }
 
 impl Metric {
     /// All metrics but those of single drop reasons.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Latency,
         Self::Propagation,
         Self::Queueing,
@@ -127,10 +137,14 @@ impl Metric {
         Self::Success,
         Self::FirstTry,
         Self::RenewalLatency,
+        Self::RenewalLatencyP50,
+        Self::RenewalLatencyP99,
         Self::RenewalCount,
         Self::RenewalPeakRate,
+        Self::RenewalFailed,
         Self::RenewalLostPackets,
         Self::CpuQueueMax,
+        Self::PacketsLost,
         Self::DropsTotal,
     ];
 
@@ -148,10 +162,14 @@ impl Metric {
             Self::Success => "negotiation.success",
             Self::FirstTry => "negotiation.first_try",
             Self::RenewalLatency => "renewal.latency",
+            Self::RenewalLatencyP50 => "renewal.latency_p50",
+            Self::RenewalLatencyP99 => "renewal.latency_p99",
             Self::RenewalCount => "renewal.count",
             Self::RenewalPeakRate => "renewal.peak_rate",
+            Self::RenewalFailed => "renewal.failed",
             Self::RenewalLostPackets => "renewal.lost_packets",
             Self::CpuQueueMax => "cpu.queue.max",
+            Self::PacketsLost => "packets.lost",
             Self::DropsTotal => "drops.total",
             Self::Drops(reason) => &DROPS_NAMES[reason as usize],
         }
@@ -170,11 +188,15 @@ impl Metric {
             Self::Retransmissions => "retransmissions",
             Self::Success => "successful set-ups",
             Self::FirstTry => "set-ups without retransmission",
-            Self::RenewalLatency => "renewal latency",
-            Self::RenewalCount => "renewals",
-            Self::RenewalPeakRate => "renewals in the busiest second",
+            Self::RenewalLatency => "rekey latency",
+            Self::RenewalLatencyP50 => "median rekey latency",
+            Self::RenewalLatencyP99 => "99th percentile of rekey latency",
+            Self::RenewalCount => "rekeys",
+            Self::RenewalPeakRate => "peak rekey rate",
+            Self::RenewalFailed => "failed rekeys",
             Self::RenewalLostPackets => "packets without a usable SA",
-            Self::CpuQueueMax => "longest queue for a core",
+            Self::CpuQueueMax => "longest processor queue",
+            Self::PacketsLost => "lost packets",
             Self::DropsTotal => "dropped packets",
             Self::Drops(_) => "packets dropped for the reason",
         }
@@ -188,80 +210,27 @@ impl Metric {
             | Self::Queueing
             | Self::Cpu
             | Self::RetransmissionWait
-            | Self::RenewalLatency => Unit::Seconds,
+            | Self::RenewalLatency
+            | Self::RenewalLatencyP50
+            | Self::RenewalLatencyP99 => Unit::Seconds,
             Self::Messages
             | Self::Octets
             | Self::Retransmissions
             | Self::RenewalCount
-            | Self::RenewalPeakRate
+            | Self::RenewalFailed
             | Self::RenewalLostPackets
             | Self::CpuQueueMax
+            | Self::PacketsLost
             | Self::DropsTotal
             | Self::Drops(_) => Unit::Count,
             Self::Success | Self::FirstTry => Unit::Share,
+            Self::RenewalPeakRate => Unit::PerSecond,
         }
     }
 
     /// The name of its column in tables, with the unit.
     pub fn column(self) -> String {
         format!("{}{}", self.name(), self.unit().suffix())
-    }
-
-    /// Its value for one negotiation, in nanoseconds, counts, or 0 and 1; `None` where a failure has none, and for figures
-    /// of the run as a whole.
-    pub fn sample(self, negotiation: &Negotiation) -> Option<u64> {
-        let time = |nanoseconds| negotiation.established.then_some(nanoseconds);
-        match self {
-            Self::Latency => time(negotiation.latency_ns),
-            Self::Propagation => time(negotiation.propagation_ns),
-            Self::Queueing => time(negotiation.serialisation_queueing_ns),
-            Self::Cpu => time(negotiation.cpu_ns),
-            Self::RetransmissionWait => time(negotiation.retransmission_wait_ns),
-            Self::Messages => Some(negotiation.messages),
-            Self::Octets => Some(negotiation.octets),
-            Self::Retransmissions => Some(negotiation.retransmissions),
-            Self::Success => Some(negotiation.established.into()),
-            Self::FirstTry => Some((negotiation.established && negotiation.retransmissions == 0).into()),
-            Self::RenewalLatency
-            | Self::RenewalCount
-            | Self::RenewalPeakRate
-            | Self::RenewalLostPackets
-            | Self::CpuQueueMax
-            | Self::DropsTotal
-            | Self::Drops(_) => None,
-        }
-    }
-
-    /// Its value for a run, in seconds, counts or a share; `None` when nothing in the run has one.
-    pub fn value(self, run: &FinishedRun) -> Option<f64> {
-        let course = &run.course;
-        let count = match self {
-            Self::RenewalLatency => return course.renewal_latency(),
-            Self::RenewalCount => course.renewals,
-            Self::RenewalPeakRate => course.renewals_per_second_max,
-            Self::RenewalLostPackets => course.lost_to_renewals(),
-            Self::CpuQueueMax => course.cpu_queue_max,
-            Self::DropsTotal => course.dropped_in_all(),
-            Self::Drops(reason) => course.dropped(reason),
-            _ => return self.mean(&run.negotiations),
-        };
-        #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^53")]
-        let count = count as f64;
-        Some(count)
-    }
-
-    /// The mean over the negotiations that have a value.
-    fn mean(self, negotiations: &[Negotiation]) -> Option<f64> {
-        let samples = negotiations.iter().filter_map(|negotiation| self.sample(negotiation));
-        // Integers are summed, so that the order of negotiations cannot show.
-        let (sum, count) =
-            samples.fold((0_u128, 0_u64), |(sum, count), sample| (sum + u128::from(sample), count + 1));
-        #[expect(clippy::cast_precision_loss, reason = "the mean is rounded once, to 53 bits")]
-        let mean = (count > 0).then(|| sum as f64 / count as f64);
-        match self.unit() {
-            Unit::Seconds => mean.map(|nanoseconds| nanoseconds / 1e9),
-            Unit::Count | Unit::Share => mean,
-        }
     }
 
     /// The metric of that name.
@@ -281,6 +250,7 @@ impl Unit {
         match self {
             Self::Seconds => "s",
             Self::Count | Self::Share => "1",
+            Self::PerSecond => "1/s",
         }
     }
 
@@ -288,6 +258,7 @@ impl Unit {
         match self {
             Self::Seconds => "_s",
             Self::Count | Self::Share => "",
+            Self::PerSecond => "_per_s",
         }
     }
 
@@ -295,7 +266,7 @@ impl Unit {
     pub fn text(self, value: f64) -> String {
         match self {
             Self::Seconds => format!("{value:.9}"),
-            Self::Count | Self::Share => format!("{value:.6}"),
+            Self::Count | Self::Share | Self::PerSecond => format!("{value:.6}"),
         }
     }
 }
@@ -346,6 +317,7 @@ impl MetricError {
         let (given, known): (_, Vec<_>) = match self {
             Self::Metric(given) => (given, Metric::ALL.into_iter().map(Metric::name).collect()),
             Self::Statistic(given) => (given, Statistic::ALL.into_iter().map(Statistic::name).collect()),
+            Self::Series(given) => (given, TimeSeries::ALL.into_iter().map(TimeSeries::name).collect()),
         };
         let near = nearest(given, known.iter().copied()).map(|name| format!("did you mean `{name}`?"));
         near.into_iter().chain([format!("allowed: {}", list(known))]).collect()
@@ -356,8 +328,12 @@ fn mistake(error: &MetricError) -> Mistake {
     Mistake { help: error.help(), ..Mistake::new(error.to_string()) }
 }
 
-/// The formats of sweep files.
-pub(super) const FORMATS: &[Format] = &[
+/// The formats of sweep files: those of scenarios, and names of metrics.
+pub(super) fn formats() -> Vec<Format> {
+    scenario::FORMATS.iter().copied().chain(METRIC_FORMATS.iter().copied()).collect()
+}
+
+const METRIC_FORMATS: &[Format] = &[
     Format {
         name: "metric",
         expected: "a metric such as \"negotiation.latency\"",
@@ -406,7 +382,6 @@ impl JsonSchema for PlotMetric {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::course::Course;
 
     #[test]
     fn every_metric_and_statistic_reads_back() {
@@ -416,58 +391,6 @@ mod tests {
                 let both = PlotMetric { metric, statistic };
                 assert_eq!(PlotMetric::parse(&both.to_string()), Ok(both));
             }
-        }
-    }
-
-    fn negotiation(latency_ns: u64, retransmissions: u64, established: bool) -> Negotiation {
-        Negotiation { established, latency_ns, retransmissions, ..Negotiation::default() }
-    }
-
-    #[test]
-    fn failures_have_no_latency_but_count_as_failures_and_by_their_messages() {
-        let run = [
-            negotiation(40_000_001, 0, true),
-            negotiation(165_000_000_000, 5, false),
-            negotiation(60_000_000, 1, true),
-        ];
-        assert_eq!(Metric::Latency.mean(&run), Some(0.050_000_000_5));
-        assert_eq!(Metric::Retransmissions.mean(&run), Some(2.0));
-        assert_eq!(Metric::Success.mean(&run), Some(2.0 / 3.0));
-        assert_eq!(Metric::FirstTry.mean(&run), Some(1.0 / 3.0));
-        assert_eq!((Metric::Latency.mean(&run[1..2]), Metric::Success.mean(&run[1..2])), (None, Some(0.0)));
-        assert_eq!((Metric::Success.mean(&[]), Metric::Messages.mean(&[])), (None, None));
-    }
-
-    #[test]
-    fn figures_of_the_run_need_no_negotiation() {
-        let course = Course {
-            renewals: 4,
-            renewal_latency_ns: 100_000_000,
-            renewals_per_second_max: 3,
-            cpu_queue_max: 7,
-            drops: [("loss".to_owned(), 2), ("no_sa".to_owned(), 5)].into(),
-        };
-        let run = FinishedRun { fingerprint: String::new(), events: 0, negotiations: vec![], course };
-        let value = |name| Metric::parse(name).unwrap().value(&run);
-        assert_eq!(value("renewal.latency"), Some(0.025));
-        assert_eq!((value("renewal.count"), value("renewal.peak_rate")), (Some(4.0), Some(3.0)));
-        assert_eq!((value("renewal.lost_packets"), value("drops.total")), (Some(5.0), Some(7.0)));
-        assert_eq!(
-            (value("drops.loss"), value("drops.replay"), value("cpu.queue.max")),
-            (Some(2.0), Some(0.0), Some(7.0))
-        );
-        assert_eq!(value("negotiation.latency"), None);
-    }
-
-    #[test]
-    fn seconds_keep_every_nanosecond() {
-        for latency_ns in [0, 1, 40_123_456, 179_999_999_999] {
-            let text = Unit::Seconds.text(Metric::Latency.mean(&[negotiation(latency_ns, 0, true)]).unwrap());
-            assert_eq!(
-                text.replace('.', "").trim_start_matches('0').parse().unwrap_or(0),
-                latency_ns,
-                "{text}"
-            );
         }
     }
 
@@ -481,6 +404,8 @@ mod tests {
         let error = PlotMetric::parse("negotiation.latency.p95").unwrap_err();
         assert_eq!(error, MetricError::Statistic("p95".into()));
         assert_eq!(error.help().len(), 2);
+        let error = TimeSeries::parse("renewal.rates").unwrap_err();
+        assert_eq!(error.help()[0], "did you mean `renewal.rate`?");
         let error = Metric::parse("negotiation.latencies").unwrap_err();
         assert_eq!(error.help()[0], "did you mean `negotiation.latency`?");
     }

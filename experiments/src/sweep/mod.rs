@@ -5,28 +5,29 @@
 //! folder holds, in the order of the plan. A sweep that is killed loses the runs in flight and nothing else.
 
 mod build;
-mod course;
 mod error;
 mod estimate;
 mod execute;
 mod figure;
 mod file;
 mod label;
+mod measure;
 mod metric;
 mod plan;
 mod record;
 mod results;
+mod series;
 mod store;
 mod table;
 
-pub use course::Course;
 pub use error::SweepError;
 pub use estimate::{Estimate, student_t_975};
 pub use execute::Progress;
 pub use file::{LabelFile, PlotFile, PlotKind, Scale, SweepFile, XScale};
 pub use metric::{Metric, MetricError, PlotMetric, Statistic, Unit};
 pub use plan::{Axis, AxisValue, MAX_RUNS, PlannedRun, Plot, RunId, Shown, SweepPlan, replication_seed};
-pub use record::{FinishedRun, Negotiation, RunOutcome, RunRecord};
+pub use record::{FinishedRun, Negotiation, Renewal, RenewalEnd, RunOutcome, RunRecord, Stretch, Timeline};
 pub use results::{SweepReport, SweepSettings, default_folder, execute, sweep_hash};
+pub use series::TimeSeries;
 pub(crate) use store::IDENTITY_FILE;
 pub use store::StoreError;

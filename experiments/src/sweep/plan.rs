@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::build::{Builder, metrics, read};
 use super::file::PlotFile;
 use super::metric::{self, Metric, PlotMetric};
+use super::series::TimeSeries;
 use crate::document::{Document, Finding, KeyPath, Report};
 use crate::scenario::{self, CheckedScenario, Override, ScenarioSource, hex, library};
 use crate::schema;
@@ -130,6 +131,19 @@ pub enum Plot {
         /// The values of each axis that are drawn.
         shown: Shown,
     },
+    /// Curves over simulated time.
+    Timeline {
+        /// The file's entry.
+        file: PlotFile,
+        /// Along the vertical axis.
+        y: TimeSeries,
+        /// A curve for each value.
+        series: Option<usize>,
+        /// A panel for each value.
+        facet: Option<usize>,
+        /// The values of each axis that are drawn.
+        shown: Shown,
+    },
     /// Stacked bars.
     Stack {
         /// The file's entry; its `parts` are at least one.
@@ -181,7 +195,7 @@ impl SweepPlan {
     /// Everything that is wrong with the sweep, or with the scenario in any of its combinations.
     pub fn build(document: &Document, folder: Option<&Path>, overrides: &[Override]) -> Result<Self, Report> {
         let schema = schema::sweep_inlined();
-        Structure::new(document, &schema, metric::FORMATS).check().into_result(())?;
+        Structure::new(document, &schema, &metric::formats()).check().into_result(())?;
         let file = read(document)?;
         let mut builder = Builder::new(document, &file);
         let (base, folder) = builder.base(folder, overrides)?;

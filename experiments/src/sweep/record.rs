@@ -4,19 +4,20 @@
 //! that a crash or a full disk tore is recognised and its run made again. Which is also why nothing is synced: losing
 //! the last runs to a power cut costs seconds, syncing each of 10⁵ costs minutes.
 //!
-//! All numbers of a negotiation are kept, not only the metrics that were asked for: other plots and metrics over the
-//! same runs need no new run.
+//! All numbers of a negotiation or renewal are kept, not only the metrics that were asked for: other plots and metrics
+//! over the same runs need no new run.
 
 use std::collections::BTreeMap;
 
-use ipseclab_output::{NegotiationResult, NegotiationRow, sha256_hex};
+use ipseclab_output::{
+    NegotiationResult, NegotiationRow, RenewalResult, RenewalRow, TimelineRow, sha256_hex,
+};
 use serde::{Deserialize, Serialize};
 
-use super::course::Course;
 use super::plan::RunId;
 
 /// The version of the format; records of another one are made again.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// A run that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub enum RunOutcome {
 }
 
 /// The results of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FinishedRun {
     /// The fingerprint, as hexadecimal digits.
     pub fingerprint: String,
@@ -48,8 +49,64 @@ pub struct FinishedRun {
     pub events: u64,
     /// Negotiations that started after the warm-up, in order.
     pub negotiations: Vec<Negotiation>,
-    /// Renewals, queues and drops.
-    pub course: Course,
+    /// Renewals of SAs that began after the warm-up, in order.
+    pub renewals: Vec<Renewal>,
+    /// Packets that flows sent and that did not arrive by the end of the run.
+    pub lost_packets: u64,
+    /// Packets dropped at all places in the whole run, by reason.
+    pub drops: BTreeMap<String, u64>,
+    /// What happened in each stretch of time.
+    pub timeline: Timeline,
+}
+
+/// A renewal, as far as metrics look at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    /// When the node that began it did so.
+    pub started_ns: u64,
+    /// From then to the fresh keys, or to the failure.
+    pub latency_ns: u64,
+    /// How it ended.
+    pub ended: RenewalEnd,
+}
+
+/// How a renewal ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RenewalEnd {
+    /// With fresh keys.
+    #[default]
+    Done,
+    /// The peer's own renewal crossed it and won.
+    Redundant,
+    /// Without fresh keys.
+    Failed,
+    /// With the run.
+    Unfinished,
+}
+
+/// What happened between the warm-up and the end of a run, in stretches of equal length that begin at the multiples of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The end of the warm-up.
+    pub begin_ns: u64,
+    /// The end of the run.
+    pub end_ns: u64,
+    /// The length of a stretch; above zero where there are any.
+    pub width_ns: u64,
+    /// The stretches in which something happened, in order.
+    pub stretches: Vec<Stretch>,
+}
+
+/// What happened in a stretch of time, on all nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// When it begins.
+    pub start_ns: u64,
+    /// The most jobs that waited for a core at once, on the node where this was most.
+    pub cpu_queue: u64,
+    /// Packets that were dropped.
+    pub dropped: u64,
 }
 
 /// A negotiation, as far as metrics look at it.
@@ -118,6 +175,34 @@ impl RunRecord {
     }
 }
 
+impl From<&RenewalRow> for Renewal {
+    fn from(row: &RenewalRow) -> Self {
+        let ended = match row.result {
+            RenewalResult::Done => RenewalEnd::Done,
+            RenewalResult::Redundant => RenewalEnd::Redundant,
+            RenewalResult::Failed => RenewalEnd::Failed,
+            RenewalResult::Unfinished => RenewalEnd::Unfinished,
+        };
+        Self { started_ns: row.started_ns, latency_ns: row.latency_ns, ended }
+    }
+}
+
+impl Timeline {
+    /// The rows of all nodes, put together.
+    pub(super) fn of(rows: &[TimelineRow], begin_ns: u64, end_ns: u64) -> Self {
+        let mut stretches = BTreeMap::<u64, Stretch>::new();
+        for row in rows {
+            let stretch = stretches
+                .entry(row.time_ns)
+                .or_insert(Stretch { start_ns: row.time_ns, ..Stretch::default() });
+            stretch.cpu_queue = stretch.cpu_queue.max(row.cpu_queue_max);
+            stretch.dropped += row.dropped_packets;
+        }
+        let width_ns = rows.first().map_or(0, |row| row.width_ns);
+        Self { begin_ns, end_ns, width_ns, stretches: stretches.into_values().collect() }
+    }
+}
+
 impl From<&NegotiationRow> for Negotiation {
     fn from(row: &NegotiationRow) -> Self {
         Self {
@@ -154,7 +239,15 @@ mod tests {
                 fingerprint: "0123456789abcdef".into(),
                 events: 7,
                 negotiations: vec![negotiation],
-                course: Course { renewals: 3, drops: [("loss".into(), 1)].into(), ..Course::default() },
+                renewals: vec![Renewal { started_ns: 9, latency_ns: 1, ended: RenewalEnd::Redundant }],
+                lost_packets: 3,
+                drops: [("loss".into(), 1)].into(),
+                timeline: Timeline {
+                    begin_ns: 0,
+                    end_ns: 20,
+                    width_ns: 10,
+                    stretches: vec![Stretch { start_ns: 10, cpu_queue: 4, dropped: 5 }],
+                },
             }),
         }
     }
@@ -168,6 +261,21 @@ mod tests {
             assert_eq!(file.lines().count(), 2);
             assert_eq!(RunRecord::decode(file.as_bytes(), id), Some(record));
         }
+    }
+
+    #[test]
+    fn a_timeline_has_the_longest_queue_and_all_drops_of_its_nodes() {
+        let row = |time_ns, cpu_queue_max, dropped_packets| TimelineRow {
+            time_ns,
+            width_ns: 10,
+            cpu_queue_max,
+            dropped_packets,
+            ..TimelineRow::default()
+        };
+        let timeline = Timeline::of(&[row(10, 3, 1), row(10, 2, 4), row(30, 1, 0)], 5, 40);
+        let stretch = |start_ns, cpu_queue, dropped| Stretch { start_ns, cpu_queue, dropped };
+        assert_eq!(timeline.stretches, [stretch(10, 3, 5), stretch(30, 1, 0)]);
+        assert_eq!((timeline.begin_ns, timeline.end_ns, timeline.width_ns), (5, 40, 10));
     }
 
     #[test]
@@ -187,8 +295,7 @@ mod tests {
     #[test]
     fn a_record_of_another_format_is_not_read() {
         let [id, _] = ids();
-        let line = serde_json::to_string(&Line { format: FORMAT + 1, run: id.to_string(), record: record() })
-            .unwrap();
+        let line = serde_json::to_string(&Line { format: 1, run: id.to_string(), record: record() }).unwrap();
         let file = format!("{line}\n{}\n", serde_json::to_string(&Seal::of(&line)).unwrap());
         assert_eq!(RunRecord::decode(file.as_bytes(), id), None);
     }

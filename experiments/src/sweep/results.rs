@@ -78,7 +78,8 @@ struct Summary<'a> {
 
 const TREATMENT: &str = "Values are means over the negotiations of a run that started after the warm-up. Latency and \
 its parts are those of tunnels that came up; a run without any has no value and counts as missing. \
-negotiation.success, messages, octets and retransmissions count all negotiations. Figures are over the runs of a \
+negotiation.success, messages, octets and retransmissions count all negotiations. renewal.latency is that of renewals \
+that gave fresh keys; renewal.count and renewal.peak_rate, the most in one second, count all that began. Figures are over the runs of a \
 combination, quantiles by nearest rank, intervals by Student's t.";
 
 /// A hash of what is simulated: version, measured costs, and the runs in their order.

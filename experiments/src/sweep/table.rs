@@ -3,12 +3,15 @@
 //! Everything is computed from the kept records in the order of the plan, and sums run in that order, so that neither
 //! the number of threads nor a resumption can show. Times are decimal seconds throughout.
 
+use std::collections::BTreeMap;
+
 use ipseclab_output::{TableError, write_records};
 
 use super::estimate::Estimate;
 use super::metric::Metric;
-use super::plan::{PlannedRun, SweepPlan};
-use super::record::{RunOutcome, RunRecord};
+use super::plan::{PlannedRun, Plot, SweepPlan};
+use super::record::{FinishedRun, RunOutcome, RunRecord};
+use super::series::{Buckets, Curve};
 
 /// The values of all runs, in the order of the plan.
 pub(super) struct Observations<'a> {
@@ -22,6 +25,8 @@ struct Row {
     negotiations: usize,
     /// One for each metric of the plan.
     values: Vec<Option<f64>>,
+    /// One for each timeline of the plan, by the number of the plot.
+    curves: BTreeMap<usize, Curve>,
     /// The fingerprint, or why there is none.
     ended: Result<String, String>,
 }
@@ -33,15 +38,18 @@ impl<'a> Observations<'a> {
 
     /// Adds the next run of the plan.
     pub(super) fn add(&mut self, run: PlannedRun, record: RunRecord) {
+        let point = run.point;
         self.rows.push(match record.outcome {
             RunOutcome::Finished(finished) => Row {
                 run,
                 negotiations: finished.negotiations.len(),
                 values: self.plan.metrics.iter().map(|metric| metric.value(&finished)).collect(),
+                curves: self.curves(point, &finished),
                 ended: Ok(finished.fingerprint),
             },
             RunOutcome::Failed(reason) => {
-                Row { run, negotiations: 0, values: vec![None; self.plan.metrics.len()], ended: Err(reason) }
+                let values = vec![None; self.plan.metrics.len()];
+                Row { run, negotiations: 0, values, curves: BTreeMap::new(), ended: Err(reason) }
             }
         });
     }
@@ -52,6 +60,23 @@ impl<'a> Observations<'a> {
             return Vec::new();
         };
         self.at(point).iter().filter_map(|row| row.values[column]).collect()
+    }
+
+    /// The curves of a timeline in a combination, by replication; runs that failed have none.
+    pub(super) fn curves_at(&self, point: usize, plot: usize) -> Vec<&Curve> {
+        self.at(point).iter().filter_map(|row| row.curves.get(&plot)).collect()
+    }
+
+    /// The curves that plots draw of a run; the others are not worth their memory.
+    fn curves(&self, point: usize, finished: &FinishedRun) -> BTreeMap<usize, Curve> {
+        let choice = self.plan.choice(point);
+        let plots = self.plan.plots.iter().enumerate();
+        let curves = plots.filter_map(|(number, plot)| {
+            let Plot::Timeline { file, y, shown, .. } = plot else { return None };
+            let is_shown = shown.iter().zip(&choice).all(|(values, value)| values.contains(value));
+            is_shown.then(|| (number, y.curve(finished, Buckets::of(file))))
+        });
+        curves.collect()
     }
 
     fn at(&self, point: usize) -> &[Row] {

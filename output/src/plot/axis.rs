@@ -41,12 +41,16 @@ impl Range {
 
 /// Range of the horizontal axis of all panels.
 pub(super) fn horizontal(figure: &Figure) -> Range {
-    let padding = if figure.kind == Kind::Timeline { 0.01 } else { PADDING };
+    let padding = match figure.kind {
+        Kind::Timeline => 0.01,
+        Kind::Band => 0.025,
+        Kind::Line | Kind::Cdf | Kind::Box | Kind::Heatmap | Kind::Stack => PADDING,
+    };
     let wanted = if super::layout::columns(figure) > 1 { 5 } else { 8 };
     let extent = extent(figure, &figure.x, |point| x_values(figure.kind, point));
     match (&figure.x.scale, figure.kind) {
         // Points at zero stay clear of the frame; only bars of time begin at it.
-        (Scale::Linear, Kind::Line | Kind::Cdf) => {
+        (Scale::Linear, Kind::Line | Kind::Band | Kind::Cdf) => {
             padded_range(extent.unwrap_or((0.0, 1.0)), padding, wanted)
         }
         _ => range(&figure.x, extent, padding, wanted),
@@ -80,14 +84,14 @@ pub(super) fn colors(figure: &Figure) -> Range {
 
 fn x_values(kind: Kind, point: &Point) -> Vec<f64> {
     match kind {
-        Kind::Line | Kind::Cdf | Kind::Box | Kind::Heatmap | Kind::Stack => vec![point.x],
+        Kind::Line | Kind::Band | Kind::Cdf | Kind::Box | Kind::Heatmap | Kind::Stack => vec![point.x],
         Kind::Timeline => vec![point.low, point.high],
     }
 }
 
 fn y_values(kind: Kind, point: &Point) -> Vec<f64> {
     match kind {
-        Kind::Line | Kind::Stack => vec![point.y, point.low, point.high],
+        Kind::Line | Kind::Band | Kind::Stack => vec![point.y, point.low, point.high],
         Kind::Cdf | Kind::Box | Kind::Heatmap | Kind::Timeline => vec![point.y],
     }
 }

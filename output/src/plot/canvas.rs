@@ -11,6 +11,9 @@ use plotters::prelude::{DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, IntoFont, RGBColor, ShapeStyle, TextStyle};
 
+/// How much of what lies below a veil covers.
+const VEIL: f64 = 0.22;
+
 /// A place on the page: right and down from its upper left corner.
 pub(super) type Spot = (f64, f64);
 
@@ -67,10 +70,29 @@ pub(super) struct Label {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Shape {
-    Path { spots: Vec<Spot>, color: Rgb, width: f64 },
-    Polygon { spots: Vec<Spot>, color: Rgb },
-    Area { area: Area, color: Rgb },
-    Circle { center: Spot, radius: f64, color: Rgb },
+    Path {
+        spots: Vec<Spot>,
+        color: Rgb,
+        width: f64,
+    },
+    Polygon {
+        spots: Vec<Spot>,
+        color: Rgb,
+    },
+    /// A polygon that lets through what lies below.
+    Veil {
+        spots: Vec<Spot>,
+        color: Rgb,
+    },
+    Area {
+        area: Area,
+        color: Rgb,
+    },
+    Circle {
+        center: Spot,
+        radius: f64,
+        color: Rgb,
+    },
     Label(Label),
 }
 
@@ -92,6 +114,10 @@ impl Canvas {
 
     pub(super) fn polygon(&mut self, spots: Vec<Spot>, color: Rgb) {
         self.shapes.push(Shape::Polygon { spots, color });
+    }
+
+    pub(super) fn veil(&mut self, spots: Vec<Spot>, color: Rgb) {
+        self.shapes.push(Shape::Veil { spots, color });
     }
 
     pub(super) fn area(&mut self, area: Area, color: Rgb) {
@@ -144,9 +170,11 @@ pub(super) fn draw<B: DrawingBackend>(
     for shape in &canvas.shapes {
         match shape {
             Shape::Label(label) => draw_label(backend, label, scale)?,
-            Shape::Path { .. } | Shape::Polygon { .. } | Shape::Area { .. } | Shape::Circle { .. } => {
-                draw_shape(backend, scale, shape)?;
-            }
+            Shape::Path { .. }
+            | Shape::Polygon { .. }
+            | Shape::Veil { .. }
+            | Shape::Area { .. }
+            | Shape::Circle { .. } => draw_shape(backend, scale, shape)?,
         }
     }
     backend.present().map_err(refused)
@@ -166,6 +194,10 @@ fn draw_shape<B: DrawingBackend>(backend: &mut B, scale: f64, shape: &Shape) -> 
             backend.draw_path(pixels, &style(*color, width * scale))
         }
         Shape::Polygon { spots, color } => backend.fill_polygon(spots.iter().map(at), &style(*color, 0.0)),
+        Shape::Veil { spots, color } => {
+            let style = style(*color, 0.0);
+            backend.fill_polygon(spots.iter().map(at), &ShapeStyle { color: style.color.mix(VEIL), ..style })
+        }
         Shape::Area { area, color } => {
             let (from, to) = ((area.left, area.top), (area.right, area.bottom));
             backend.draw_rect(at(&from), at(&to), &style(*color, 0.0), true)

@@ -121,7 +121,7 @@ fn check_scales(figure: &Figure) -> Result<(), PlotError> {
     };
     let (x, y) = match figure.kind {
         Kind::Line => (None, Some(false)),
-        Kind::Cdf => (Some(false), Some(false)),
+        Kind::Cdf | Kind::Band => (Some(false), Some(false)),
         Kind::Box | Kind::Stack => (Some(true), Some(false)),
         Kind::Heatmap => (Some(true), Some(true)),
         Kind::Timeline => (Some(false), Some(true)),
@@ -151,7 +151,7 @@ impl Place<'_> {
         }
         let Figure { x, y, color, .. } = self.figure;
         match self.figure.kind {
-            Kind::Line | Kind::Stack => {
+            Kind::Line | Kind::Band | Kind::Stack => {
                 self.interval(point.y, point)?;
                 self.value("x", x, point.x)?;
                 self.value("y", y, point.y)

@@ -178,6 +178,7 @@ impl<'a> Layout<'a> {
         let number_of = |label: &str| self.legend.number(label);
         match self.figure.kind {
             Kind::Line => lines::draw(canvas, &frame, panel, number_of, self.legend.len()),
+            Kind::Band => lines::draw_bands(canvas, &frame, panel, number_of, self.legend.len()),
             Kind::Cdf => lines::draw_cdf(canvas, &frame, panel, number_of, self.legend.len()),
             Kind::Box => boxes::draw(canvas, &frame, panel, number_of, self.legend.len()),
             Kind::Heatmap => {

@@ -126,7 +126,7 @@ impl Legend {
     fn draw_sample(&self, canvas: &mut Canvas, number: usize, x: f64, y: f64) {
         let hue = color(number);
         match self.kind {
-            Kind::Line | Kind::Cdf => {
+            Kind::Line | Kind::Band | Kind::Cdf => {
                 canvas.line((x, y), (x + SAMPLE, y), hue, 2.0);
                 draw_marker(canvas, marker(number), (x + SAMPLE / 2.0, y), hue);
             }

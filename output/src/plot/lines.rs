@@ -1,4 +1,4 @@
-//! Lines with error bars, and cumulative distributions.
+//! Lines with error bars or bands, and cumulative distributions.
 
 use super::canvas::{Canvas, Spot};
 use super::frame::Frame;
@@ -9,6 +9,8 @@ const LINE_WIDTH: f64 = 2.0;
 const BAR_WIDTH: f64 = 1.3;
 /// Half the length of the cap of an error bar.
 const CAP: f64 = 4.0;
+/// Points from one marker of a band's line to the next.
+const BAND_MARK_EVERY: usize = 12;
 /// With more points than this, markers would hide the line.
 const MARKERS_MAX: usize = 60;
 /// Markers of a cumulative line.
@@ -41,6 +43,40 @@ pub(super) fn draw(
         let number = number(&series.label);
         for point in &series.points {
             draw_marker(canvas, marker(number), place(number, point), color(number));
+        }
+    }
+}
+
+/// All series of a panel as lines with the intervals around them; bands first, so that they hide no line.
+pub(super) fn draw_bands(
+    canvas: &mut Canvas,
+    frame: &Frame<'_>,
+    panel: &Panel,
+    number: impl Fn(&str) -> usize,
+    series_count: usize,
+) {
+    for series in &panel.series {
+        let hue = color(number(&series.label));
+        if series.points.iter().any(|point| point.low < point.high) {
+            let below = series.points.iter().map(|point| frame.spot(point.x, point.low));
+            let above = series.points.iter().rev().map(|point| frame.spot(point.x, point.high));
+            canvas.veil(below.chain(above).collect(), hue);
+        }
+    }
+    for series in &panel.series {
+        let hue = color(number(&series.label));
+        let spots: Vec<Spot> = series.points.iter().map(|point| frame.spot(point.x, point.y)).collect();
+        if spots.len() > 1 {
+            canvas.path(spots, hue, LINE_WIDTH);
+        }
+    }
+    for series in &panel.series {
+        let number = number(&series.label);
+        // Curves that lie on each other have their markers beside each other; a short part has one in its middle.
+        let first = number * BAND_MARK_EVERY / series_count.max(1);
+        let first = if series.points.len() > BAND_MARK_EVERY { first } else { series.points.len() / 2 };
+        for point in series.points.iter().skip(first).step_by(BAND_MARK_EVERY) {
+            draw_marker(canvas, marker(number), frame.spot(point.x, point.y), color(number));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Plots for papers: lines with intervals, CDFs, box plots, heat maps, stacked bars and timelines, as SVG and PNG.
+//! Plots for papers: lines with intervals, bands over time, CDFs, box plots, heat maps, stacked bars and timelines, as SVG and PNG.
 //!
 //! A [`Figure`] is data: panels (small multiples) that share their axes and one legend. What a point means depends on
 //! the [`Kind`], and [`Point`] has a constructor for each. Everything is drawn by our own layout onto plotters'
@@ -52,6 +52,10 @@ pub enum Kind {
     /// Lines through points, with error bars where a point has an interval. Points: [`Point::new`],
     /// [`Point::with_interval`]; they are joined in the order given.
     Line,
+    /// Lines over many points close together, with the intervals as a band around them and few markers. Points:
+    /// [`Point::new`], [`Point::with_interval`], joined in the order given; series of one label are parts of one curve
+    /// with gaps between them.
+    Band,
     /// Share of samples up to each value. Points: [`Point::sample`] with the value; the y axis is the share.
     Cdf,
     /// Median, quartiles, whiskers of 1.5 interquartile ranges and the samples beyond. Points:

@@ -54,9 +54,10 @@ fn share(span: SimDuration, percent: u64) -> SimDuration {
 }
 
 impl RenewalKeys {
-    pub(super) fn of(file: &ConnectionFile) -> Self {
+    pub(super) fn of(file: &ConnectionFile, is_local: bool) -> Self {
+        let remote = file.remote_rekey_time.filter(|_| !is_local);
         Self {
-            rekey_time: file.rekey_time.map(Duration::span),
+            rekey_time: remote.or(file.rekey_time).map(Duration::span),
             reauth_time: file.reauth_time.map(Duration::span),
             over_time: file.over_time.map(Duration::span),
             rand_time: file.rand_time,
@@ -100,9 +101,10 @@ impl RenewalKeys {
 }
 
 impl LifetimeKeys {
-    pub(super) fn of(file: &ChildFile) -> Self {
+    pub(super) fn of(file: &ChildFile, is_local: bool) -> Self {
+        let remote = file.remote_rekey_time.filter(|_| !is_local);
         Self {
-            rekey_time: file.rekey_time.map(Duration::span),
+            rekey_time: remote.or(file.rekey_time).map(Duration::span),
             life_time: file.life_time.map(Duration::span),
             rand_time: file.rand_time,
         }
@@ -191,14 +193,17 @@ pub(super) fn volume_contradiction(volume: &Volume, keys: [&'static str; 2]) -> 
 impl Checker<'_> {
     /// The times of a connection and of its children fit together.
     pub(super) fn check_lifetimes(&mut self, file: &ConnectionFile, path: &KeyPath) {
-        let found = renewal_contradiction(&RenewalKeys::of(file).settled(&Profile::default()));
-        self.contradiction(found, path);
+        // What both sides get wrong is one mistake.
+        let (sides, habits) = ([true, false], Profile::default());
+        let found = sides.map(|side| renewal_contradiction(&RenewalKeys::of(file, side).settled(&habits)));
+        self.contradiction(found.into_iter().flatten().next(), path);
         for (name, child) in &file.children {
             let path = path.key("children").key(name);
-            let lifetime = LifetimeKeys::of(child).settled(&Profile::default());
+            let lifetimes = sides.map(|side| LifetimeKeys::of(child, side).settled(&habits));
+            let found = lifetimes.iter().find_map(lifetime_contradiction);
             let octets = VolumeKeys::octets(child).settled();
             let packets = VolumeKeys::packets(child).settled();
-            self.contradiction(lifetime_contradiction(&lifetime), &path);
+            self.contradiction(found, &path);
             self.contradiction(volume_contradiction(&octets, ["life_bytes", "rand_bytes"]), &path);
             self.contradiction(volume_contradiction(&packets, ["life_packets", "rand_packets"]), &path);
         }
@@ -273,6 +278,23 @@ mod tests {
         assert_eq!(VolumeKeys::default().settled(), Volume::default());
         let given = VolumeKeys { rekey: Some(1000), ..VolumeKeys::default() }.settled();
         assert_eq!((given.rekey, given.life, given.rand), (Some(1000), Some(1100), 100));
+    }
+
+    #[test]
+    fn the_remote_node_may_renew_at_its_own_time_or_never() {
+        let child: ChildFile =
+            toml::from_str("rekey_time = \"10min\"\nrand_time = \"50%\"\nremote_rekey_time = \"20min\"")
+                .unwrap();
+        let [near, far] =
+            [true, false].map(|side| LifetimeKeys::of(&child, side).settled(&Profile::default()));
+        assert_eq!((near.rekey_time, near.rand_time), (Some(minutes(10)), minutes(5)));
+        assert_eq!((far.rekey_time, far.rand_time), (Some(minutes(20)), minutes(10)));
+        assert_eq!((near.life_time, far.life_time), (Some(minutes(11)), Some(minutes(22))));
+        let never =
+            ChildFile { remote_rekey_time: Some(toml::Value::from("0s").try_into().unwrap()), ..child };
+        let far = LifetimeKeys::of(&never, false).settled(&Profile::default());
+        assert_eq!((far.rekey_time, far.life_time, lifetime_contradiction(&far)), (None, None, None));
+        assert_eq!(LifetimeKeys::of(&never, true).settled(&Profile::default()), near);
     }
 
     #[test]

@@ -178,7 +178,7 @@ fn connection(
             .dpd_delay
             .map_or_else(|| habit::dpd_delay(habits), |delay| Some(delay.span()))
             .filter(|delay| *delay > SimDuration::ZERO),
-        renewal: RenewalKeys::of(file).settled(habits),
+        renewal: RenewalKeys::of(file, side.is_local).settled(habits),
         vips: if side.is_local { addresses(file.vips.as_deref()) } else { Vec::new() },
         pools: if side.is_local { Vec::new() } else { auth.pools.clone() },
         children: children.map(|((name, file), traffic)| child(name, file, side, traffic)).collect(),
@@ -199,7 +199,7 @@ fn child(name: &str, file: &ChildFile, side: Side<'_>, (local_ts, remote_ts): Tr
         close_action: close_action(file.close_action.unwrap_or_default(), side),
         // The side that set the tunnel up takes it down; two timers would only cross.
         inactivity: file.inactivity.filter(|_| side.is_local).map(Duration::span),
-        lifetime: LifetimeKeys::of(file).settled(&side.own.profile),
+        lifetime: LifetimeKeys::of(file, side.is_local).settled(&side.own.profile),
         bytes: VolumeKeys::octets(file).settled(),
         packets: VolumeKeys::packets(file).settled(),
         replay_window: file.replay_window.unwrap_or(defaults::REPLAY_WINDOW),

@@ -58,6 +58,8 @@ pub struct ConnectionFile {
     pub dpd_timeout: Option<Duration>,
     /// Both sides give the IKE SA fresh keys after this long; 0s never does. Default: 4h, or 0s with `reauth_time`.
     pub rekey_time: Option<Duration>,
+    /// The remote node's own `rekey_time`; with 0s it never begins a renewal. Default: `rekey_time`.
+    pub remote_rekey_time: Option<Duration>,
     /// Both sides authenticate anew after this long; 0s never does. Default: 0s.
     pub reauth_time: Option<Duration>,
     /// How long after the renewal was due the IKE SA ends. Default: 10 % of the longer of `rekey_time` and `reauth_time`.
@@ -132,6 +134,8 @@ pub struct ChildFile {
     pub inactivity: Option<Duration>,
     /// Both sides give the tunnel fresh keys after this long; 0s never does. Default: 1h.
     pub rekey_time: Option<Duration>,
+    /// The remote node's own `rekey_time`; with 0s it never begins a renewal. Default: `rekey_time`.
+    pub remote_rekey_time: Option<Duration>,
     /// The tunnel ends after this long, whether it got fresh keys or not; 0s never does. Default: 110 % of `rekey_time`.
     pub life_time: Option<Duration>,
     /// Fresh keys come earlier by a uniform share of this: a time, or "50%" of `rekey_time`. Default: `life_time` less

@@ -4,6 +4,8 @@
 //! Seconds become milliseconds or microseconds where that gives readable numbers, or where the label says so. What has
 //! no place on a logarithmic axis is left out, and a note says so.
 
+mod time;
+
 use ipseclab_output::{Axis as PlotAxis, Figure, Kind, Panel, Point, Series};
 
 use super::estimate::{Estimate, wilson_interval};
@@ -26,7 +28,7 @@ pub(super) struct Drawing {
 pub(super) fn drawings(plan: &SweepPlan, observations: &Observations<'_>) -> Vec<Drawing> {
     let draw = |(index, plot): (usize, &Plot)| {
         let mut artist = Artist { plan, observations, outside: 0, missing: 0 };
-        let figure = artist.figure(plot);
+        let figure = artist.figure(index, plot);
         // What stands behind a comma explains, and would make long names.
         let name = format!("{:02}-{}", index + 1, slug(figure.title.split(',').next().unwrap_or_default()));
         Drawing { name: name.trim_end_matches('-').to_owned(), figure, note: artist.note() }
@@ -43,10 +45,11 @@ struct Display {
 
 impl Display {
     /// For values up to `greatest`; a unit at the end of `label` decides.
-    fn new(metric: Metric, label: Option<&str>, greatest: f64) -> Self {
+    fn new(unit: Unit, label: Option<&str>, greatest: f64) -> Self {
         let shown = |unit, factor| Self { factor, unit };
-        match (metric.unit(), label.and_then(|label| split_unit(label).1)) {
+        match (unit, label.and_then(|label| split_unit(label).1)) {
             (Unit::Count, _) => shown("", 1.0),
+            (Unit::PerSecond, _) => shown("1/s", 1.0),
             (Unit::Share, _) => shown("%", 100.0),
             (Unit::Seconds, Some("s")) => shown("s", 1.0),
             (Unit::Seconds, Some("ms")) => shown("ms", 1e3),
@@ -89,7 +92,7 @@ impl Groups<'_> {
 }
 
 impl Artist<'_> {
-    fn figure(&mut self, plot: &Plot) -> Figure {
+    fn figure(&mut self, number: usize, plot: &Plot) -> Figure {
         match plot {
             Plot::Curve { file, x, y, series, facet, shown } => {
                 let groups = Groups { series: *series, facet: *facet, shown };
@@ -103,6 +106,9 @@ impl Artist<'_> {
             }
             Plot::Heatmap { file, x, y, value, facet, shown } => {
                 self.heatmap(file, *x, *y, *value, Groups { series: None, facet: *facet, shown })
+            }
+            Plot::Timeline { file, y, series, facet, shown } => {
+                self.timeline((number, file), *y, Groups { series: *series, facet: *facet, shown })
             }
             Plot::Stack { file, x, facet, shown } => {
                 self.stack(file, *x, Groups { series: None, facet: *facet, shown })
@@ -134,7 +140,8 @@ impl Artist<'_> {
             artist.retain(&mut points, log, |point| point.y);
             points
         });
-        let display = Display::new(y.metric, file.y_label.as_deref(), greatest(&panels, |point| point.high));
+        let display =
+            Display::new(y.metric.unit(), file.y_label.as_deref(), greatest(&panels, |point| point.high));
         let y_axis = quantity_axis(file.y_label.as_deref(), &words(y), display, log);
         let label = file.x_label.as_ref().unwrap_or(&axis.label);
         let x_axis = match &numbers {
@@ -157,7 +164,8 @@ impl Artist<'_> {
             artist.retain(&mut points, log, |point| point.y);
             points
         });
-        let display = Display::new(metric, file.y_label.as_deref(), greatest(&panels, |point| point.y));
+        let display =
+            Display::new(metric.unit(), file.y_label.as_deref(), greatest(&panels, |point| point.y));
         let y_axis = quantity_axis(file.y_label.as_deref(), metric.words(), display, log);
         let label = file.x_label.as_ref().unwrap_or(&axis.label);
         let x_axis = categories(axis, label, &groups.shown[x]);
@@ -173,7 +181,8 @@ impl Artist<'_> {
             artist.retain(&mut points, log, |point| point.x);
             points
         });
-        let display = Display::new(metric, file.x_label.as_deref(), greatest(&panels, |point| point.x));
+        let display =
+            Display::new(metric.unit(), file.x_label.as_deref(), greatest(&panels, |point| point.x));
         let x_axis = quantity_axis(file.x_label.as_deref(), metric.words(), display, log);
         let y_axis = PlotAxis::linear(file.y_label.as_deref().unwrap_or("share of runs"));
         let title = title(file, || format!("distribution of {}", metric.words()));
@@ -206,7 +215,7 @@ impl Artist<'_> {
             artist.retain(&mut points, log, |point| point.low);
             points
         });
-        let display = Display::new(value.metric, None, greatest(&panels, |point| point.low));
+        let display = Display::new(value.metric.unit(), None, greatest(&panels, |point| point.low));
         let label = |own: &Option<String>, axis: &Axis| own.as_ref().unwrap_or(&axis.label).clone();
         let x_axis = categories(across, &label(&file.x_label, across), &groups.shown[x]);
         let y_axis = categories(up, &label(&file.y_label, up), &groups.shown[y]);
@@ -358,7 +367,7 @@ fn words(metric: PlotMetric) -> String {
     match (metric.statistic, metric.metric.unit()) {
         // The mean of successes is their share, which the unit says.
         (Statistic::Mean, Unit::Share) => words.to_owned(),
-        (Statistic::Mean, Unit::Seconds | Unit::Count) => format!("mean {words}"),
+        (Statistic::Mean, Unit::Seconds | Unit::Count | Unit::PerSecond) => format!("mean {words}"),
         (Statistic::P50, _) => format!("median {words}"),
         (Statistic::P90, _) => format!("90th percentile of {words}"),
         (Statistic::P99, _) => format!("99th percentile of {words}"),
@@ -397,166 +406,4 @@ fn index(place: usize) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use ipseclab_output::Scale as PlotScale;
-
-    use super::*;
-    use crate::document::{Document, SourceText};
-    use crate::sweep::course::Course;
-    use crate::sweep::record::{FinishedRun, Negotiation, RunOutcome, RunRecord};
-
-    const SWEEP: &str = r#"name = "drawn"
-scenario = "site-to-site"
-replications = 2
-[vary]
-"topology.link.loss" = [0.05, 0.0]
-"topology.link.delay" = ["5ms", "20ms"]
-[labels]
-"topology.link.loss" = { name = "loss", values = ["5 %", "0 %"] }
-"topology.link.delay" = { name = "round-trip time (ms)", values = ["10", "40"] }
-[[plots]]
-"#;
-
-    /// Run number n takes n ms, half of it waiting; the last run fails, and the first waits not at all.
-    fn draw(plot: &str) -> Drawing {
-        let document = Document::parse(&SourceText::new("sweep.toml", format!("{SWEEP}{plot}"))).unwrap();
-        let plan =
-            SweepPlan::build(&document, Some(Path::new("")), &[]).unwrap_or_else(|report| panic!("{report}"));
-        let mut observations = Observations::new(&plan);
-        for run in plan.runs() {
-            let negotiation = Negotiation {
-                established: run.index < 7,
-                latency_ns: run.index * 1_000_000,
-                retransmission_wait_ns: run.index * 500_000,
-                propagation_ns: run.index * 500_000,
-                ..Negotiation::default()
-            };
-            let finished = FinishedRun {
-                fingerprint: String::new(),
-                events: 1,
-                negotiations: vec![negotiation],
-                course: Course::default(),
-            };
-            let outcome = RunOutcome::Finished(finished);
-            let record = RunRecord { crypto: "real".into(), cost_profile_sha256: [].into(), outcome };
-            observations.add(run, record);
-        }
-        drawings(&plan, &observations).pop().unwrap()
-    }
-
-    fn spots(series: &Series) -> Vec<(f64, f64)> {
-        series.points.iter().map(|point| (point.x, (point.y * 1e6).round() / 1e6)).collect()
-    }
-
-    const LINE: &str = "kind = \"line\"\nx = \"topology.link.loss\"\ny = \"negotiation.latency\"\n";
-
-    #[test]
-    fn a_line_runs_over_the_numbers_in_the_names_in_a_readable_unit() {
-        let drawing = draw(&format!("{LINE}series = \"topology.link.delay\"\n"));
-        let Figure { x, y, panels, legend, .. } = &drawing.figure;
-        assert_eq!(
-            (&*x.label, &*y.label, &**legend),
-            ("loss (%)", "mean set-up latency (ms)", "round-trip time")
-        );
-        let [panel] = &panels[..] else { panic!("one panel") };
-        let labels: Vec<_> = panel.series.iter().map(|series| &*series.label).collect();
-        assert_eq!(labels, ["10", "40"]);
-        // Runs 0, 1 have 5 % and 10 ms, runs 4, 5 have 0 %; run 7 failed and leaves 6 alone.
-        assert_eq!(spots(&panel.series[0]), [(0.0, 4.5), (5.0, 0.5)]);
-        assert_eq!(spots(&panel.series[1]), [(0.0, 6.0), (5.0, 2.5)]);
-        assert_eq!(drawing.note.as_deref(), Some("1 runs without a value are left out"));
-        assert_eq!(drawing.name, "01-mean-set-up-latency-by-loss");
-    }
-
-    #[test]
-    fn an_interval_never_leaves_what_is_possible() {
-        let drawing = draw(&format!("{LINE}facet = \"topology.link.delay\"\n"));
-        let point = drawing.figure.panels[0].series[0].points[1];
-        // Half a millisecond with t(1) × 0.5 ms to either side.
-        assert!(
-            point.low.abs() < 1e-12 && (point.high - 0.5 - 12.706_204_736 * 0.5).abs() < 1e-6,
-            "{point:?}"
-        );
-        let titles: Vec<_> = drawing.figure.panels.iter().map(|panel| &*panel.title).collect();
-        assert_eq!(titles, ["round-trip time 10 ms", "round-trip time 40 ms"]);
-        let shares = draw(
-            "kind = \"line\"\nx = \"topology.link.loss\"\ny = \"negotiation.success\"\nseries = \"topology.link.delay\"\n",
-        );
-        assert_eq!(shares.figure.y.label, "successful set-ups (%)");
-        let points = || shares.figure.panels[0].series.iter().flat_map(|series| &series.points);
-        assert!(points().all(|point| (0.0..=100.0).contains(&point.low) && point.high <= 100.0));
-        assert!(points().all(|point| point.low < point.high), "no certainty from two runs");
-    }
-
-    #[test]
-    fn names_and_the_choice_of_values_are_obeyed() {
-        let drawing =
-            draw(&format!("{LINE}x_scale = \"names\"\nonly = {{ \"topology.link.delay\" = [\"40\"] }}\n"));
-        assert_eq!(drawing.figure.x.scale, PlotScale::Categories(vec!["5".into(), "0".into()]));
-        assert_eq!(drawing.figure.x.label, "loss (%)");
-        assert_eq!(spots(&drawing.figure.panels[0].series[0]), [(0.0, 2.5), (1.0, 6.0)]);
-    }
-
-    #[test]
-    fn a_label_chooses_the_unit_and_zeros_leave_a_logarithmic_axis() {
-        let plot = "kind = \"cdf\"\nx = \"negotiation.latency\"\nx_scale = \"log\"\nx_label = \"latency (µs)\"\n\
-                    series = \"topology.link.loss\"\nfacet = \"topology.link.delay\"\n";
-        let drawing = draw(plot);
-        assert_eq!(drawing.figure.x, PlotAxis::log("latency (µs)"));
-        let values: Vec<_> = drawing.figure.panels[0].series[0].points.iter().map(|point| point.x).collect();
-        assert!(values.len() == 1 && (values[0] - 1000.0).abs() < 1e-9, "{values:?}");
-        let note =
-            "1 values of zero have no place on its logarithmic axis; 1 runs without a value are left out";
-        assert_eq!(drawing.note.as_deref(), Some(note));
-    }
-
-    #[test]
-    fn stacks_are_shares_of_the_sum() {
-        let plot = "kind = \"stack\"\nx = \"topology.link.loss\"\nfacet = \"topology.link.delay\"\n\
-                    parts = [\"negotiation.propagation\", \"negotiation.cpu\", \"negotiation.retransmission_wait\"]\n";
-        let drawing = draw(plot);
-        assert_eq!(drawing.note.as_deref(), Some("1 runs without a value are left out"));
-        let [propagation, cpu, wait] = &drawing.figure.panels[0].series[..] else { panic!("three parts") };
-        assert_eq!(wait.label, "wait for retransmission");
-        for (place, ((bottom, none), top)) in
-            propagation.points.iter().zip(&cpu.points).zip(&wait.points).enumerate()
-        {
-            let ends = [bottom.low, bottom.high, none.low, none.high, top.low, top.high];
-            let expected = [0.0, 50.0, 50.0, 50.0, 50.0, 100.0];
-            assert!(
-                ends.iter().zip(expected).all(|(end, expected)| (end - expected).abs() < 1e-9),
-                "{place}: {ends:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_heatmap_has_a_cell_for_each_pair() {
-        let plot = "kind = \"heatmap\"\nx = \"topology.link.loss\"\ny = \"topology.link.delay\"\n\
-                    value = \"negotiation.latency.max\"\n";
-        let figure = draw(plot).figure;
-        assert_eq!(figure.color.label, "greatest set-up latency (ms)");
-        assert_eq!((&*figure.x.label, &*figure.y.label), ("loss (%)", "round-trip time (ms)"));
-        let cells: Vec<_> =
-            figure.panels[0].series[0].points.iter().map(|cell| (cell.x, cell.y, cell.low.round())).collect();
-        assert_eq!(cells, [(0.0, 0.0, 1.0), (0.0, 1.0, 3.0), (1.0, 0.0, 5.0), (1.0, 1.0, 6.0)]);
-    }
-
-    #[test]
-    fn a_box_has_a_sample_for_each_run() {
-        let plot = "kind = \"box\"\nx = \"topology.link.loss\"\ny = \"negotiation.latency\"\nseries = \"topology.link.delay\"\n";
-        let figure = draw(plot).figure;
-        assert_eq!(spots(&figure.panels[0].series[1]), [(0.0, 2.0), (0.0, 3.0), (1.0, 6.0)]);
-    }
-
-    #[test]
-    fn every_drawing_can_be_drawn() {
-        for kind in ["line", "box"] {
-            let plot = LINE.replace("line", kind);
-            let drawing = draw(&format!("{plot}series = \"topology.link.delay\"\ny_scale = \"log\"\n"));
-            assert!(drawing.figure.svg().is_ok() && drawing.figure.png().is_ok(), "{kind}");
-        }
-    }
-}
+mod tests;
