@@ -30,6 +30,12 @@ const BEYOND: [(&str, &str); 6] = [
     ("v2-probes", "malformed requests: tests/endpoint/probes.rs of ipseclab-ike"),
 ];
 
+/// Cases whose messages are not all equal, and why; CONFORMANCE.md has the same list.
+const EXPLAINED: [(&str, &str); 2] = [
+    ("v2-ecdsa256", "a DER signature is 70 to 72 octets long, as its random numbers have it"),
+    ("v2-multi-child", "an announcement of addresses, since one of charon's own changed while the case ran"),
+];
+
 /// One case, run.
 struct Outcome {
     equal: usize,
@@ -39,7 +45,7 @@ struct Outcome {
 #[test]
 fn messages_are_those_of_strongswan() {
     let Some(cases) = table::cases() else { return };
-    let (mut equal, mut total) = (0, 0);
+    let (mut equal, mut total, mut different) = (0, 0, Vec::new());
     for case in &cases {
         if let Some((_, why)) = BEYOND.iter().find(|(name, _)| *name == case.name) {
             println!("{:34} beyond what is built: {why}", case.name);
@@ -50,10 +56,14 @@ fn messages_are_those_of_strongswan() {
         for difference in &outcome.differences {
             println!("      {difference}");
         }
+        if !outcome.differences.is_empty() {
+            different.push(case.name.clone());
+        }
         equal += outcome.equal;
         total += case.messages.len();
     }
     println!("{equal} of {total} messages are equal");
+    assert_eq!(different, EXPLAINED.map(|(case, _)| case.to_owned()));
 }
 
 fn compare(case: &Case) -> Outcome {
@@ -133,9 +143,7 @@ fn simulate(case: &Case) -> Result<Vec<Seen>, String> {
     let right = result.observed.iter().find(|node| node.name == "right").unwrap();
     let keys: Vec<_> = [left, right].into_iter().flat_map(keys).collect();
     let mut opener = Opener::new(Crypto::new(Arc::new(RealProvider::new())), &keys);
-    let forged = |direction: &str, from: std::net::Ipv4Addr| direction == "a>b" && from != left.address;
-    let own = datagrams(left).filter(|(direction, from, ..)| !forged(direction, *from));
-    Ok(own.filter_map(|(direction, _, port, bytes)| opener.see(direction, port, &bytes)).collect())
+    Ok(datagrams(left).filter_map(|(direction, port, bytes)| opener.see(direction, port, &bytes)).collect())
 }
 
 fn keys(node: &ObservedNode) -> impl Iterator<Item = ipseclab_ike::IkeSaKeys> {
@@ -145,13 +153,11 @@ fn keys(node: &ObservedNode) -> impl Iterator<Item = ipseclab_ike::IkeSaKeys> {
     })
 }
 
-/// The IKE messages that a node sent and received: direction, source address and port, octets without the non-ESP marker.
-fn datagrams(node: &ObservedNode) -> impl Iterator<Item = (&'static str, std::net::Ipv4Addr, u16, Vec<u8>)> {
+/// The IKE messages that a node's endpoint sent and received: direction, source port, octets without the non-ESP marker.
+fn datagrams(node: &ObservedNode) -> impl Iterator<Item = (&'static str, u16, Vec<u8>)> {
     node.records.packets.iter().filter_map(|packet| {
         let sliced = SlicedPacket::from_ip(&packet.bytes).ok()?;
         let Some(TransportSlice::Udp(udp)) = &sliced.transport else { return None };
-        let Some(etherparse::NetSlice::Ipv4(ip)) = &sliced.net else { return None };
-        let from = ip.header().source_addr();
         let direction = if packet.direction == CaptureDirection::Outbound { "a>b" } else { "b>a" };
         let payload = udp.payload();
         let message = if udp.destination_port() == 500 || udp.source_port() == 500 {
@@ -159,6 +165,8 @@ fn datagrams(node: &ObservedNode) -> impl Iterator<Item = (&'static str, std::ne
         } else {
             payload.strip_prefix(&[0; 4])?
         };
-        Some((direction, from, udp.source_port(), message.to_vec()))
+        // A flood leaves from other ports.
+        let own = if direction == "a>b" { udp.source_port() } else { udp.destination_port() };
+        [500, 4500].contains(&own).then(|| (direction, udp.source_port(), message.to_vec()))
     })
 }

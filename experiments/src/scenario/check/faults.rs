@@ -178,12 +178,16 @@ impl Checker<'_> {
             let finding = Finding::new(format!("`{path}` floods the node that sends"));
             self.blame(&path.key("to"), "the same node as `from`", finding);
         }
-        let owner = settings.iter().find(|node| {
+        // A sender may show its own address: then it is one that many share, or that does not answer.
+        let others =
+            settings.iter().filter(|node| node.node != from || sources != Network::host(node.address));
+        let owner = others.into_iter().find(|node| {
             sources.contains(node.address) || node.networks.iter().any(|network| network.overlaps(sources))
         });
         if let Some(owner) = owner {
-            let finding = Finding::new(format!("{sources} holds addresses of `{}`", owner.name))
-                .help("forged sources are addresses of nobody, such as 203.0.113.0/24");
+            let finding = Finding::new(format!("{sources} holds addresses of `{}`", owner.name)).help(
+                "forged sources are addresses of nobody, such as 203.0.113.0/24, or the sender's own one",
+            );
             self.blame(&path.key("sources"), "somebody would answer", finding);
         }
         let interval = SimDuration::from_nanos(1_000_000_000 / u64::from(file.rate?));

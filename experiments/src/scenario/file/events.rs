@@ -30,7 +30,8 @@ pub struct FaultFile {
     /// Only for flood: requests in a second.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub rate: Option<u32>,
-    /// Only for flood: the network that the forged source addresses are from. Default: 203.0.113.0/24.
+    /// Only for flood: the network that the forged source addresses are from, or the sender's own address.
+    /// Default: 203.0.113.0/24.
     pub sources: Option<Network>,
 }
 
