@@ -1,5 +1,7 @@
 //! What comes with the program is right, says what it claims, and survives being written anew.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
+
 use ipseclab_experiments::document::{Document, SourceText};
 use ipseclab_experiments::run::{RunResult, run};
 use ipseclab_experiments::scenario::{
