@@ -64,7 +64,8 @@ fn one_of_several_tunnels_comes_and_goes_by_command_under_the_same_ike_sa() {
 
 #[test]
 fn an_ike_sa_can_come_up_alone_and_be_authenticated_anew() {
-    let settings = &["connections.office.children.lan.start_action=none"];
+    let settings =
+        &["connections.office.children.lan.start_action=none", "connections.office.childless=prefer"];
     let more = [action("1s", "initiate", "ike = true"), action("5s", "reauthenticate", "")];
     let result = run(&silent_offices(settings, &more.concat()));
     assert_eq!(outcomes(&result), ["established", "established"]);
