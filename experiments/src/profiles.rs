@@ -174,6 +174,7 @@ enum ChildlessFile {
 /// When IKE SAs are renewed.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the keys of swanctl.conf")]
 struct IkeLifetimeFile {
     /// Fresh keys after this long; never if absent.
     rekey_time: Option<Duration>,
@@ -188,6 +189,7 @@ struct IkeLifetimeFile {
 /// When Child SAs are renewed.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the keys of swanctl.conf")]
 struct ChildLifetimeFile {
     /// Fresh keys after this long; never if absent.
     rekey_time: Option<Duration>,

@@ -1,11 +1,16 @@
 //! What comes with the program is right, says what it claims, and survives being written anew.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
+
 use ipseclab_experiments::document::{Document, SourceText};
+use ipseclab_experiments::run::{RunResult, run};
 use ipseclab_experiments::scenario::{
     self, CheckedScenario, Fault, FlowKind, Identity, Mode, StartAction, library,
 };
 use ipseclab_experiments::schema;
 use ipseclab_experiments::sweep::{Metric, SweepPlan};
+use ipseclab_node::Observe;
+use ipseclab_output::NodeRow;
 use ipseclab_sim::{SimDuration, SimTime};
 use serde_json::Value;
 
@@ -121,6 +126,142 @@ fn the_study_varies_distance_loss_and_key_exchange_with_thirty_replications() {
     assert!(plan.metrics.contains(&Metric::Latency));
     // A set-up that fails takes 165 s; the run must be longer.
     assert!(plan.scenario(0).unwrap().duration > SimDuration::from_secs(165));
+}
+
+fn story(name: &str, changes: &[&str]) -> RunResult {
+    let changes: Vec<_> = changes.iter().map(|text| scenario::Override::parse(text).unwrap()).collect();
+    let scenario = scenario::load(name, &changes).unwrap_or_else(|report| panic!("{report}"));
+    run(&scenario, Observe::default()).unwrap()
+}
+
+/// Each set-up: its connection, whether it came up or why not, and its messages there and back.
+fn set_ups(result: &RunResult) -> Vec<(&str, &str, u64, u64)> {
+    let rows = result.negotiations.iter();
+    rows.map(|row| {
+        let outcome = Some(row.failure_reason.as_str()).filter(|reason| !reason.is_empty()).unwrap_or("up");
+        (row.connection.as_str(), outcome, row.messages_sent, row.messages_received)
+    })
+    .collect()
+}
+
+/// Each end of an SA at a node: when in whole seconds, and why.
+fn ends<'r>(result: &'r RunResult, node: &str) -> Vec<(u64, &'r str)> {
+    let own = result.closures.iter().filter(|row| row.node == node);
+    own.map(|row| (row.time_ns / 1_000_000_000, row.reason.as_str())).collect()
+}
+
+fn lost(result: &RunResult) -> u64 {
+    result.flows.iter().map(|flow| flow.lost_packets).sum()
+}
+
+fn node<'r>(result: &'r RunResult, name: &str) -> &'r NodeRow {
+    result.nodes.iter().find(|row| row.node == name).unwrap()
+}
+
+fn dropped(result: &RunResult, place: &str, reason: &str) -> u64 {
+    let rows = result.drops.iter().filter(|row| row.where_ == place && row.reason == reason);
+    rows.map(|row| row.packets).sum()
+}
+
+#[test]
+fn a_revoked_certificate_is_refused_under_its_own_name_and_a_good_one_is_not() {
+    let result = story("ikev2-certificates", &[]);
+    // IKE_AUTH is in two pieces, and the refusal follows the answer.
+    let outcomes: Vec<_> = set_ups(&result).into_iter().map(|(name, outcome, ..)| (name, outcome)).collect();
+    assert_eq!(outcomes, [("second", "certificate_revoked"), ("first", "up")]);
+    assert_eq!(result.flows[0].lost_packets, 0);
+    assert_eq!(result.flows[1].received_packets, 0);
+}
+
+#[test]
+fn eap_takes_four_round_trips_more_than_a_shared_key() {
+    let result = story("ikev2-eap", &[]);
+    assert_eq!(set_ups(&result), [("office", "up", 6, 6)]);
+    assert_eq!(lost(&result), 0);
+}
+
+#[test]
+fn a_wrong_password_is_refused() {
+    let result = story("ikev2-eap", &["connections.office.auth.remote_eap_password=\"other\""]);
+    assert!(
+        set_ups(&result).iter().all(|(_, outcome, ..)| outcome.starts_with("eap_")),
+        "{:?}",
+        set_ups(&result)
+    );
+    assert_eq!(result.flows[0].received_packets, 0);
+}
+
+#[test]
+fn renewals_come_in_time_and_lose_no_packet() {
+    let result = story("ikev2-rekey", &[]);
+    let exchanges: Vec<_> = result.renewals.iter().map(|row| row.exchange.as_str()).collect();
+    assert_eq!(exchanges, ["child", "child", "ike", "child", "child"]);
+    assert!(result.renewals.iter().all(|row| row.failure_reason.is_empty()));
+    assert_eq!(lost(&result), 0);
+    assert_eq!(dropped(&result, "right", "no_sa"), 0);
+}
+
+#[test]
+fn of_two_renewals_that_cross_one_survives_at_both_sides() {
+    let result = story("ikev2-rekey-collision", &[]);
+    assert_eq!(lost(&result), 0);
+    for name in ["left", "right"] {
+        let row = node(&result, name);
+        assert_eq!((row.ike_sas_established, row.ike_sas_closed), (3, 2), "{name}");
+        assert_eq!((row.child_sas_established, row.child_sas_closed), (3, 2), "{name}");
+        assert!(ends(&result, name).iter().all(|(time, _)| matches!(time, 10 | 20)), "{name}");
+    }
+    let reasons = |name| ends(&result, name).into_iter().map(|(_, reason)| reason).collect::<Vec<_>>();
+    // Each redundant SA goes by the Delete of the side that made it; left only sees that of the Child SA.
+    assert_eq!(reasons("left"), ["remote", "rekeyed", "redundant", "rekeyed"]);
+    assert_eq!(reasons("right"), ["rekeyed", "redundant", "rekeyed", "redundant"]);
+}
+
+#[test]
+fn cookies_cost_an_honest_office_a_round_trip_and_save_the_hub_its_work() {
+    let guarded = story("ikev2-cookie-flood", &[]);
+    assert_eq!(set_ups(&guarded), [("first", "up", 2, 2), ("second", "up", 3, 3)]);
+    assert_eq!(lost(&guarded), 0);
+    // Every forged request is answered, and with 30 exceptions by a cookie alone; none of them is kept.
+    assert_eq!(dropped(&guarded, "hub", "no_route"), 20_000);
+    assert_eq!(dropped(&guarded, "hub", "ike_rejected"), 0);
+    let limits = "nodes.hub.limits.cookie_threshold";
+    let open = story(
+        "ikev2-cookie-flood",
+        &[&format!("{limits}=1000000"), &format!("{limits}_per_address=1000000")],
+    );
+    assert!(dropped(&open, "hub", "ike_rejected") > 10_000, "what limits on half-open IKE SAs refuse");
+    assert!(node(&open, "hub").cpu_busy_ns > 2 * node(&guarded, "hub").cpu_busy_ns);
+}
+
+#[test]
+fn all_fragments_of_a_message_are_repeated_when_one_is_lost() {
+    let result = story("ikev2-fragmentation", &[]);
+    // IKE_SA_INIT, and twice three pieces of IKE_AUTH; of the answer's pieces one is lost.
+    assert_eq!(set_ups(&result), [("office", "up", 7, 6)]);
+    assert_eq!(result.negotiations[0].retransmissions, 3);
+    let whole = story("ikev2-fragmentation", &["connections.office.fragmentation=\"no\""]);
+    assert!(set_ups(&whole)[0].2 < 7);
+}
+
+#[test]
+fn a_dead_peer_is_found_out_and_the_tunnel_set_up_again() {
+    let result = story("ikev2-dead-peer", &[]);
+    assert_eq!(ends(&result, "left"), [(48, "peer_dead"), (48, "peer_dead")]);
+    assert_eq!(ends(&result, "right"), [(20, "node_down"), (20, "node_down")]);
+    assert_eq!(set_ups(&result), [("office", "up", 2, 2), ("office", "up", 2, 2)]);
+    assert!(result.flows[0].last_received_ns > Some(84_000_000_000));
+}
+
+#[test]
+fn road_warriors_send_from_lent_addresses_and_survive_a_restart_of_their_nat() {
+    let result = story("ikev2-remote-access", &[]);
+    assert_eq!(result.negotiations.len(), 2);
+    assert!(result.negotiations.iter().all(|row| row.nat_detected), "{:?}", result.negotiations);
+    assert_eq!(dropped(&result, "spoke-1-nat", "nat_no_mapping"), 1);
+    assert_eq!((result.flows[0].lost_packets, result.flows[1].lost_packets), (1, 0));
+    assert!(result.flows[0].last_received_ns > Some(74_000_000_000));
+    assert!(result.closures.is_empty());
 }
 
 fn property<'s>(schema: &'s Value, definition: &str, key: &str) -> &'s Value {

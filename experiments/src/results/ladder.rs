@@ -133,8 +133,12 @@ fn place_message(
     let info = &departure.info;
     let kind = if info.response { "response" } else { "request" };
     let again = if info.repeated { " (retransmission)" } else { "" };
-    let title =
-        if info.keepalive { "NAT keepalive".to_owned() } else { format!("{} {kind}{again}", info.exchange) };
+    let piece = info.fragment.map_or_else(String::new, |(number, total)| format!(", {number} of {total}"));
+    let title = if info.keepalive {
+        "NAT keepalive".to_owned()
+    } else {
+        format!("{} {kind}{piece}{again}", info.exchange)
+    };
     let message = Message {
         from: scenario.nodes[from].name.clone(),
         to: scenario.nodes.get(to)?.name.clone(),

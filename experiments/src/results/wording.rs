@@ -34,7 +34,7 @@ pub(super) fn describe(step: &Step, secrets: bool) -> Vec<String> {
 }
 
 /// What the payloads of IKE messages are for, by the names that ladders use.
-const GLOSSARY: [(&str, &str); 15] = [
+const GLOSSARY: [(&str, &str); 30] = [
     ("SA", "Security Association: the algorithms offered, or the ones chosen"),
     ("KE", "Key Exchange: a Diffie-Hellman public value"),
     ("No", "Nonce: fresh random octets, so that no two IKE SAs get the same keys"),
@@ -45,11 +45,26 @@ const GLOSSARY: [(&str, &str); 15] = [
     ("N(NAT_DETECTION_DESTINATION_IP)", "Notify: the same for the receiver's address and port"),
     ("N(COOKIE)", "Notify: shows that the initiator receives at the address that it claims"),
     ("N(INVALID_KE_PAYLOAD)", "Notify: try again with this Diffie-Hellman group"),
+    ("N(IKEV2_FRAGMENTATION_SUPPORTED)", "Notify: the sender understands messages in several pieces"),
+    ("N(SIGNATURE_HASH_ALGORITHMS)", "Notify: the hashes that signatures may be over"),
+    ("N(CHILDLESS_IKEV2_SUPPORTED)", "Notify: the IKE SA may come up without a Child SA"),
+    ("N(MOBIKE_SUPPORTED)", "Notify: the sender can go on from another address"),
+    ("N(INITIAL_CONTACT)", "Notify: the sender has no other IKE SA with this peer"),
+    ("N(AUTHENTICATION_FAILED)", "Notify: the proof is not accepted; the reason stays secret"),
+    ("N(NO_PROPOSAL_CHOSEN)", "Notify: no offer is acceptable"),
+    ("N(TS_UNACCEPTABLE)", "Notify: no such traffic is to be protected"),
+    ("N(TEMPORARY_FAILURE)", "Notify: try again later"),
+    ("N(CHILD_SA_NOT_FOUND)", "Notify: there is no such Child SA to renew"),
+    ("N(INTERNAL_ADDRESS_FAILURE)", "Notify: there is no virtual address to lend"),
     ("N(REKEY_SA)", "Notify: the Child SA that the new one is to take the place of"),
     ("N(USE_TRANSPORT_MODE)", "Notify: the Child SA is to protect packets without a tunnel"),
     ("SK", "Encrypted and authenticated: all payloads after it are inside"),
     ("IDi", "Identification: who the initiator is"),
     ("IDr", "Identification: who the responder is, or is wanted to be"),
+    ("CERT", "Certificate: the sender's, or one that leads from it to an authority"),
+    ("CERTREQ", "Certificate Request: the authorities that the sender trusts"),
+    ("EAP", "Extensible Authentication Protocol: one step of proving a password"),
+    ("CP", "Configuration: asks for or lends a virtual address, and name servers"),
     ("AUTH", "Authentication: proves the identity, and that nobody changed IKE_SA_INIT"),
     ("TSi", "Traffic Selector: which traffic of the initiator's side the Child SA carries"),
     ("TSr", "Traffic Selector: which traffic of the responder's side the Child SA carries"),

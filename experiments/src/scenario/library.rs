@@ -11,7 +11,7 @@ pub struct Shipped {
     pub text: &'static str,
 }
 
-/// The shipped scenarios, from the simplest to the largest.
+/// The shipped scenarios: tunnels from the simplest to the largest, then what IKEv2 does besides setting them up.
 pub const SCENARIOS: &[Shipped] = &[
     Shipped { name: "site-to-site", text: include_str!("../../data/scenarios/site-to-site.toml") },
     Shipped { name: "site-to-site-nat", text: include_str!("../../data/scenarios/site-to-site-nat.toml") },

@@ -289,10 +289,11 @@ fn add_keys(connection: &Connection, credentials: &mut Credentials) {
         let own = IdentityPattern::Like(identity(&connection.local_id));
         Owners(vec![own, peer_identity(&connection.remote_id)])
     };
-    let key = match (&connection.local_auth, &connection.remote_auth) {
-        // The same key, where both sides show one.
-        (LocalAuth::Psk(key), _) | (_, RemoteAuth::Psk(key)) => key,
-        _ => return,
+    // The same key, where both sides show one.
+    let ((LocalAuth::Psk(key), _) | (_, RemoteAuth::Psk(key))) =
+        (&connection.local_auth, &connection.remote_auth)
+    else {
+        return;
     };
     credentials.psks.push(Psk { owners: owners(), secret: Secret::new(key.as_slice()) });
 }

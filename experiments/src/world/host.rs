@@ -242,9 +242,9 @@ fn protect(policy: PolicyId, connection: &scenario::Connection, place: usize, ow
         return vec![entry(&child.local_ts, negotiated)];
     }
     let installed = entry(&child.local_ts, SpdAction::ProtectInstalled { policy });
-    let known = |selector: &TrafficSelector| match is_open(selector) {
-        true => TrafficSelector { network: own, ..*selector },
-        false => *selector,
+    let known = |selector: &TrafficSelector| {
+        let network = if is_open(selector) { own } else { selector.network };
+        TrafficSelector { network, ..*selector }
     };
     let trap = || entry(&child.local_ts.iter().map(known).collect::<Vec<_>>(), negotiated);
     let can_trap = traps(connection, child) && !child.remote_ts.iter().any(is_open);

@@ -87,7 +87,8 @@ fn names_are_those_of_the_file() {
     }
     assert_eq!(scenario.connections[0].trust, [CaTrust::Authority(0)], "the root alone");
     let pool = &scenario.credentials.pools[0];
-    assert_eq!((pool.first.to_string(), pool.last.to_string()), ("10.77.0.0".into(), "10.77.0.15".into()));
+    let (first, size) = (pool.addresses.nth(0).unwrap().to_string(), pool.addresses.size());
+    assert_eq!((first.as_str(), size), ("10.77.0.1", 14));
 }
 
 #[test]

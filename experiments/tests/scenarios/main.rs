@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
 
+mod commands;
 mod credentials;
 mod lifecycle;
 mod load;

@@ -16,8 +16,8 @@ fn behind_a_nat_everything_after_the_first_exchange_uses_port_4500() {
         let first = kinds.iter().take_while(|kind| **kind == Kind::Ike500).count();
         assert!(first > 0 && kinds[first..].iter().all(|kind| *kind == Kind::Udp4500), "{node}: {kinds:?}");
     }
-    // Two messages of IKE_AUTH, and ten pings both ways.
-    assert_eq!(count(&result, "right", Kind::Udp4500), 22);
+    // Two messages of IKE_AUTH, ten pings both ways, and after 20 and 40 s of silence a keepalive.
+    assert_eq!(count(&result, "right", Kind::Udp4500), 24);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_mapping_that_outlives_the_gaps_keeps_the_tunnel_usable() {
 
 #[test]
 fn a_mapping_shorter_than_the_gaps_cuts_the_node_off() {
-    let result = from_outside(&[NAT]);
+    let result = from_outside(&[NAT, "nodes.left.limits.keep_alive=0s"]);
     // The mapping of the negotiation is 3 s old at the first ping; the pong refreshes it for 5 s more.
     assert_eq!((result.flows[0].sent_packets, result.flows[0].received_packets), (6, 1));
     assert_eq!(drops(&result, "left-nat", "nat_no_mapping"), 5);

@@ -71,7 +71,6 @@ impl Checker<'_> {
 
     fn check_limits(&mut self, file: &NodeLimitsFile, path: &KeyPath) {
         self.check_positive(file.half_open_timeout, &path.key("half_open_timeout"));
-        self.check_positive(file.keep_alive, &path.key("keep_alive"));
         self.check_positive(file.retry_interval, &path.key("retry_interval"));
         let interval = file.retry_interval.map_or(RETRY_INTERVAL, Duration::span);
         if file.retry_jitter.is_some_and(|jitter| jitter.span() > interval) {

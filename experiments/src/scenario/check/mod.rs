@@ -127,7 +127,7 @@ impl<'a> Checker<'a> {
         self.check_amount(&traffic);
         let faults = self.faults(&ground, &nodes, duration);
         let actions = self.actions(&ground, &connections, &nodes, duration);
-        nodes::settle_roles(&mut nodes, &without_profile, &connections, &traffic);
+        nodes::settle_roles(&mut nodes, &without_profile, &connections, &traffic, &faults);
         self.check_policy_nodes(&ground, &nodes);
         Some(CheckedScenario {
             name: self.file.name.clone(),

@@ -9,7 +9,7 @@ use ipseclab_topologies::NodeIndex;
 use super::clash::{Claim, report_clashes};
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
-use crate::scenario::checked::{Connection, CostProfile, Flow, Nat, NodeSettings};
+use crate::scenario::checked::{Connection, CostProfile, Fault, Flow, Nat, NodeSettings};
 use crate::scenario::defaults;
 use crate::scenario::file::NodeFile;
 use crate::scenario::pattern::{NodePattern, Precision};
@@ -261,10 +261,15 @@ pub(super) fn settle_roles(
     without_profile: &[NodeIndex],
     connections: &[Connection],
     traffic: &[Flow],
+    faults: &[Fault],
 ) {
     let tunnels = connections.iter().map(|connection| connection.node);
     let flows = traffic.iter().flat_map(|flow| [flow.from, flow.to]);
-    for node in tunnels.chain(flows) {
+    let floods = faults.iter().filter_map(|fault| match fault {
+        Fault::Flood { from, .. } => Some(*from),
+        _ => None,
+    });
+    for node in tunnels.chain(flows).chain(floods) {
         nodes[node.index()].is_host = true;
     }
     for node in nodes.iter_mut() {

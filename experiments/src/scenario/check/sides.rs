@@ -82,9 +82,10 @@ impl Checker<'_> {
         let mode = file.mode.unwrap_or(Mode::Tunnel);
         let local_ts = self.selectors(file.local_ts.as_deref(), side.own, mode, &path.key("local_ts"));
         let remote_ts = self.selectors(file.remote_ts.as_deref(), side.peer, mode, &path.key("remote_ts"));
-        let own = match &file.local_ts {
-            given if is_roaming => virtual_traffic(given.as_deref().unwrap_or_default(), local_ts),
-            _ => local_ts,
+        let own = if is_roaming {
+            Some(virtual_traffic(file.local_ts.as_deref().unwrap_or_default(), local_ts))
+        } else {
+            local_ts
         };
         (
             own.unwrap_or_else(|| default_selectors(side.own, mode)),
@@ -117,21 +118,14 @@ fn has_vips(file: &ConnectionFile) -> bool {
 }
 
 /// Traffic of a side that gets its address from its peer: `dynamic`, unless it names networks.
-fn virtual_traffic(
-    given: &[Selector],
-    resolved: Option<Vec<TrafficSelector>>,
-) -> Option<Vec<TrafficSelector>> {
-    let anything =
-        |selector: TrafficSelector| TrafficSelector { network: Network::ALL, is_dynamic: true, ..selector };
-    let Some(resolved) = resolved else {
-        let all = TrafficSelector { network: Network::ALL, is_dynamic: true, protocol: None, ports: None };
-        return Some(vec![all]);
-    };
+fn virtual_traffic(given: &[Selector], resolved: Option<Vec<TrafficSelector>>) -> Vec<TrafficSelector> {
+    let all = TrafficSelector { network: Network::ALL, is_dynamic: true, protocol: None, ports: None };
+    let Some(resolved) = resolved else { return vec![all] };
     let settled = given.iter().zip(resolved).map(|(written, selector)| match written.range {
-        SelectorRange::Own => anything(selector),
+        SelectorRange::Own => TrafficSelector { protocol: selector.protocol, ports: selector.ports, ..all },
         SelectorRange::Network(_) => selector,
     });
-    Some(settled.collect())
+    settled.collect()
 }
 
 fn connection(

@@ -120,7 +120,7 @@ pub struct NodeLimits {
     pub fragments: Option<u32>,
     /// Octets of one message in fragments.
     pub fragmented_octets: Option<u32>,
-    /// Between two keepalives; above zero.
+    /// Between two keepalives; zero sends none.
     pub keep_alive: Option<SimDuration>,
     /// The longest wait before a renewal is tried again; above zero.
     pub retry_interval: Option<SimDuration>,

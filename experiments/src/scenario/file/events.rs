@@ -63,8 +63,8 @@ pub struct ActionFile {
     /// The connection; every pair of nodes that it stands for.
     #[schemars(length(min = 1))]
     pub connection: String,
-    /// The tunnel inside it. A terminated one ends by its own Delete, and the IKE SA follows its last tunnel. Default: all
-    /// tunnels for `initiate`, the IKE SA with everything in it for the others.
+    /// The tunnel inside it. A terminated one ends by its own Delete, and the IKE SA stays. Default: all tunnels for
+    /// `initiate`, the IKE SA with everything in it for the others.
     #[schemars(length(min = 1))]
     pub child: Option<String>,
     /// Speak of the IKE SA alone: `initiate` then brings it up without a tunnel (RFC 6023). Default: false.
@@ -78,7 +78,7 @@ pub struct ActionFile {
 #[serde(rename_all = "lowercase")]
 #[schemars(extend("x-not-built-yet" = ["redirect"]))]
 pub enum ActionKind {
-    /// Brings it up with a new IKE SA, whatever is up already.
+    /// Brings up its tunnels, or one of them, under the IKE SA that is there, or else under a new one.
     Initiate,
     /// Gives it fresh keys.
     Rekey,

@@ -76,7 +76,7 @@ pub struct NodeLimitsFile {
     /// Octets of one message in fragments. Default: 10 000.
     #[schemars(range(min = 1280, max = 16_777_216))]
     pub fragmented_octets: Option<u32>,
-    /// Between two keepalives to a NAT when nothing else was sent. Default: 20s.
+    /// Between two keepalives to a NAT when nothing else was sent; 0s sends none. Default: 20s.
     pub keep_alive: Option<Duration>,
     /// The longest wait before a renewal that met a passing obstacle is tried again. Default: 15s.
     pub retry_interval: Option<Duration>,
