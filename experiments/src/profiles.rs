@@ -30,7 +30,7 @@ pub const SHIPPED: &[Shipped] = &[
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileFileError {
     /// It is no TOML, or has other keys or values than a profile.
-    #[error("{0}")]
+    #[error("{}", .0.message())]
     Structure(#[from] toml::de::Error),
     /// A list of payloads that makes no message.
     #[error("messages: {0}")]

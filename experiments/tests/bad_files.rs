@@ -251,6 +251,7 @@ const CASES: &[Case] = &[
         "[nodes.right]\nnat = {}\n[nodes.\"*\"]\nnat = {}\n[nodes.\"r*\"]\n",
     ),
     ("cost-profile-no-profile", "[nodes.right]", "[nodes.right]\ncost_profile = \"cost-no-profile.toml\""),
+    ("vendor-profile-mistaken", "[nodes.right]", "[nodes.right]\nprofile = \"vendor-mistaken.toml\""),
     ("cost-profile-incomplete", "[nodes.right]", "[nodes.right]\ncost_profile = \"cost-incomplete.toml\""),
     ("cost-profile-unknown", "[nodes.right]", "[nodes.right]\ncost_profile = \"cost-unknown.toml\""),
     (

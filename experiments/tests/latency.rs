@@ -30,17 +30,18 @@ fn cbc_sha256(inner: u64) -> u64 {
 impl Sizes {
     fn messages(&self) -> [u64; 4] {
         let notify = 8 + 20;
-        // SIGNATURE_HASH_ALGORITHMS with four of them.
-        let hashes = 8 + 4 * 2;
-        let init = 28 + self.sa_ike + (8 + self.public_value) + (4 + 32) + 2 * notify + hashes;
+        // SIGNATURE_HASH_ALGORITHMS with four of them, and IKEV2_FRAGMENTATION_SUPPORTED; the responder also says
+        // CHILDLESS_IKEV2_SUPPORTED (RFC 6023).
+        let (hashes, flag) = (8 + 4 * 2, 8);
+        let init = 28 + self.sa_ike + (8 + self.public_value) + (4 + 32) + 2 * notify + hashes + flag;
         let id = 8 + 4;
         let auth = 8 + 32;
         let sa_esp = 4 + (8 + 4) + 12 + 8;
         let ts = 8 + 16;
-        // The request names the responder as well.
-        let request = 2 * id + auth + sa_esp + 2 * ts;
+        // The request names the responder as well, and says INITIAL_CONTACT.
+        let request = 2 * id + flag + auth + sa_esp + 2 * ts;
         let response = id + auth + sa_esp + 2 * ts;
-        [init, init, 28 + (self.protect)(request), 28 + (self.protect)(response)]
+        [init, init + flag, 28 + (self.protect)(request), 28 + (self.protect)(response)]
     }
 }
 
@@ -86,9 +87,9 @@ fn without_loss_and_cost_it_is_two_round_trips_and_serialisation_to_the_nanoseco
 
 #[test]
 fn the_sizes_are_those_that_strongswan_sends() {
-    // v2-psk-gcm256-ecp256: SA(40) KE(72) No(36), two NAT detections of 28 octets each, hashes (16).
+    // v2-psk-gcm256-ecp256: SA(40) KE(72) No(36), two NAT detections of 28 octets each, N(FRAG_SUP)(8), hashes (16).
     let ecp256 = Sizes { sa_ike: 40, public_value: 64, protect: gcm };
-    assert_eq!(ecp256.messages()[0], 28 + 40 + 72 + 36 + 28 + 28 + 16);
+    assert_eq!(ecp256.messages()[0], 28 + 40 + 72 + 36 + 28 + 28 + 8 + 16);
 }
 
 /// What makes latency: losses, jitter that overtakes timers, other paths, costs.

@@ -76,7 +76,8 @@ fn strongswan_has_the_defaults_of_its_configuration() {
 #[test]
 fn a_bad_profile_is_refused_with_the_place_at_fault() {
     assert!(refusal("retransmit_tries = 5", "retransmit_trys = 5").contains("retransmit_trys"));
-    assert!(refusal("\"4s\"", "\"4 parsecs\"").contains("duration"));
+    let unit = refusal("\"4s\"", "\"4 parsecs\"");
+    assert!(unit.contains("`parsecs` is no such unit") && unit.contains("ms"), "{unit}");
     let nonce = "defaults.nonce_length is 8, allowed is 32 to 256";
     assert_eq!(refusal("nonce_length = 32", "nonce_length = 8"), nonce);
     let unknown = "messages: ike_sa_init.request: no payload is called \"N(COOKY)\"";

@@ -295,7 +295,9 @@ impl<T: TextValue> Visitor<'_> for TextVisitor<T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        T::parse(text).map_err(|mistake| E::custom(mistake.message))
+        T::parse(text).map_err(|Mistake { message, help, .. }| {
+            E::custom(help.into_iter().fold(message, |said, help| said + "; " + &help))
+        })
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
