@@ -27,7 +27,8 @@ fn a_password_sets_up_an_ike_sa_whose_child_comes_last() {
     let pair = eap(|_, _| {}).establish();
     assert_eq!(pair.live_children().len(), 1);
     let labels: Vec<_> = pair.log.iter().map(|(_, transmit)| transmit.message.payloads.join(" ")).collect();
-    assert_eq!(labels[2..4], ["SK IDi CERTREQ IDr SA TSi TSr", "SK IDr CERT AUTH EAP"]);
+    let invitation = "SK IDi N(INITIAL_CONTACT) CERTREQ IDr SA TSi TSr";
+    assert_eq!(labels[2..4], [invitation, "SK IDr CERT AUTH EAP"]);
     assert_eq!(labels[4..MESSAGES - 2], ["SK EAP"; 6]);
     assert_eq!(labels[MESSAGES - 2..], ["SK AUTH", "SK AUTH SA TSi TSr"]);
 }

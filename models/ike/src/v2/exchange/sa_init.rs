@@ -34,6 +34,7 @@ use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::nat::{self, NatStatus};
 use crate::v2::order::Plan;
 use crate::v2::request::Request;
+use crate::v2::uniqueness::Turn;
 use crate::v2::window::Outgoing;
 use crate::wire::{
     ExchangeType, Flags, Header, IkeSpi, KePayload, Message, MessageHeader, NoncePayload, NotifyPayload,
@@ -133,6 +134,8 @@ pub(crate) struct SaInit {
     pub(crate) peer_hashes: Option<Vec<SignatureHash>>,
     /// The authorities that the peer trusts; `None` when it does not ask for a certificate.
     pub(crate) requested: Option<Vec<KeyHash>>,
+    /// How many IKE SAs had come up before.
+    pub(crate) begun: Turn,
 }
 
 /// The responder after its answer.
@@ -329,6 +332,7 @@ impl Sent {
             response: bytes.to_vec(),
             peer_hashes: announced_hashes(message),
             requested: auth::certificates::requested(message),
+            begun: env.contacts.next_turn(),
         };
         auth::initiate(head, env, self.goal, init)
     }
@@ -393,8 +397,8 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     let nat =
         nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local, connection.encap);
     let response = respond(head, env, message, chosen, public_value, &nonce_r, (nat.is_some(), connection));
-    let (request, peer_hashes) = (bytes.to_vec(), announced_hashes(message));
-    let init = SaInit { channel, nonce_i, nonce_r, request, response, peer_hashes, requested: None };
+    let (request, peer_hashes, begun) = (bytes.to_vec(), announced_hashes(message), env.contacts.next_turn());
+    let init = SaInit { channel, nonce_i, nonce_r, request, response, peer_hashes, requested: None, begun };
     let expires = env.now.saturating_add(env.config.limits.half_open_timeout);
     Answer::Accept(Box::new(HalfOpen { init, expires }), nat.unwrap_or_default())
 }
@@ -415,12 +419,12 @@ fn respond(
         let spis = (head.spi_i, head.spi_r);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
     }
-    if connection.childless != Childless::Never {
-        payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::ChildlessIkev2Supported, vec![])));
-    }
     payloads.extend(auth::certificates::request_from(env, head.path.remote.ip()));
     payloads.extend(head.extensions.takes_fragments().then(fragmentation_notify));
     payloads.extend(announced_hashes(request).map(|_| hashes_notify()));
+    if connection.childless != Childless::Never {
+        payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::ChildlessIkev2Supported, vec![])));
+    }
     let header = head.response_header(ExchangeType::IkeSaInit, request.header.message_id);
     let payloads = env.config.profile.messages.arrange(&header, &payloads, &head.heard).into_owned();
     let message = Message { header, payloads };

@@ -17,7 +17,7 @@ use crate::v2::exchange::auth::rounds::Rounds;
 use crate::v2::exchange::auth::{Parts, announce, child, complaint};
 use crate::v2::exchange::sa_init::{HalfOpen, SaInit};
 use crate::v2::ike_sa::{Env, Head, State, has_notify};
-use crate::v2::uniqueness::{self, Peers};
+use crate::v2::uniqueness::{self, Peers, Turn};
 use crate::wire::{AuthMethod, IdPayload, Message, MessageHeader, NotifyType, Payload};
 
 /// An initiator that we talk to.
@@ -137,7 +137,7 @@ impl SaInit {
         asked: (&Message, &Parts<'_>),
     ) -> State {
         let peers = Arc::new(Peers::new(&own_id, &peer_id));
-        if let Err(reason) = admit(head, env, connection, &peers, asked) {
+        if let Err(reason) = admit(head, env, self.begun, (connection, &peers), asked) {
             return self.refuse(head, env, request, reason);
         }
         let configured = env.config.connection(connection);
@@ -173,14 +173,14 @@ impl SaInit {
 fn admit(
     head: &Head,
     env: &mut Env<'_>,
-    connection: ConnectionId,
-    peers: &Peers,
+    begun: Turn,
+    (connection, peers): (ConnectionId, &Peers),
     (message, parts): (&Message, &Parts<'_>),
 ) -> Result<(), FailureReason> {
     if !child::is_welcome(env.config.connection(connection), parts) {
         return Err(FailureReason::Childless);
     }
-    let initial_contact = has_notify(message, NotifyType::InitialContact);
+    let initial_contact = has_notify(message, NotifyType::InitialContact).then_some(begun);
     let is_admitted = uniqueness::admit(head, env, connection, peers, initial_contact);
     if is_admitted { Ok(()) } else { Err(FailureReason::Duplicate) }
 }
