@@ -10,13 +10,14 @@ use crate::event::{Event, FailureReason};
 use crate::identity::{Fit, Identity};
 use crate::v2::Role;
 use crate::v2::configuration::{self, Addresses};
-use crate::v2::established::{Established, Schedule};
+use crate::v2::established::Established;
 use crate::v2::exchange::auth::certificates::{self, Own};
 use crate::v2::exchange::auth::proof::Claim;
 use crate::v2::exchange::auth::rounds::Rounds;
 use crate::v2::exchange::auth::{Parts, announce, child, complaint};
 use crate::v2::exchange::sa_init::{HalfOpen, SaInit};
 use crate::v2::ike_sa::{Env, Head, State, has_notify};
+use crate::v2::schedule::Schedule;
 use crate::v2::uniqueness::{self, Peers, Turn};
 use crate::wire::{AuthMethod, IdPayload, Message, MessageHeader, NotifyType, Payload};
 
