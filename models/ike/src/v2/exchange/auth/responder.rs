@@ -26,7 +26,7 @@ pub(super) struct Accepted {
     pub(super) connection: ConnectionId,
     pub(super) own_id: Identity,
     pub(super) peer_id: Identity,
-    /// Our payloads: IDr, CERT and AUTH.
+    /// Our payloads: `IDr`, CERT and AUTH.
     pub(super) proof: Vec<Payload>,
     /// Our identity as the payload shows it.
     pub(super) id_r: IdPayload,
