@@ -21,9 +21,7 @@ fn text(name: &str) -> &'static str {
 fn refusal(from: &str, to: &str) -> String {
     let text = text("strongswan");
     assert!(text.contains(from), "{from}");
-    profiles::parse(&text.replacen(from, to, 1))
-        .map(|_| String::new())
-        .unwrap_or_else(|error| error.to_string())
+    profiles::parse(&text.replacen(from, to, 1)).map_or_else(|error| error.to_string(), |_| String::new())
 }
 
 /// Seconds from the first transmission to the others and to giving up.

@@ -79,7 +79,7 @@ impl MessageKind {
             ExchangeType::CreateChildSa if payloads.iter().any(offers_ike) => Purpose::RekeyIkeSa,
             ExchangeType::CreateChildSa => Purpose::CreateChildSa,
             ExchangeType::Informational => Purpose::Informational,
-            _ => return None,
+            ExchangeType::Unknown(_) => return None,
         };
         Some(Self { purpose, response })
     }

@@ -102,11 +102,11 @@ fn is_refusal(payloads: &[Payload]) -> bool {
 }
 
 fn arranged(list: &[Entry], payloads: &[Payload], heard: &[NotifyType]) -> Vec<Payload> {
-    let mut last = None;
+    let mut here = None;
     let mut placed: Vec<(Option<usize>, Payload)> = Vec::with_capacity(payloads.len() + list.len());
     for payload in payloads {
-        last = place(list, payload).or(last);
-        placed.push((last, payload.clone()));
+        here = place(list, payload).or(here);
+        placed.push((here, payload.clone()));
     }
     let added = |(place, entry): (usize, &Entry)| Some((Some(place), entry.announcement(payloads, heard)?));
     placed.extend(list.iter().enumerate().filter_map(added));

@@ -16,6 +16,7 @@ use crate::v2::exchange::{create_child, rekey_ike};
 use crate::v2::ike_sa::{Env, Head, State, is_fatal};
 use crate::v2::order::{Estate, Order, Plan};
 use crate::v2::request::{Pending, Request};
+use crate::v2::schedule::Schedule;
 use crate::v2::uniqueness::Peers;
 use crate::wire::{ExchangeType, Message};
 
@@ -56,30 +57,6 @@ enum Standing {
     /// Another one has taken its place, or is about to; its creator deletes this one. When that has not happened by
     /// the given time, it is forgotten.
     Replaced(CloseReason, Duration),
-}
-
-/// When an IKE SA is renewed or ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Schedule {
-    pub(crate) rekey: Option<Duration>,
-    pub(crate) reauth: Option<Duration>,
-    pub(crate) end: Option<Duration>,
-}
-
-impl Schedule {
-    /// The times of an IKE SA that begins now. A renewed one keeps the time of its reauthentication, since nobody has
-    /// shown a secret in between.
-    pub(crate) fn begin(env: &mut Env<'_>, connection: ConnectionId, reauth: Option<Duration>) -> Self {
-        let renewal = env.config.connection(connection).renewal;
-        let rekey = env.renewal_at(renewal.rekey_time, renewal.rand_time);
-        let reauth = reauth.or_else(|| env.renewal_at(renewal.reauth_time, renewal.rand_time));
-        let soft = [rekey, reauth].into_iter().flatten().min();
-        Self { rekey, reauth, end: soft.map(|soft| soft.saturating_add(renewal.over_time)) }
-    }
-
-    fn next(&self) -> Option<Duration> {
-        [self.rekey, self.reauth, self.end].into_iter().flatten().min()
-    }
 }
 
 impl Established {

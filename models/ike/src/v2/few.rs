@@ -22,12 +22,12 @@ impl<V> Few<V> {
         self.0.len()
     }
 
-    pub(crate) fn contains_key(&self, number: &u32) -> bool {
+    pub(crate) fn contains_key(&self, number: u32) -> bool {
         self.get(number).is_some()
     }
 
-    pub(crate) fn get(&self, number: &u32) -> Option<&V> {
-        self.0.iter().find(|(other, _)| other == number).map(|(_, value)| value)
+    pub(crate) fn get(&self, number: u32) -> Option<&V> {
+        self.0.iter().find(|(other, _)| *other == number).map(|(_, value)| value)
     }
 
     /// Puts a value in and returns the one that it replaces.
@@ -43,8 +43,8 @@ impl<V> Few<V> {
         None
     }
 
-    pub(crate) fn remove(&mut self, number: &u32) -> Option<V> {
-        let place = self.0.iter().position(|(other, _)| other == number)?;
+    pub(crate) fn remove(&mut self, number: u32) -> Option<V> {
+        let place = self.0.iter().position(|(other, _)| *other == number)?;
         Some(self.0.remove(place).1)
     }
 
@@ -53,8 +53,8 @@ impl<V> Few<V> {
     }
 
     /// Cuts off the values from `number` on.
-    pub(crate) fn split_off(&mut self, number: &u32) -> Self {
-        let place = self.0.partition_point(|(other, _)| other < number);
+    pub(crate) fn split_off(&mut self, number: u32) -> Self {
+        let place = self.0.partition_point(|(other, _)| *other < number);
         Self(if place == 0 { std::mem::take(&mut self.0) } else { self.0.split_off(place) })
     }
 
@@ -83,14 +83,16 @@ mod tests {
     fn apply(few: &mut Few<u8>, model: &mut BTreeMap<u32, u8>, (what, number, value): (u8, u32, u8)) {
         match what {
             0 => assert_eq!(few.insert(number, value), model.insert(number, value)),
-            1 => assert_eq!(few.remove(&number), model.remove(&number)),
+            1 => assert_eq!(few.remove(number), model.remove(&number)),
             2 => {
-                *few = few.split_off(&number);
+                *few = few.split_off(number);
                 *model = model.split_off(&number);
             }
             3 => {
                 few.iter_mut().for_each(|(number, value)| *value ^= u8::from(number % 2 == 0));
-                model.iter_mut().for_each(|(number, value)| *value ^= u8::from(number % 2 == 0));
+                for (number, value) in model.iter_mut() {
+                    *value ^= u8::from(number % 2 == 0);
+                }
             }
             _ => {
                 few.clear();
@@ -107,8 +109,8 @@ mod tests {
                 apply(&mut few, &mut model, step);
                 prop_assert!(few.keys().eq(model.keys()) && few.values().eq(model.values()));
                 prop_assert_eq!((few.len(), few.is_empty()), (model.len(), model.is_empty()));
-                prop_assert!((0..6).all(|number| few.get(&number) == model.get(&number)));
-                prop_assert!((0..6).all(|number| few.contains_key(&number) == model.contains_key(&number)));
+                prop_assert!((0..6).all(|number| few.get(number) == model.get(&number)));
+                prop_assert!((0..6).all(|number| few.contains_key(number) == model.contains_key(&number)));
             }
         }
 
@@ -118,7 +120,7 @@ mod tests {
             for number in &numbers {
                 few.insert(*number, ());
             }
-            let cut = few.split_off(&at);
+            let cut = few.split_off(at);
             prop_assert!(few.keys().all(|number| *number < at) && cut.keys().all(|number| *number >= at));
             prop_assert!(few.keys().chain(cut.keys()).eq(&numbers));
         }

@@ -9,6 +9,9 @@
 //! | `Replace` | older ones are forgotten without a word | older ones are deleted |
 //! | `Keep` | older ones are forgotten without a word | the new one is refused |
 //!
+//! An older one is one that was up when the peer's first request came: an IKE SA that both set up at the same time, each
+//! beginning one, is not left from before.
+//!
 //! Deletion waits a little when both come from the same address, as strongSwan has it: that is a reauthentication whose
 //! initiator is about to delete the older one itself.
 
@@ -44,23 +47,52 @@ fn without_case(identity: &Identity) -> Identity {
 
 /// The established IKE SAs by the identities that they are between. One that another has taken the place of is not here.
 #[derive(Debug, Default)]
-pub(crate) struct Contacts(BTreeMap<Arc<Peers>, BTreeMap<IkeSaId, ConnectionId>>);
+pub(crate) struct Contacts {
+    between: BTreeMap<Arc<Peers>, BTreeMap<IkeSaId, Contact>>,
+    next: Turn,
+}
+
+/// The place of an IKE SA among all that have come up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn(u64);
+
+#[derive(Clone, Copy, Debug)]
+struct Contact {
+    connection: ConnectionId,
+    turn: Turn,
+}
 
 impl Contacts {
     /// The IKE SAs between these two, in order of their numbers.
     pub(crate) fn between(&self, peers: &Peers) -> impl Iterator<Item = (IkeSaId, ConnectionId)> {
-        self.0.get(peers).into_iter().flatten().map(|(id, connection)| (*id, *connection))
+        self.entries(peers).map(|(id, contact)| (id, contact.connection))
+    }
+
+    /// Those of them that were up at `turn`.
+    fn older(&self, peers: &Peers, turn: Turn) -> impl Iterator<Item = IkeSaId> {
+        self.entries(peers).filter(move |(_, contact)| contact.turn < turn).map(|(id, _)| id)
+    }
+
+    fn entries(&self, peers: &Peers) -> impl Iterator<Item = (IkeSaId, Contact)> {
+        self.between.get(peers).into_iter().flatten().map(|(id, contact)| (*id, *contact))
+    }
+
+    /// The turn of the next IKE SA that comes up.
+    pub(crate) fn next_turn(&self) -> Turn {
+        self.next
     }
 
     pub(crate) fn insert(&mut self, peers: Arc<Peers>, id: IkeSaId, connection: ConnectionId) {
-        self.0.entry(peers).or_default().insert(id, connection);
+        let turn = self.next;
+        self.next = Turn(turn.0 + 1);
+        self.between.entry(peers).or_default().insert(id, Contact { connection, turn });
     }
 
     pub(crate) fn remove(&mut self, peers: &Arc<Peers>, id: IkeSaId) {
-        if let Some(ids) = self.0.get_mut(peers) {
+        if let Some(ids) = self.between.get_mut(peers) {
             ids.remove(&id);
             if ids.is_empty() {
-                self.0.remove(peers);
+                self.between.remove(peers);
             }
         }
     }
@@ -73,31 +105,32 @@ pub(crate) fn is_initial_contact(env: &Env<'_>, connection: ConnectionId, peers:
 }
 
 /// Whether a responder lets the new IKE SA between `peers` in; what becomes of the older ones is ordered.
+///
+/// With `INITIAL_CONTACT`, `initial_contact` is the turn when the peer's first request was answered. What has come up
+/// since is not left from before: the peer was alive, and both have begun at the same time.
 pub(crate) fn admit(
     head: &Head,
     env: &mut Env<'_>,
     connection: ConnectionId,
     peers: &Peers,
-    initial_contact: bool,
+    initial_contact: Option<Turn>,
 ) -> bool {
     let unique = env.config.connection(connection).unique;
-    let others: Vec<_> = env.contacts.between(peers).collect();
-    let rivals = others.iter().filter(|(_, other)| *other == connection).map(|(id, _)| *id);
-    match unique {
-        Unique::Never => {}
-        _ if initial_contact => {
-            for (old, _) in others {
+    let rivals = env.contacts.between(peers).filter(|(_, other)| *other == connection).map(|(id, _)| id);
+    match (unique, initial_contact) {
+        (Unique::Never, _) | (Unique::No, None) => {}
+        (_, Some(turn)) => {
+            for old in env.contacts.older(peers, turn) {
                 // Its addresses go to the new one.
                 env.pools.release(old);
                 env.orders.push_back(Order::Forget(old));
             }
         }
-        Unique::No => {}
-        Unique::Replace => {
+        (Unique::Replace, None) => {
             let remote = head.path.remote.ip();
             env.orders.extend(rivals.map(|old| Order::Supersede(old, remote)));
         }
-        Unique::Keep => return rivals.count() == 0,
+        (Unique::Keep, None) => return rivals.count() == 0,
     }
     true
 }
@@ -121,6 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn only_what_was_up_at_a_turn_is_older() {
+        let mut contacts = Contacts::default();
+        let pair = Arc::new(peers("a", "b"));
+        contacts.insert(pair.clone(), IkeSaId(5), ConnectionId(0));
+        let turn = contacts.next_turn();
+        contacts.insert(pair.clone(), IkeSaId(2), ConnectionId(0));
+        assert_eq!(contacts.older(&pair, turn).collect::<Vec<_>>(), [IkeSaId(5)]);
+    }
+
+    #[test]
     fn a_contact_that_is_gone_leaves_nothing_behind() {
         let mut contacts = Contacts::default();
         let pair = Arc::new(peers("a", "b"));
@@ -129,6 +172,6 @@ mod tests {
         contacts.remove(&pair, IkeSaId(1));
         assert_eq!(contacts.between(&pair).collect::<Vec<_>>(), [(IkeSaId(2), ConnectionId(0))]);
         contacts.remove(&pair, IkeSaId(2));
-        assert!(contacts.0.is_empty());
+        assert!(contacts.between.is_empty());
     }
 }

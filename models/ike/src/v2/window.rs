@@ -162,18 +162,18 @@ impl Window {
 
     /// Whether a response with `id` answers an outstanding request of `exchange`.
     pub(crate) fn expects_response(&self, id: MessageId, exchange: ExchangeType) -> bool {
-        let asked = self.outstanding.get(&id.as_u32());
+        let asked = self.outstanding.get(id.as_u32());
         asked.is_some_and(|outstanding| outstanding.message.info.exchange == exchange)
     }
 
     /// Whether the request `id` of the peer is answered, and the answer still kept.
     pub(crate) fn has_answered(&self, id: MessageId) -> bool {
-        self.answered.contains_key(&id.as_u32())
+        self.answered.contains_key(id.as_u32())
     }
 
     /// The outstanding request `id` is answered.
     pub(crate) fn complete(&mut self, id: MessageId) {
-        self.outstanding.remove(&id.as_u32());
+        self.outstanding.remove(id.as_u32());
     }
 
     /// No outstanding request is repeated any more: the IKE SA has ended meanwhile.
@@ -191,7 +191,7 @@ impl Window {
     /// Judges an arriving request by its Message ID and, when that was answered already, by its content.
     pub(crate) fn classify_request(&self, id: MessageId, tail: Tail) -> Arrival {
         let number = id.as_u32();
-        match self.answered.get(&number) {
+        match self.answered.get(number) {
             Some(answered) if answered.request_tail == tail => Arrival::Repeated(answered.response.again()),
             None if number.checked_sub(self.expected_request).is_some_and(|ahead| ahead < self.own_size) => {
                 Arrival::New
@@ -209,13 +209,13 @@ impl Window {
     pub(crate) fn send_response(&mut self, request_tail: Tail, response: Outgoing) {
         let number = response.info.message_id.as_u32();
         self.answered.insert(number, Answered { request_tail, response });
-        while self.answered.contains_key(&self.expected_request) {
+        while self.answered.contains_key(self.expected_request) {
             self.expected_request = self.expected_request.saturating_add(1);
         }
         // The peer can repeat no request that lies a whole window behind one that it has had answered (§2.3).
         let newest = self.answered.keys().next_back().copied().unwrap_or(number);
         let oldest = newest.saturating_sub(self.own_size.saturating_sub(1)).min(self.expected_request);
-        self.answered = self.answered.split_off(&oldest);
+        self.answered = self.answered.split_off(oldest);
     }
 
     /// Repeats or gives up what is due at `now`; call it until nothing is.
@@ -224,7 +224,7 @@ impl Window {
         let Some((&number, outstanding)) = due else { return Overdue::NotDue };
         outstanding.sent += 1;
         let Some(wait) = policy.wait_after(outstanding.sent) else {
-            self.outstanding.remove(&number);
+            self.outstanding.remove(number);
             return Overdue::GaveUp;
         };
         outstanding.deadline = now.saturating_add(wait);

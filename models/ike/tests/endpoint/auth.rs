@@ -8,7 +8,7 @@ use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{
     AuthMethod, AuthPayload, ExchangeType, IdPayload, Message, NotifyType, Payload, SaPayload,
 };
-use ipseclab_ike::{DropReason, FailureReason, Identity, Role, TrafficSelectors};
+use ipseclab_ike::{DropReason, Event, FailureReason, Identity, Role, TrafficSelectors};
 
 use crate::support::craft::{Crafter, notify};
 use crate::support::{A, B, Counting, Pair, Peer, SECRET, Side, Verdict, config, ids, net};
@@ -99,9 +99,16 @@ fn an_answer_without_identity_and_auth_is_told_to_be_malformed() {
 
 #[test]
 fn a_refusal_alone_ends_the_negotiation_without_another_message() {
-    let pair = forge_auth_answer(&[notify(NotifyType::TemporaryFailure)]);
-    assert_eq!(pair.a.failures(), [FailureReason::PeerError]);
-    assert_eq!((pair.log.len(), pair.a.endpoint.ike_sa_count()), (4, 0));
+    let refusals = [
+        (NotifyType::TemporaryFailure, FailureReason::TemporaryFailure),
+        // An error that nobody has defined means failure as well (RFC 7296 §3.10.1).
+        (NotifyType::Unknown(8_000), FailureReason::PeerError),
+    ];
+    for (kind, reason) in refusals {
+        let pair = forge_auth_answer(&[notify(kind)]);
+        assert_eq!(pair.a.failures(), [reason]);
+        assert_eq!((pair.log.len(), pair.a.endpoint.ike_sa_count()), (4, 0));
+    }
 }
 
 #[test]
@@ -261,17 +268,20 @@ fn an_initiator_with_reserved_octets_in_its_identity_authenticates() {
     assert_eq!(pair.b.endpoint.established().count(), 1, "{:?}", pair.b.failures());
 }
 
-/// A's reason to refuse the Child SA; the IKE SA, in which no other can follow, must be gone on both sides.
+/// A's reason to refuse the Child SA. The peer has shown who it is, so the IKE SA stays, and B's half of the Child SA is
+/// deleted (RFC 7296 §1.3.1, §2.21.2).
 fn refusal_of(change: impl FnOnce(&mut Vec<Payload>)) -> FailureReason {
     let pair = change_auth_answer(&b_id(), change);
     assert!(pair.a.children().is_empty());
-    assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (0, 0));
+    assert_eq!((pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count()), (1, 1));
+    assert_eq!(pair.b.count(|event| matches!(event, Event::ChildSaClosed { .. })), 1);
+    assert!(pair.live_children().is_empty());
     let [reason] = pair.a.failures()[..] else { unreachable!("one failure") };
     reason
 }
 
 #[test]
-fn an_answer_that_was_not_offered_ends_the_ike_sa() {
+fn an_answer_that_was_not_offered_ends_the_child_sa_alone() {
     let transport = refusal_of(|payloads| payloads.insert(2, notify(NotifyType::UseTransportMode)));
     assert_eq!(transport, FailureReason::InvalidSyntax);
     let wider = TrafficSelectors::ipv4_range([10, 0, 0, 0].into(), [10, 255, 255, 255].into());

@@ -68,7 +68,7 @@ fn an_ike_sa_alone_is_set_up_without_child_and_stays_so() {
     let mut pair = Pair::with(|a, _| a.childless = Childless::Prefer);
     pair.a.endpoint.initiate_ike(pair.now, OFFICE).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     assert_eq!((pair.log.len(), pair.a.established().1.len()), (4, 0));
 }
 
@@ -77,7 +77,7 @@ fn an_ike_sa_alone_has_a_child_where_the_peer_cannot_do_without() {
     let mut pair = Pair::with(|a, b| (a.childless, b.childless) = (Childless::Prefer, Childless::Never));
     pair.a.endpoint.initiate_ike(pair.now, OFFICE).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     assert_eq!((pair.log.len(), pair.live_children().len()), (4, 1));
 }
 
@@ -94,14 +94,14 @@ fn a_childless_ike_sa_comes_back_after_its_reauthentication() {
         let (old, _) = pair.a.established();
         pair.a.endpoint.reauthenticate(pair.now, old).unwrap();
         pair.flush();
-        pair.run_for(Duration::from_secs(60));
+        pair.run_for(Duration::from_mins(1));
         let (new, spis) = pair.a.established();
         assert!(new != old && spis.is_empty(), "{order:?}");
         assert_eq!(pair.b.endpoint.established().count(), 1);
         let (id, _) = pair.a.established();
         pair.a.endpoint.rekey_ike(pair.now, id).unwrap();
         pair.flush();
-        pair.run_for(Duration::from_secs(60));
+        pair.run_for(Duration::from_mins(1));
         assert_eq!(pair.a.endpoint.ike_sa_count(), 1, "a renewal is no reauthentication");
     }
 }

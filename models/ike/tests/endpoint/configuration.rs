@@ -34,11 +34,11 @@ fn roadwarrior() -> Pair {
 }
 
 fn agreed(peer: &Peer) -> Vec<&VirtualAddress> {
-    let agreed = |event| match event {
-        &Event::VirtualAddress(ref agreed) => Some(&**agreed),
+    let agreed = peer.events.iter().filter_map(|event| match event {
+        Event::VirtualAddress(agreed) => Some(&**agreed),
         _ => None,
-    };
-    peer.events.iter().filter_map(agreed).collect()
+    });
+    agreed.collect()
 }
 
 fn addresses(peer: &Peer) -> Vec<String> {
@@ -109,7 +109,7 @@ fn an_address_returns_to_the_pool_with_the_ike_sa_and_comes_back_to_its_client()
         let (id, _) = pair.a.established();
         pair.a.endpoint.terminate(pair.now, id).unwrap();
         pair.flush();
-        pair.run_for(Duration::from_secs(60));
+        pair.run_for(Duration::from_mins(1));
         assert_eq!(pair.b.endpoint.leases_in_use(POOL), 0);
         pair = pair.establish();
     }
@@ -151,7 +151,7 @@ fn two_clients(prefix_len: u8) -> Pair {
     for connection in [OFFICE, ConnectionId(1)] {
         pair.a.endpoint.initiate(pair.now, connection).unwrap();
         pair.flush();
-        pair.run_for(Duration::from_secs(60));
+        pair.run_for(Duration::from_mins(1));
     }
     pair
 }
@@ -217,19 +217,19 @@ fn a_renewed_ike_sa_and_its_child_sas_keep_the_address() {
     let (id, _) = pair.a.established();
     pair.a.endpoint.rekey_ike(pair.now, id).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     let (renewed, spis) = pair.a.established();
     assert_ne!(renewed, id);
     pair.a.endpoint.rekey_child(pair.now, renewed, spis[0]).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     assert_eq!(selectors(&pair), ["10.77.0.1", "10.77.0.1"]);
     assert_eq!((addresses(&pair.b).len(), pair.b.endpoint.leases_in_use(POOL)), (1, 1));
     let (id, _) = pair.b.established();
     pair.b.endpoint.terminate(pair.now, id).unwrap();
     pair.flush();
     assert_eq!(pair.live_children().len(), 1);
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     assert_eq!(pair.b.endpoint.leases_in_use(POOL), 0);
 }
 
@@ -244,7 +244,7 @@ fn a_reauthenticated_ike_sa_keeps_the_address_in_either_order() {
         let (id, _) = pair.a.established();
         pair.a.endpoint.reauthenticate(pair.now, id).unwrap();
         pair.flush();
-        pair.run_for(Duration::from_secs(60));
+        pair.run_for(Duration::from_mins(1));
         assert_eq!(addresses(&pair.b), ["10.77.0.1", "10.77.0.1"], "{order:?}");
         assert_eq!((pair.live_children().len(), pair.b.endpoint.leases_in_use(POOL)), (1, 1), "{order:?}");
     }

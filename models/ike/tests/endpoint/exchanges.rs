@@ -34,7 +34,9 @@ fn payloads_come_in_the_order_of_the_captures() {
     let payloads: Vec<_> = pair.log.iter().map(|(_, transmit)| transmit.message.payloads.join(" ")).collect();
     let nat = "N(NAT_DETECTION_SOURCE_IP) N(NAT_DETECTION_DESTINATION_IP)";
     let init = format!("SA KE No {nat} N(IKEV2_FRAGMENTATION_SUPPORTED) N(SIGNATURE_HASH_ALGORITHMS)");
-    assert_eq!(payloads, [&init, &init, "SK IDi IDr AUTH SA TSi TSr", "SK IDr AUTH SA TSi TSr"]);
+    let answer = format!("{init} N(CHILDLESS_IKEV2_SUPPORTED)");
+    let auth = "SK IDi N(INITIAL_CONTACT) IDr AUTH SA TSi TSr";
+    assert_eq!(payloads, [&init, &answer, auth, "SK IDr AUTH SA TSi TSr"]);
 }
 
 #[test]

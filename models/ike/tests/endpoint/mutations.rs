@@ -104,6 +104,15 @@ fn changed_messages_let_nobody_in_and_throw_nobody_out() {
     }
 }
 
+fn with_ike_spi(payload: &Payload) -> Option<Payload> {
+    let Payload::Sa(sa) = payload else { return None };
+    let mut sa = sa.clone();
+    for proposal in &mut sa.proposals {
+        proposal.spi = vec![7; 8];
+    }
+    Some(Payload::Sa(sa))
+}
+
 /// What an insider may put into a message: payloads of every kind, right and wrong.
 fn inner_pool() -> Vec<Payload> {
     let pair = Pair::new().establish();
@@ -112,6 +121,9 @@ fn inner_pool() -> Vec<Payload> {
     let child = pair.a.children()[0];
     let [own, peer] = crate::support::ids();
     let mut pool: Vec<_> = outer.collect();
+    // With an SPI, the offer and the choice of IKE_SA_INIT renew the IKE SA.
+    let renewing: Vec<_> = pool.iter().filter_map(with_ike_spi).collect();
+    pool.extend(renewing);
     let answer = child.proposal.to_wire(1, &child.spi_in.to_be_bytes());
     pool.extend([
         Payload::Sa(ipseclab_ike::wire::SaPayload { proposals: vec![answer] }),
@@ -164,11 +176,30 @@ fn payloads_in_any_order_under_the_right_keys_let_nobody_in_without_the_secret()
                 };
                 assert!(staged.throw(&bytes) <= 1, "{stage:?}: at most one answer or next request");
                 let (established, all) = staged.counts();
-                assert!(established <= before && all <= 1 + HALF_OPEN, "{stage:?}");
+                let most = arena::with_renewals(before);
+                assert!(established <= most && all <= most.max(1) + HALF_OPEN, "{stage:?}");
             }
             staged.wait();
             assert_eq!(staged.counts().0, staged.counts().1, "{stage:?}: nothing half-built remains");
         });
+    }
+}
+
+#[test]
+fn an_insider_may_renew_its_ike_sa_and_no_more() {
+    let pair = Pair::new().establish();
+    let first = Message::decode(&pair.log[0].1.payload).unwrap().payloads;
+    let mut payloads: Vec<_> = first.iter().filter_map(with_ike_spi).collect();
+    payloads.extend(first.into_iter().filter(|one| matches!(one, Payload::Nonce(_) | Payload::Ke(_))));
+    for stage in [Stage::Initiator, Stage::Responder, Stage::RekeyingIke] {
+        let mut staged = Staged::new(stage);
+        let mut insider = staged.insider().unwrap();
+        let next = if stage == Stage::Responder { 2 } else { 0 };
+        for id in next..next + 2 {
+            let bytes = insider.request(ExchangeType::CreateChildSa, id, &payloads);
+            assert_eq!(staged.throw(&bytes), 1, "{stage:?}");
+            assert_eq!(staged.counts(), (2, 2), "{stage:?}: the second request is too late");
+        }
     }
 }
 
@@ -180,5 +211,5 @@ fn the_corpus_of_the_fuzz_target_plays() {
         arena::play(&std::fs::read(entry.unwrap().path()).unwrap());
         played += 1;
     }
-    assert!(played >= 9, "{played} files");
+    assert!(played >= 13, "{played} files");
 }

@@ -95,7 +95,7 @@ fn replace_leaves_the_older_one_to_its_client_for_ten_seconds_and_then_deletes_i
     let mut pair = pair(Unique::Replace);
     again(&mut pair);
     assert_eq!(pair.b.endpoint.established().count(), 2);
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     assert_eq!(closed(&pair), [CloseReason::Replaced]);
     assert_eq!(pair.titles()[8..], ["INFORMATIONAL 0 request", "INFORMATIONAL 0 response"]);
     assert_eq!(pair.live_children().len(), 1);
@@ -116,7 +116,7 @@ fn an_ended_ike_sa_is_forgotten_as_a_contact() {
     let (id, _) = pair.a.established();
     pair.a.endpoint.terminate(pair.now, id).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     again(&mut pair);
     assert_eq!((contacts(&pair), pair.live_children().len()), (vec![true, true], 1));
 }
@@ -127,13 +127,13 @@ fn a_renewed_ike_sa_counts_in_place_of_the_old_one() {
     let (id, _) = pair.a.established();
     pair.a.endpoint.rekey_ike(pair.now, id).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     again(&mut pair);
     assert_eq!(pair.b.failures(), [FailureReason::Duplicate]);
     let (id, _) = pair.a.established();
     pair.a.endpoint.terminate(pair.now, id).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     again(&mut pair);
     assert_eq!(pair.live_children().len(), 1);
 }
@@ -148,7 +148,7 @@ fn a_reauthentication_that_makes_before_it_breaks_is_no_first_contact() {
     let (id, _) = pair.a.established();
     pair.a.endpoint.reauthenticate(pair.now, id).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     assert_eq!(contacts(&pair), [true, false]);
     assert_eq!(closed(&pair), [CloseReason::Remote], "the client deletes it before our ten seconds are over");
     assert_eq!(pair.live_children().len(), 1);

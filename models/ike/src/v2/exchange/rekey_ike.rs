@@ -21,12 +21,13 @@ use crate::event::{
 use crate::proposal::{self, ChosenIke, IkeProposal};
 use crate::v2::Role;
 use crate::v2::channel::Channel;
-use crate::v2::established::{Established, Schedule};
+use crate::v2::established::Established;
 use crate::v2::exchange::create_child::{KeyPair, invalid_ke, nonce_payload, offers_ike, refuse};
 use crate::v2::ike_sa::{Env, Head, IkeSa, State, error_notify, failure_of, notify_data};
 use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::order::Order;
 use crate::v2::request::{Pending, Request};
+use crate::v2::schedule::Schedule;
 use crate::v2::window::Window;
 use crate::wire::{
     ExchangeType, IkeSpi, KePayload, Message, NoncePayload, NotifyPayload, NotifyType, Payload, SaPayload,

@@ -13,27 +13,22 @@
 //! Model: the initiator believes unauthenticated refusals at once, as strongSwan does; RFC 7296 §2.21.1 would rather
 //! have it go on for a while, in case somebody forged them.
 
-use core::net::IpAddr;
-
 use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
-use crate::config::{
-    ChildId, Childless, Connection, ConnectionId, EndpointConfig, Fragmentation, NAT_T_PORT,
-};
+use crate::config::{ChildId, Childless, Connection, ConnectionId, Fragmentation, NAT_T_PORT};
 use crate::credential::KeyHash;
 use crate::credential::auth_method::SignatureHash;
-use crate::event::{DropReason, Event, FailureReason, IkeSaId, IkeSaKeys};
+use crate::event::{DropReason, Event, FailureReason, IkeSaKeys};
 use crate::profile;
 use crate::proposal::{self, ChosenIke, IkeProposal};
 use crate::v2::channel::Channel;
-use crate::v2::child_sa::Wish;
 use crate::v2::exchange::auth;
 use crate::v2::extension::fragmentation_notify;
+use crate::v2::goal::Goal;
 use crate::v2::ike_sa::{Env, Head, State, describe, error_notify, failure_of, has_notify, notify_data};
 use crate::v2::keys::{IkeKeys, SaInitValues};
 use crate::v2::nat::{self, NatStatus};
-use crate::v2::order::Plan;
-use crate::v2::request::Request;
+use crate::v2::uniqueness::Turn;
 use crate::v2::window::Outgoing;
 use crate::wire::{
     ExchangeType, Flags, Header, IkeSpi, KePayload, Message, MessageHeader, NoncePayload, NotifyPayload,
@@ -42,66 +37,6 @@ use crate::wire::{
 
 /// Octets of a cookie (RFC 7296 §2.6).
 const COOKIE_LEN: core::ops::RangeInclusive<usize> = 1..=64;
-
-/// What an initiator wants.
-#[derive(Clone, Debug)]
-pub(crate) struct Goal {
-    pub(crate) connection: ConnectionId,
-    /// The Child SA that `IKE_AUTH` asks for.
-    pub(crate) first: Option<Wish>,
-    /// Whether none is wanted: `first` only goes to a peer that cannot do without (RFC 6023).
-    pub(crate) bare: bool,
-    /// The IKE SA that goes when this one is up.
-    pub(crate) replaces: Option<IkeSaId>,
-    /// The virtual addresses that the one before had.
-    pub(crate) addresses: Vec<IpAddr>,
-}
-
-impl Goal {
-    /// What a plan wants, and the Child SAs that follow. `spare` is for a peer that cannot do without one.
-    pub(crate) fn of(plan: Plan, spare: Option<Wish>) -> (Self, impl Iterator<Item = Wish>) {
-        let Plan { connection, wishes, replaces, addresses, .. } = plan;
-        let mut wishes = wishes.into_iter();
-        let wanted = wishes.next();
-        let bare = wanted.is_none();
-        (Self { connection, first: wanted.or(spare), bare, replaces, addresses }, wishes)
-    }
-
-    /// The virtual addresses to ask for: those of the IKE SA before, else what is configured.
-    pub(crate) fn wanted_addresses(&self, config: &EndpointConfig) -> Vec<IpAddr> {
-        let configured = &config.connection(self.connection).vips;
-        let wanted = if self.addresses.is_empty() { configured } else { &self.addresses };
-        wanted.iter().copied().take(config.limits.virtual_addresses).collect()
-    }
-
-    /// Settles which Child SA `IKE_AUTH` asks for, now that it is known whether the peer can do without one.
-    fn settle_first(
-        &mut self,
-        head: &mut Head,
-        config: &EndpointConfig,
-        peer_can: bool,
-    ) -> Result<(), FailureReason> {
-        let childless = config.connection(self.connection).childless;
-        let separate = matches!(childless, Childless::Prefer | Childless::Force);
-        if childless == Childless::Force && !peer_can {
-            return Err(FailureReason::Childless);
-        }
-        let asked_since = head.waiting.iter().position(|request| matches!(request, Request::CreateChild(_)));
-        if self.bare && peer_can && childless != Childless::Never {
-            self.first = None;
-        } else if self.bare {
-            // What a packet has asked for meanwhile is better than the spare one.
-            let asked_since = asked_since.and_then(|place| head.waiting.remove(place));
-            if let Some(Request::CreateChild(wish)) = asked_since {
-                self.first = Some(wish);
-            }
-        } else if peer_can && separate {
-            head.waiting.extend(self.first.take().map(Request::CreateChild));
-            head.waiting.rotate_right(1);
-        }
-        Ok(())
-    }
-}
 
 /// The initiator after its request.
 #[derive(Debug)]
@@ -133,6 +68,8 @@ pub(crate) struct SaInit {
     pub(crate) peer_hashes: Option<Vec<SignatureHash>>,
     /// The authorities that the peer trusts; `None` when it does not ask for a certificate.
     pub(crate) requested: Option<Vec<KeyHash>>,
+    /// How many IKE SAs had come up before.
+    pub(crate) begun: Turn,
 }
 
 /// The responder after its answer.
@@ -329,6 +266,7 @@ impl Sent {
             response: bytes.to_vec(),
             peer_hashes: announced_hashes(message),
             requested: auth::certificates::requested(message),
+            begun: env.contacts.next_turn(),
         };
         auth::initiate(head, env, self.goal, init)
     }
@@ -393,8 +331,8 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     let nat =
         nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local, connection.encap);
     let response = respond(head, env, message, chosen, public_value, &nonce_r, (nat.is_some(), connection));
-    let (request, peer_hashes) = (bytes.to_vec(), announced_hashes(message));
-    let init = SaInit { channel, nonce_i, nonce_r, request, response, peer_hashes, requested: None };
+    let (request, peer_hashes, begun) = (bytes.to_vec(), announced_hashes(message), env.contacts.next_turn());
+    let init = SaInit { channel, nonce_i, nonce_r, request, response, peer_hashes, requested: None, begun };
     let expires = env.now.saturating_add(env.config.limits.half_open_timeout);
     Answer::Accept(Box::new(HalfOpen { init, expires }), nat.unwrap_or_default())
 }
@@ -415,12 +353,12 @@ fn respond(
         let spis = (head.spi_i, head.spi_r);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
     }
-    if connection.childless != Childless::Never {
-        payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::ChildlessIkev2Supported, vec![])));
-    }
     payloads.extend(auth::certificates::request_from(env, head.path.remote.ip()));
     payloads.extend(head.extensions.takes_fragments().then(fragmentation_notify));
     payloads.extend(announced_hashes(request).map(|_| hashes_notify()));
+    if connection.childless != Childless::Never {
+        payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::ChildlessIkev2Supported, vec![])));
+    }
     let header = head.response_header(ExchangeType::IkeSaInit, request.header.message_id);
     let payloads = env.config.profile.messages.arrange(&header, &payloads, &head.heard).into_owned();
     let message = Message { header, payloads };

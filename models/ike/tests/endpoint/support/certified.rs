@@ -76,7 +76,7 @@ impl Authority {
     ) -> OwnCertificate {
         let subject = DistinguishedName::parse(&format!("C=CH, O=Lab, CN={id}")).unwrap();
         let public_key = key.public_key().clone();
-        let (alt_names, usage) = (&[id.clone()], Usage::Authentication);
+        let (alt_names, usage) = (std::slice::from_ref(id), Usage::Authentication);
         let request =
             Request { subject: &subject, alt_names, validity, serial, public_key: &public_key, usage };
         OwnCertificate::new(self.issue(&request), key).unwrap()
@@ -95,7 +95,7 @@ pub(crate) fn certify(a: &mut EndpointConfig, b: &mut EndpointConfig, kinds: [Ke
     for (config, (id, (kind, serial))) in
         [a, b].into_iter().zip(ids().iter().zip(kinds.into_iter().zip(SERIAL_A..)))
     {
-        let own = root.certify(id, key(kind, serial as u8), serial, validity(-1, 1));
+        let own = root.certify(id, key(kind, u8::try_from(serial).unwrap()), serial, validity(-1, 1));
         config.credentials.certificates = vec![own];
         config.credentials.authorities = vec![root.certificate()];
         config.epoch = EPOCH;

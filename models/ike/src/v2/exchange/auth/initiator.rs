@@ -12,14 +12,16 @@ use crate::v2::Role;
 use crate::v2::channel::Channel;
 use crate::v2::child_sa::{Agreed, Wish};
 use crate::v2::configuration::{self, Addresses};
-use crate::v2::established::{Established, Schedule};
+use crate::v2::established::Established;
 use crate::v2::exchange::auth::certificates::{self, Own};
 use crate::v2::exchange::auth::proof::Claim;
 use crate::v2::exchange::auth::{Parts, announce, child, complaint, eap_payload};
-use crate::v2::exchange::sa_init::{Goal, SaInit};
+use crate::v2::exchange::sa_init::SaInit;
+use crate::v2::goal::Goal;
 use crate::v2::ike_sa::{Env, Head, State, error_notify, failure_of};
 use crate::v2::order::Order;
 use crate::v2::request::Request;
+use crate::v2::schedule::Schedule;
 use crate::v2::uniqueness::{self, Peers};
 use crate::wire::{
     AuthPayload, ExchangeType, IdPayload, Message, MessageId, NotifyPayload, NotifyType, Payload,

@@ -10,14 +10,15 @@ use crate::event::{Event, FailureReason};
 use crate::identity::{Fit, Identity};
 use crate::v2::Role;
 use crate::v2::configuration::{self, Addresses};
-use crate::v2::established::{Established, Schedule};
+use crate::v2::established::Established;
 use crate::v2::exchange::auth::certificates::{self, Own};
 use crate::v2::exchange::auth::proof::Claim;
 use crate::v2::exchange::auth::rounds::Rounds;
 use crate::v2::exchange::auth::{Parts, announce, child, complaint};
 use crate::v2::exchange::sa_init::{HalfOpen, SaInit};
 use crate::v2::ike_sa::{Env, Head, State, has_notify};
-use crate::v2::uniqueness::{self, Peers};
+use crate::v2::schedule::Schedule;
+use crate::v2::uniqueness::{self, Peers, Turn};
 use crate::wire::{AuthMethod, IdPayload, Message, MessageHeader, NotifyType, Payload};
 
 /// An initiator that we talk to.
@@ -25,7 +26,7 @@ pub(super) struct Accepted {
     pub(super) connection: ConnectionId,
     pub(super) own_id: Identity,
     pub(super) peer_id: Identity,
-    /// Our payloads: IDr, CERT and AUTH.
+    /// Our payloads: `IDr`, CERT and AUTH.
     pub(super) proof: Vec<Payload>,
     /// Our identity as the payload shows it.
     pub(super) id_r: IdPayload,
@@ -137,7 +138,7 @@ impl SaInit {
         asked: (&Message, &Parts<'_>),
     ) -> State {
         let peers = Arc::new(Peers::new(&own_id, &peer_id));
-        if let Err(reason) = admit(head, env, connection, &peers, asked) {
+        if let Err(reason) = admit(head, env, self.begun, (connection, &peers), asked) {
             return self.refuse(head, env, request, reason);
         }
         let configured = env.config.connection(connection);
@@ -173,14 +174,14 @@ impl SaInit {
 fn admit(
     head: &Head,
     env: &mut Env<'_>,
-    connection: ConnectionId,
-    peers: &Peers,
+    begun: Turn,
+    (connection, peers): (ConnectionId, &Peers),
     (message, parts): (&Message, &Parts<'_>),
 ) -> Result<(), FailureReason> {
     if !child::is_welcome(env.config.connection(connection), parts) {
         return Err(FailureReason::Childless);
     }
-    let initial_contact = has_notify(message, NotifyType::InitialContact);
+    let initial_contact = has_notify(message, NotifyType::InitialContact).then_some(begun);
     let is_admitted = uniqueness::admit(head, env, connection, peers, initial_contact);
     if is_admitted { Ok(()) } else { Err(FailureReason::Duplicate) }
 }

@@ -121,8 +121,8 @@ impl Rounds {
             };
         }
         match self.phase {
-            Phase::Held(held) if held.until <= env.now => {
-                let Held { received, request, answer, .. } = *held;
+            Phase::Held(waiting) if waiting.until <= env.now => {
+                let Held { received, request, answer, .. } = *waiting;
                 head.received = received;
                 self.phase = Phase::Over;
                 self.send(head, env, &request, answer)
