@@ -67,6 +67,7 @@ impl ProfileFileError {
 
 /// How an implementation behaves.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(title = "ipseclab vendor profile")]
 #[serde(deny_unknown_fields)]
 pub struct ProfileFile {
     /// The name that configurations use.

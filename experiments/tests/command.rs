@@ -62,7 +62,7 @@ fn every_bad_file_is_reported_and_the_good_ones_still_pass() {
 #[test]
 fn list_names_everything_that_is_shipped() {
     let (_, out, _) = ipseclab(&["list"]);
-    for name in ["site-to-site", "hub-and-spoke", "abilene-sites", "negotiation-latency", "abilene"] {
+    for name in ["site-to-site", "hub-and-spoke", "abilene-sites", "negotiation-latency", "abilene", "libreswan", "reference"] {
         assert!(out.contains(&format!("  {name}  ")) || out.contains(&format!("  {name} ")), "{name}: {out}");
     }
     let (_, out, _) = ipseclab(&["list", "studies"]);
@@ -70,11 +70,26 @@ fn list_names_everything_that_is_shipped() {
 }
 
 #[test]
+fn what_is_listed_can_be_shown_and_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, name) in [("scenario", "rekey-storm"), ("study", "rekey-storm"), ("scenario", "ikev2-eap")] {
+        let (code, out, _) = ipseclab(&["show", kind, name]);
+        let file = folder.path().join(format!("{kind}.toml"));
+        std::fs::write(&file, out).unwrap();
+        let (checked, _, err) = ipseclab(&["check", file.to_str().unwrap()]);
+        assert_eq!((code, checked), (0, 0), "{kind} {name}: {err}");
+    }
+    let (code, out, err) = ipseclab(&["show", "profile", "strongswam"]);
+    assert!(out.is_empty() && err.contains("did you mean `strongswan`?"), "{err}");
+    assert_eq!(code, 1);
+}
+
+#[test]
 fn schemas_are_json() {
-    for kind in ["scenario", "sweep"] {
+    for (kind, title) in [("scenario", "scenario"), ("sweep", "sweep"), ("profile", "vendor profile")] {
         let (code, out, _) = ipseclab(&["schema", kind]);
         assert_eq!(code, 0);
         let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
-        assert_eq!(schema["title"], format!("ipseclab {kind}"));
+        assert_eq!(schema["title"], format!("ipseclab {title}"));
     }
 }

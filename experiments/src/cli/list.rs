@@ -6,13 +6,16 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 use crate::scenario::library::{self, Shipped};
+use crate::{cost_profiles, profiles};
 
-/// List the scenarios, studies and topologies that come with the program.
+/// List the scenarios, studies, topologies and profiles that come with the program.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   ipseclab list
-  ipseclab list scenarios")]
+  ipseclab list scenarios
+
+`ipseclab show` prints one of them.")]
 pub struct ListArgs {
     /// Only this kind.
     #[arg(value_enum)]
@@ -28,12 +31,18 @@ pub enum ListKind {
     Studies,
     /// For `file` in a scenario's `[topology]`.
     Topologies,
+    /// For `profile` of a scenario's nodes: how an implementation behaves.
+    Profiles,
+    /// For `cost_profile` of a scenario's nodes: what things cost in processor time.
+    CostProfiles,
 }
 
+/// All kinds, in the order of the list.
+const KINDS: [ListKind; 5] =
+    [ListKind::Scenarios, ListKind::Studies, ListKind::Topologies, ListKind::Profiles, ListKind::CostProfiles];
+
 pub(super) fn execute(args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let kinds = args
-        .kind
-        .map_or(vec![ListKind::Scenarios, ListKind::Studies, ListKind::Topologies], |kind| vec![kind]);
+    let kinds = args.kind.map_or(KINDS.to_vec(), |kind| vec![kind]);
     for (position, kind) in kinds.into_iter().enumerate() {
         if position > 0 {
             writeln!(out)?;
@@ -53,6 +62,8 @@ fn section(kind: ListKind) -> (&'static str, Vec<(&'static str, String)>) {
         ListKind::Scenarios => ("Scenarios", described(library::SCENARIOS)),
         ListKind::Studies => ("Studies", described(library::STUDIES)),
         ListKind::Topologies => ("Topologies", topologies()),
+        ListKind::Profiles => ("Vendor profiles", described(profiles::SHIPPED)),
+        ListKind::CostProfiles => ("Cost profiles", described(cost_profiles::SHIPPED)),
     }
 }
 

@@ -10,6 +10,7 @@ mod common;
 mod list;
 mod run;
 mod schema;
+mod show;
 mod sweep;
 mod tools;
 
@@ -23,6 +24,7 @@ pub use common::{OutputArgs, OutputOptions, SettingArgs};
 pub use list::{ListArgs, ListKind};
 pub use run::{ExplainArgs, ExplainOptions, RunArgs, RunOptions};
 pub use schema::{SchemaArgs, SchemaKind};
+pub use show::{ShowArgs, ShowKind};
 pub use sweep::{SweepArgs, SweepOptions};
 pub use tools::{TopologyArgs, TopologyCommand, TopologyShowArgs, TopologyShowOptions};
 
@@ -53,8 +55,10 @@ pub enum Command {
     Topology(TopologyArgs),
     /// Check scenario and sweep files without running them.
     Check(CheckArgs),
-    /// List the scenarios, studies and topologies that come with the program.
+    /// List the scenarios, studies, topologies and profiles that come with the program.
     List(ListArgs),
+    /// Print a file that comes with the program, to read it or to begin one's own with.
+    Show(ShowArgs),
     /// Print the JSON Schema of a kind of file, for completion and checks in editors.
     Schema(SchemaArgs),
     /// Measure what cryptography and packets cost on this machine and print a cost profile.
@@ -67,6 +71,7 @@ Examples:
   ipseclab explain site-to-site       IKE, message by message
   ipseclab run site-to-site           tables, ladder and summary in out/
   ipseclab sweep negotiation-latency  thousands of runs, tables and plots in out/
+  ipseclab show scenario site-to-site to begin a scenario of one's own with
   ipseclab check my-scenario.toml     is the file right?
   ipseclab schema scenario            for the editor
 
@@ -119,6 +124,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Topology(args) => tools::topology(args, out),
         Command::Check(args) => check::execute(args, out),
         Command::List(args) => list::execute(args, out),
+        Command::Show(args) => show::execute(args, out),
         Command::Schema(args) => schema::execute(args, out),
         Command::Sweep(args) => sweep::execute(args, out),
         Command::Calibrate(args) => calibrate::execute(args, out),

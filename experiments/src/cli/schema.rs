@@ -28,12 +28,15 @@ pub enum SchemaKind {
     Scenario,
     /// For `sweep` and `check`.
     Sweep,
+    /// For `profile` of a scenario's nodes.
+    Profile,
 }
 
 pub(super) fn execute(args: &SchemaArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let schema = match args.kind {
         SchemaKind::Scenario => schema::scenario(),
         SchemaKind::Sweep => schema::sweep(),
+        SchemaKind::Profile => schema::profile(),
     };
     // `{:#}` of a JSON value is the indented form.
     Ok(writeln!(out, "{schema:#}")?)

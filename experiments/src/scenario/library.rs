@@ -57,9 +57,11 @@ pub const STUDIES: &[Shipped] = &[
 ];
 
 impl Shipped {
-    /// The `description` of the file.
+    /// What the file says of itself: `description` of scenarios and studies, `describes` of vendor profiles, `origin`
+    /// of cost profiles.
     pub fn description(&self) -> String {
         let table: toml::Table = toml::from_str(self.text).unwrap_or_default();
-        table.get("description").and_then(toml::Value::as_str).unwrap_or_default().to_owned()
+        let said = ["description", "describes", "origin"].iter().find_map(|key| table.get(*key)?.as_str());
+        said.unwrap_or_default().to_owned()
     }
 }
