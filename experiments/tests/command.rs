@@ -62,7 +62,15 @@ fn every_bad_file_is_reported_and_the_good_ones_still_pass() {
 #[test]
 fn list_names_everything_that_is_shipped() {
     let (_, out, _) = ipseclab(&["list"]);
-    for name in ["site-to-site", "hub-and-spoke", "abilene-sites", "negotiation-latency", "abilene", "libreswan", "reference"] {
+    for name in [
+        "site-to-site",
+        "hub-and-spoke",
+        "abilene-sites",
+        "negotiation-latency",
+        "abilene",
+        "libreswan",
+        "reference",
+    ] {
         assert!(out.contains(&format!("  {name}  ")) || out.contains(&format!("  {name} ")), "{name}: {out}");
     }
     let (_, out, _) = ipseclab(&["list", "studies"]);

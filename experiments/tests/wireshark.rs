@@ -79,7 +79,8 @@ fn check_captures(run: &Path) -> (usize, usize) {
         arguments.extend(FIELDS.iter().flat_map(|field| ["-e", *field]));
         for line in tshark(run, &file, &arguments) {
             let columns: Vec<_> = line.split('\t').collect();
-            let [_, malformed, severities, ip, udp, spi, icv_good, exchange, decrypted, payloads] = columns[..]
+            let [_, malformed, severities, ip, udp, spi, icv_good, exchange, decrypted, payloads] =
+                columns[..]
             else {
                 panic!("{}: {line}", file.display());
             };

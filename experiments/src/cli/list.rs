@@ -38,8 +38,13 @@ pub enum ListKind {
 }
 
 /// All kinds, in the order of the list.
-const KINDS: [ListKind; 5] =
-    [ListKind::Scenarios, ListKind::Studies, ListKind::Topologies, ListKind::Profiles, ListKind::CostProfiles];
+const KINDS: [ListKind; 5] = [
+    ListKind::Scenarios,
+    ListKind::Studies,
+    ListKind::Topologies,
+    ListKind::Profiles,
+    ListKind::CostProfiles,
+];
 
 pub(super) fn execute(args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let kinds = args.kind.map_or(KINDS.to_vec(), |kind| vec![kind]);
