@@ -167,7 +167,7 @@ impl Checker<'_> {
             reauth_time: self.get(section, "reauth_time", swanctl::span),
             over_time: self.get(section, "over_time", swanctl::span),
             rand_time: self.get(section, "rand_time", swanctl::span).map(Spread::Span),
-            make_before_break: false,
+            make_before_break: None,
         };
         let renewal = keys.settled(habits);
         self.conf_contradiction(renewal_contradiction(&renewal), section, place);
