@@ -138,6 +138,8 @@ struct DefaultsFile {
     childless: ChildlessFile,
     /// Whether certificates are asked for.
     send_certreq: bool,
+    /// Whether signatures say by which algorithm they are (RFC 7427).
+    signature_authentication: bool,
     /// Whether a reauthentication sets up the new IKE SA before it ends the old one.
     make_before_break: bool,
     /// Octets of nonces, 32 to 256.
@@ -325,6 +327,7 @@ impl DefaultsFile {
             fragmentation: self.fragmentation.get(self.fragment_size),
             childless: self.childless.get(),
             send_certreq: self.send_certreq,
+            signature_authentication: self.signature_authentication,
             nonce_len: NonceLen::new(nonce).ok_or(range("nonce_length", nonce, "32 to 256"))?,
             cookie_len: CookieLen::new(cookie).ok_or(range("cookie_length", cookie.into(), "1 to 64"))?,
         })
