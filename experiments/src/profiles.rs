@@ -138,6 +138,10 @@ struct DefaultsFile {
     childless: ChildlessFile,
     /// Whether certificates are asked for.
     send_certreq: bool,
+    /// Whether signatures say by which algorithm they are (RFC 7427).
+    signature_authentication: bool,
+    /// Whether a reauthentication sets up the new IKE SA before it ends the old one.
+    make_before_break: bool,
     /// Octets of nonces, 32 to 256.
     nonce_length: u16,
     /// Octets of cookies, 1 to 64.
@@ -310,12 +314,20 @@ impl DefaultsFile {
         Ok(Defaults {
             ike_proposals: self.ike_proposals.iter().map(|proposal| proposal.parsed().clone()).collect(),
             esp_proposals: self.esp_proposals.iter().map(|proposal| proposal.parsed().clone()).collect(),
-            renewal: self.ike_lifetime.get(),
+            renewal: Renewal {
+                reauthentication: if self.make_before_break {
+                    Reauthentication::MakeBeforeBreak
+                } else {
+                    Reauthentication::BreakBeforeMake
+                },
+                ..self.ike_lifetime.get()
+            },
             lifetime: self.child_lifetime.get(),
             mobike: self.mobike,
             fragmentation: self.fragmentation.get(self.fragment_size),
             childless: self.childless.get(),
             send_certreq: self.send_certreq,
+            signature_authentication: self.signature_authentication,
             nonce_len: NonceLen::new(nonce).ok_or(range("nonce_length", nonce, "32 to 256"))?,
             cookie_len: CookieLen::new(cookie).ok_or(range("cookie_length", cookie.into(), "1 to 64"))?,
         })

@@ -69,6 +69,7 @@ fn connection(written: &scenario::Connection, issued: &Issued) -> Result<Connect
         remote: remote.clone(),
         send_cert: authentication::send_cert(written.send_cert),
         send_certreq: written.send_certreq,
+        signature_authentication: written.signature_authentication,
         remote_address: written.remote_address.map(Into::into),
         proposals: written.proposals.clone(),
         encap: written.encap,

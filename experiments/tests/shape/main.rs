@@ -1,9 +1,14 @@
 //! The same configuration gives the same messages: every IKEv2 negotiation of the reference captures that lies within
 //! what is built is run as a scenario with `profile = "strongswan"`, and its messages are compared with strongSwan's
 //! in exchange, direction, port, Message ID, flags, payload types in order, and lengths.
+//!
+//! `IPSECLAB_CAPTURES=<folder>` adds the cases of another folder, whose differences are printed only;
+//! `IPSECLAB_CASES=<part of a name>` runs a few.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod credentials;
+mod daemon;
 mod message;
 mod script;
 mod table;
@@ -46,7 +51,8 @@ struct Outcome {
 fn messages_are_those_of_strongswan() {
     let Some(cases) = table::cases() else { return };
     let (mut equal, mut total, mut different) = (0, 0, Vec::new());
-    for case in &cases {
+    let only = std::env::var("IPSECLAB_CASES").unwrap_or_default();
+    for case in cases.iter().filter(|case| case.name.contains(&only)) {
         if let Some((_, why)) = BEYOND.iter().find(|(name, _)| *name == case.name) {
             println!("{:34} beyond what is built: {why}", case.name);
             continue;
@@ -56,18 +62,28 @@ fn messages_are_those_of_strongswan() {
         for difference in &outcome.differences {
             println!("      {difference}");
         }
-        if !outcome.differences.is_empty() {
+        if !outcome.differences.is_empty() && case.is_reference {
             different.push(case.name.clone());
         }
         equal += outcome.equal;
         total += case.messages.len();
     }
     println!("{equal} of {total} messages are equal");
+    if !only.is_empty() {
+        return;
+    }
     assert_eq!(different, EXPLAINED.map(|(case, _)| case.to_owned()));
 }
 
+/// Which of two crossing requests wins is drawn with the nonces, so that of a few draws the nearest one counts.
 fn compare(case: &Case) -> Outcome {
-    let ours = match simulate(case) {
+    let crosses = case.timeline.iter().any(|moment| moment.what.ends_with("at once"));
+    let draws = if crosses { 1..=6 } else { 1..=1 };
+    draws.map(|seed| compare_draw(case, seed)).min_by_key(|outcome| outcome.differences.len()).unwrap()
+}
+
+fn compare_draw(case: &Case, seed: u64) -> Outcome {
+    let ours = match simulate(case, seed) {
         Ok(ours) => ours,
         Err(problem) => return Outcome { equal: 0, differences: vec![problem] },
     };
@@ -116,10 +132,10 @@ fn longest_common<T>(a: &[T], b: &[T], same: impl Fn(&T, &T) -> bool) -> Vec<(us
 /// Behind a NAT the port is whatever the NAT has drawn.
 fn same(case: &Case, theirs: &Seen, ours: &Seen) -> bool {
     let mut ours = ours.clone();
-    if case.nat {
+    if case.has_nat() {
         ours.source_port = theirs.source_port;
     }
-    *theirs == ours
+    theirs.equals(&ours)
 }
 
 fn describe(seen: &Seen) -> String {
@@ -129,14 +145,15 @@ fn describe(seen: &Seen) -> String {
 }
 
 /// Runs the case; what its first node sends and receives, in order.
-fn simulate(case: &Case) -> Result<Vec<Seen>, String> {
+fn simulate(case: &Case, seed: u64) -> Result<Vec<Seen>, String> {
     let folder = tempfile::tempdir().unwrap();
     for side in ['a', 'b'] {
-        std::fs::write(folder.path().join(format!("{side}.swanctl.conf")), case.swanctl(side)).unwrap();
+        let text = daemon::swanctl(case, side);
+        std::fs::write(folder.path().join(format!("{side}.swanctl.conf")), text).unwrap();
+        std::fs::write(folder.path().join(format!("{side}.toml")), daemon::profile(case, side)).unwrap();
     }
-    std::fs::write(folder.path().join("profile.toml"), script::profile(case)).unwrap();
     let file = folder.path().join("scenario.toml");
-    std::fs::write(&file, script::scenario(case)).unwrap();
+    std::fs::write(&file, script::scenario(case, seed)).unwrap();
     let scenario = load(file.to_str().unwrap(), &[]).map_err(|report| report.render(false))?;
     let result = run(&scenario, Observe { packets: true, steps: true }).map_err(|error| error.to_string())?;
     let left = result.observed.iter().find(|node| node.name == "left").unwrap();

@@ -8,8 +8,15 @@ use ipseclab_ike::wire::{Header, Message, Payload, protect};
 use ipseclab_ike::{IkeSaKeys, Role};
 
 /// One message on the wire, a fragment being one of its own.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 pub(crate) struct Seen {
+    /// When, in seconds since the first message.
+    pub(crate) seconds: f64,
+    /// Whether an earlier datagram had the same bytes.
+    pub(crate) is_repetition: bool,
+    /// Octets of the IP packet.
+    pub(crate) packet_len: usize,
+    pub(crate) is_fragment: bool,
     pub(crate) exchange: String,
     /// `a>b` or `b>a`.
     pub(crate) direction: String,
@@ -21,6 +28,30 @@ pub(crate) struct Seen {
     pub(crate) len: usize,
     /// Payloads in order with their lengths; empty for fragments but the last.
     pub(crate) payloads: Vec<(String, usize)>,
+}
+
+impl Seen {
+    /// Whether both are the same message in everything that is compared.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        let facts = |seen: &Self| (seen.source_port, seen.message_id, seen.flags, seen.len);
+        facts(self) == facts(other)
+            && self.exchange == other.exchange
+            && self.direction == other.direction
+            && self.payloads == other.payloads
+    }
+
+    /// The length of a payload of it.
+    pub(crate) fn payload(&self, label: &str) -> Option<usize> {
+        self.payloads.iter().find(|(known, _)| known == label).map(|(_, len)| *len)
+    }
+
+    pub(crate) fn has(&self, label: &str) -> bool {
+        self.payload(label).is_some()
+    }
+
+    pub(crate) fn is_request(&self) -> bool {
+        self.flags & 0x20 == 0
+    }
 }
 
 /// Opens messages with the keys of every IKE SA of the run.
@@ -58,6 +89,10 @@ impl Opener {
         let flags = u8::from(header.flags.initiator) << 3 | u8::from(header.flags.response) << 5;
         let payloads = self.payloads(&header, bytes)?;
         Some(Seen {
+            seconds: 0.0,
+            is_repetition: false,
+            packet_len: 0,
+            is_fragment: false,
             exchange: header.exchange.to_string(),
             direction: direction.to_owned(),
             source_port,

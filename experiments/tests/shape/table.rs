@@ -1,4 +1,6 @@
 //! The reference captures: a case's message table, its timeline and its addresses.
+//!
+//! Further cases, from a folder of the same form, are read beside them: `IPSECLAB_CAPTURES=<folder>`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +12,10 @@ use crate::message::Seen;
 pub(crate) struct Case {
     pub(crate) path: PathBuf,
     pub(crate) name: String,
-    /// Whether a NAT stands in front of a.
-    pub(crate) nat: bool,
+    /// Whether it is one of the reference, whose differences are known.
+    pub(crate) is_reference: bool,
+    /// Facts from `case.txt`, in its own words and order.
+    facts: Vec<(String, String)>,
     pub(crate) timeline: Vec<Moment>,
     pub(crate) messages: Vec<Seen>,
 }
@@ -25,39 +29,70 @@ pub(crate) struct Moment {
 
 #[derive(Deserialize)]
 struct Row {
+    t_rel: f64,
     dir: String,
     sport: u16,
     dport: u16,
+    ip_len: usize,
     ike_len: usize,
     exchange: String,
     msgid: u32,
     flags: String,
     payloads: String,
+    retransmit_of: Option<u32>,
 }
 
-/// The IKEv2 cases, or `None` with a message where they are not there.
+/// The IKEv2 cases, or `None` with a message where there are none.
 pub(crate) fn cases() -> Option<Vec<Case>> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/reference/captures/strongswan");
-    let Ok(entries) = std::fs::read_dir(root) else {
+    let mut cases = read_folder(Path::new(root), true);
+    if let Some(folder) = std::env::var_os("IPSECLAB_CAPTURES") {
+        cases.extend(read_folder(Path::new(&folder), false));
+    }
+    if cases.is_empty() {
         println!("skipped: no reference captures beside the workspace");
         return None;
-    };
+    }
+    Some(cases)
+}
+
+fn read_folder(root: &Path, is_reference: bool) -> Vec<Case> {
+    let Ok(entries) = std::fs::read_dir(root) else { return Vec::new() };
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     paths.sort();
     let v2 = |path: &&PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("v2-");
-    Some(paths.iter().filter(v2).map(|path| Case::read(path)).collect())
+    paths.iter().filter(v2).map(|path| Case::read(path, is_reference)).collect()
 }
 
 impl Case {
-    fn read(path: &Path) -> Self {
+    fn read(path: &Path, is_reference: bool) -> Self {
         let text = |file: &str| std::fs::read_to_string(path.join(file)).unwrap();
+        let fact = |line: &str| {
+            line.split_once(':').map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        };
         Self {
             name: path.file_name().unwrap().to_string_lossy().into_owned(),
-            nat: text("case.txt").contains("topology: nat"),
+            is_reference,
+            facts: text("case.txt").lines().filter_map(fact).collect(),
             timeline: timeline(&text("timeline.txt")),
             messages: messages(path),
             path: path.to_owned(),
         }
+    }
+
+    /// A line of `case.txt`; empty where it has none of that name.
+    pub(crate) fn fact(&self, key: &str) -> &str {
+        self.facts.iter().find(|(known, _)| known == key).map_or("", |(_, value)| value)
+    }
+
+    /// Whether a NAT stands in front of a.
+    pub(crate) fn has_nat(&self) -> bool {
+        self.fact("topology") == "nat"
+    }
+
+    /// Whether the daemons kept ESP in user space, which makes them feign a NAT.
+    pub(crate) fn feigns_nat(&self) -> bool {
+        self.fact("kernel") == "libipsec"
     }
 
     /// The text of one side's `swanctl.conf`.
@@ -86,6 +121,10 @@ fn messages(path: &Path) -> Vec<Seen> {
     let own = |row: &Row| ![row.sport, row.dport].iter().any(|port| (5_500..7_000).contains(port));
     let rows = reader.deserialize().map(|row: Result<Row, _>| row.unwrap()).filter(own);
     rows.map(|row| Seen {
+        seconds: row.t_rel,
+        is_repetition: row.retransmit_of.is_some(),
+        packet_len: row.ip_len,
+        is_fragment: row.payloads.starts_with("SKF"),
         exchange: row.exchange,
         direction: row.dir,
         source_port: row.sport,

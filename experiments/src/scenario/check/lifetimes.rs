@@ -3,6 +3,7 @@
 //! Zero turns a limit off, as with swanctl. The defaults depend on each other, so they are worked out here for both ways
 //! of writing a connection.
 
+use ipseclab_ike::config::Reauthentication;
 use ipseclab_ike::profile::Profile;
 use ipseclab_sim::SimDuration;
 
@@ -19,7 +20,7 @@ pub(super) struct RenewalKeys {
     pub(super) reauth_time: Option<SimDuration>,
     pub(super) over_time: Option<SimDuration>,
     pub(super) rand_time: Option<Spread>,
-    pub(super) make_before_break: bool,
+    pub(super) make_before_break: Option<bool>,
 }
 
 /// The keys of a child that say when it is renewed by time.
@@ -61,13 +62,15 @@ impl RenewalKeys {
             reauth_time: file.reauth_time.map(Duration::span),
             over_time: file.over_time.map(Duration::span),
             rand_time: file.rand_time,
-            make_before_break: file.make_before_break.unwrap_or(false),
+            make_before_break: file.make_before_break,
         }
     }
 
     /// The keys with swanctl's defaults: rekeying every 4 h unless there is a `reauth_time`.
     pub(super) fn settled(self, habits: &Profile) -> Renewal {
         let habit = habits.defaults.renewal;
+        let usual_order = habit.reauthentication == Reauthentication::MakeBeforeBreak;
+        let make_before_break = self.make_before_break.unwrap_or(usual_order);
         let untouched = self.rekey_time.is_none() && self.reauth_time.is_none() && self.over_time.is_none();
         if untouched && self.rand_time.is_none() {
             return Renewal {
@@ -75,7 +78,7 @@ impl RenewalKeys {
                 reauth_time: habit.reauth_time.map(sim),
                 over_time: sim(habit.over_time),
                 rand_time: sim(habit.rand_time),
-                make_before_break: self.make_before_break,
+                make_before_break,
             };
         }
         let reauth = self.reauth_time.or(habit.reauth_time.map(sim)).unwrap_or(SimDuration::ZERO);
@@ -95,7 +98,7 @@ impl RenewalKeys {
             reauth_time: above_zero(reauth),
             over_time,
             rand_time: self.rand_time.map_or(over_time, |spread| spread.of(first)),
-            make_before_break: self.make_before_break,
+            make_before_break,
         }
     }
 }

@@ -59,6 +59,8 @@ pub struct Connection {
     pub send_cert: SendCert,
     /// Whether ESP travels in UDP even without NAT.
     pub encap: bool,
+    /// Whether signatures say by which algorithm they are (RFC 7427).
+    pub signature_authentication: bool,
     /// Whether MOBIKE is announced.
     pub mobike: bool,
     /// Whether large messages travel in pieces.
@@ -147,9 +149,22 @@ pub enum RemoteAuth {
     Eap {
         /// The method.
         method: EapMethod,
+        /// Whose password it is.
+        user: EapUser,
         /// Names and passwords; at least one.
         users: Vec<Eap>,
     },
+}
+
+/// Where the name of an EAP peer comes from (swanctl's `eap_id` of a `remote` section).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EapUser {
+    /// From an EAP-Identity request (`%any`).
+    Asked,
+    /// It is the IKE identity, and nobody asks.
+    Ike,
+    /// It is this one, and nobody asks.
+    Named(String),
 }
 
 /// A user of EAP.

@@ -27,6 +27,8 @@ pub struct Connection {
     pub send_cert: SendCert,
     /// `send_certreq`: whether we tell the peer which authorities we trust.
     pub send_certreq: bool,
+    /// Whether signatures say by which algorithm they are (RFC 7427); without, each kind of key has its one method.
+    pub signature_authentication: bool,
     /// `encap`: behave as if a NAT were on the path, so that ESP goes into UDP.
     pub encap: bool,
     /// `mobike`: announce RFC 4555 and move to port 4500 with `IKE_AUTH` even without NAT.
@@ -134,6 +136,7 @@ impl Connection {
             remote: RemoteAuth::psk(remote_id.into()),
             send_cert: SendCert::default(),
             send_certreq: true,
+            signature_authentication: true,
             encap: false,
             mobike: false,
             fragmentation: Fragmentation::DEFAULT,
