@@ -1,6 +1,9 @@
 //! IKEv1 (RFC 2407, 2408, 2409).
 
+mod cipher;
 mod endpoint;
+mod keys;
+mod weak_keys;
 
 use core::fmt;
 
