@@ -35,8 +35,8 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
     fn exchange_key(&self, method: KeyExchangeMethod, private: &Secret) -> Box<dyn RawExchangeKey>;
 
     /// Keys a packet cipher for one direction of one SA. `encryption_key` includes the salt of AEADs
-    /// ([`Encryption::key_material_len`] octets); `integrity` is `None` with AEADs, and `Some` with a key of
-    /// [`Integrity::key_len`] octets otherwise.
+    /// ([`Encryption::key_material_len`] octets); `integrity` is `None` with AEADs, and with CBC where something else
+    /// authenticates (the hashes of IKEv1, AH around ESP); otherwise it has a key of [`Integrity::key_len`] octets.
     ///
     /// # Panics
     /// When a key has the wrong length or the pair is not one that a proposal can choose.
@@ -104,7 +104,8 @@ impl SeqHigh {
     }
 }
 
-/// Encryption and integrity of one direction of one SA, IKE or ESP: combined mode or encrypt-then-MAC.
+/// Encryption and integrity of one direction of one SA, IKE or ESP: combined mode, encrypt-then-MAC, or encryption
+/// alone, whose ICV is empty and which opens whatever is whole blocks.
 ///
 /// The layout is the one that SK payloads and ESP share: `header | IV | plaintext or ciphertext | ICV`.
 /// With an AEAD the header is the associated data; otherwise the ICV covers header, IV and ciphertext. What both ends

@@ -18,6 +18,7 @@ mod integer;
 mod modp;
 mod modp_primes;
 pub(crate) mod signature;
+mod text_only;
 mod x448;
 mod xcbc;
 

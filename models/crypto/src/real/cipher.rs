@@ -14,6 +14,7 @@ use ring::aead::{AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305};
 use super::aead::{AeadCipher, AeadKey, GmacCipher, PortableKey, RingKey};
 use super::digest::IntegrityKey;
 use super::encrypt_then_mac::{Cbc, Ctr, EncryptThenMac, NullText, Text};
+use super::text_only::TextOnly;
 use crate::algorithm::{AesKey, Encryption, Integrity};
 use crate::error::OpenError;
 use crate::provider::RawPacketCipher;
@@ -30,13 +31,13 @@ pub(super) fn packet_cipher(
     assert_eq!(key.len(), encryption.key_material_len(), "{encryption} takes a key of another length");
     let (key, salt) = key.expose().split_at(encryption.key_len());
     match integrity.map(|(algorithm, key)| IntegrityKey::new(algorithm, key)) {
-        None => combined(encryption, key, salt),
+        None => alone(encryption, key, salt),
         Some(mac) => separate(encryption, key, salt, mac),
     }
 }
 
-/// The ciphers that authenticate by themselves.
-fn combined(encryption: Encryption, key: &[u8], salt: &[u8]) -> Boxed {
+/// The ciphers that authenticate by themselves, and CBC where something else does.
+fn alone(encryption: Encryption, key: &[u8], salt: &[u8]) -> Boxed {
     use AesKey::{Bits128, Bits192, Bits256};
     match encryption {
         Encryption::AesGcm16(Bits128) => aead(RingKey::new(&AES_128_GCM, key), salt),
@@ -63,11 +64,12 @@ fn combined(encryption: Encryption, key: &[u8], salt: &[u8]) -> Boxed {
         }
         Encryption::AesGmac(Bits256) => Box::new(GmacCipher::new(RingKey::new(&AES_256_GCM, key), salt)),
         Encryption::ChaCha20Poly1305 => aead(RingKey::new(&CHACHA20_POLY1305, key), salt),
-        Encryption::Des
-        | Encryption::TripleDes
-        | Encryption::Null
-        | Encryption::AesCbc(_)
-        | Encryption::AesCtr(_) => panic!("{encryption} needs an integrity algorithm"),
+        Encryption::Des => Box::new(TextOnly(Cbc::<Des>::new(key))),
+        Encryption::TripleDes => Box::new(TextOnly(Cbc::<TdesEde3>::new(key))),
+        Encryption::AesCbc(Bits128) => Box::new(TextOnly(Cbc::<Aes128>::new(key))),
+        Encryption::AesCbc(Bits192) => Box::new(TextOnly(Cbc::<Aes192>::new(key))),
+        Encryption::AesCbc(Bits256) => Box::new(TextOnly(Cbc::<Aes256>::new(key))),
+        Encryption::Null | Encryption::AesCtr(_) => panic!("{encryption} needs an integrity algorithm"),
     }
 }
 
