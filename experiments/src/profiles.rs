@@ -11,7 +11,7 @@
 use ipseclab_ike::config::{Childless, Fragmentation, Lifetime, Reauthentication, Renewal, RetransmitPolicy};
 use ipseclab_ike::profile::{
     CookieLen, Defaults, Entry, MessageKind, Messages, NonceLen, Profile, ProfileError, Purpose, Slot,
-    Thresholds, Timers,
+    Thresholds, Timers, V1Habits,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -256,6 +256,7 @@ pub fn parse(text: &str) -> Result<Profile, ProfileFileError> {
         thresholds: file.thresholds.get(),
         defaults: file.defaults.get()?,
         messages: file.messages.get()?,
+        v1: V1Habits::default(),
         name: file.name,
         describes: file.describes,
     })
