@@ -1,5 +1,7 @@
 //! IKEv1 (RFC 2407, 2408, 2409).
 
+#[cfg(test)]
+mod captured;
 mod cipher;
 mod conversation;
 mod endpoint;
