@@ -23,6 +23,13 @@ use crate::wire::{DecodeError, Fault, Part, Reader, Writer, set_length};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Iv(Box<[u8]>);
 
+impl Iv {
+    /// The block.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// The cipher of an ISAKMP SA, for both directions.
 #[derive(Debug)]
 pub(crate) struct MessageCipher {
@@ -100,7 +107,7 @@ impl MessageCipher {
         self.cipher.seal(crypto, &mut text, 0);
         let next_iv = Iv(text[text.len() - block_len..].into());
         let mut writer = Writer::with_capacity(HEADER_LEN + text.len());
-        let header = MessageHeader { flags: Flags { encryption: true, ..header.flags }, ..*header };
+        let header = MessageHeader { flags: header.flags.with_encryption(), ..*header };
         header.with_payloads(first_type(payloads)).encode(&mut writer);
         writer.bytes(&text[block_len..]);
         set_length(&mut writer, 0);

@@ -1,6 +1,8 @@
 //! IKEv1 (RFC 2407, 2408, 2409).
 
 mod abilities;
+#[cfg(test)]
+mod captured;
 mod child_sa;
 mod cipher;
 mod conversation;
