@@ -9,6 +9,7 @@ use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{DecodeError, Message, isakmp as v1};
 
 mod codec;
+#[path = "codec/isakmp.rs"]
 mod isakmp;
 
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
