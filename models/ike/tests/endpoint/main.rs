@@ -13,6 +13,7 @@ mod eap;
 mod exchanges;
 mod fragments;
 mod informational;
+mod isakmp;
 mod liveness;
 mod mutations;
 mod paths;
