@@ -13,7 +13,6 @@ mod eap;
 mod exchanges;
 mod fragments;
 mod informational;
-mod isakmp;
 mod liveness;
 mod mutations;
 mod paths;
