@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
 
+mod arena;
 mod basics;
 mod failures;
+mod hostile;
 mod lives;
 mod offers;
 mod paths;
+mod pieces;
 mod remote_access;
 mod schedules;
+mod stage;
 #[allow(dead_code, reason = "shared with the tests of IKEv2, which use the rest")]
 #[path = "../endpoint/support/mod.rs"]
 mod support;
