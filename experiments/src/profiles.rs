@@ -8,7 +8,12 @@
 //! `profile.limits_defaults(&mut limits)`, `profile.connection_defaults(&mut connection)` and
 //! `profile.child_defaults(&mut child)`, each on a value that has just been made; then `config.profile = profile`.
 
-use ipseclab_ike::config::{Childless, Fragmentation, Lifetime, Reauthentication, Renewal, RetransmitPolicy};
+mod v1;
+
+use ipseclab_ike::config::{
+    Childless, Fragmentation, Lifetime, Reauthentication, Renewal, RetransmitPolicy, Volume,
+};
+use ipseclab_ike::profile::v1::{V1, V1ProfileError};
 use ipseclab_ike::profile::{
     CookieLen, Defaults, Entry, MessageKind, Messages, NonceLen, Profile, ProfileError, Purpose, Slot,
     Thresholds, Timers,
@@ -17,13 +22,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::scenario::library::Shipped;
-use crate::scenario::{Duration, EspProposal, Factor, IkeProposal};
+use crate::scenario::{Duration, EspProposal, Factor, IkeProposal, Size};
 use crate::structure::suggestion;
 
 /// The shipped vendor profiles by their names.
 pub const SHIPPED: &[Shipped] = &[
     Shipped { name: "strongswan", text: include_str!("../data/profiles/strongswan.toml") },
     Shipped { name: "libreswan", text: include_str!("../data/profiles/libreswan.toml") },
+    Shipped { name: "cisco-ios", text: include_str!("../data/profiles/cisco-ios.toml") },
 ];
 
 /// A vendor profile that cannot be used.
@@ -35,8 +41,17 @@ pub enum ProfileFileError {
     /// A list of payloads that makes no message.
     #[error("messages: {0}")]
     Messages(#[from] ProfileError),
+    /// A list of payloads that makes no message of `IKEv1`.
+    #[error("{0}")]
+    V1Messages(#[from] V1ProfileError),
+    /// An order of attributes that does not name each once.
+    #[error("v1.ipsec_attributes must name each of {allowed} once")]
+    Attributes {
+        /// What there is.
+        allowed: String,
+    },
     /// A number outside its range.
-    #[error("defaults.{key} is {value}, allowed is {allowed}")]
+    #[error("{key} is {value}, allowed is {allowed}")]
     Range {
         /// The key.
         key: &'static str,
@@ -80,6 +95,8 @@ pub struct ProfileFile {
     /// The order of payloads; messages without a list stay as they are built.
     #[serde(default)]
     messages: MessagesFile,
+    /// Habits in `IKEv1`. Default: strongSwan's.
+    v1: Option<v1::V1File>,
 }
 
 /// Waits and intervals.
@@ -190,7 +207,6 @@ struct IkeLifetimeFile {
 /// When Child SAs are renewed.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_field_names, reason = "the keys of swanctl.conf")]
 struct ChildLifetimeFile {
     /// Fresh keys after this long; never if absent.
     rekey_time: Option<Duration>,
@@ -198,6 +214,10 @@ struct ChildLifetimeFile {
     life_time: Option<Duration>,
     /// Renewed at most this much earlier.
     rand_time: Duration,
+    /// Fresh keys after this much data in one direction; never if absent.
+    rekey_bytes: Option<Size>,
+    /// The end after this much data; never if absent.
+    life_bytes: Option<Size>,
 }
 
 /// The order of payloads by exchange.
@@ -256,6 +276,7 @@ pub fn parse(text: &str) -> Result<Profile, ProfileFileError> {
         thresholds: file.thresholds.get(),
         defaults: file.defaults.get()?,
         messages: file.messages.get()?,
+        v1: file.v1.map_or_else(|| Ok(V1::default()), |file| file.get())?,
         name: file.name,
         describes: file.describes,
     })
@@ -312,12 +333,13 @@ impl DefaultsFile {
             esp_proposals: self.esp_proposals.iter().map(|proposal| proposal.parsed().clone()).collect(),
             renewal: self.ike_lifetime.get(),
             lifetime: self.child_lifetime.get(),
+            bytes: self.child_lifetime.bytes(),
             mobike: self.mobike,
             fragmentation: self.fragmentation.get(self.fragment_size),
             childless: self.childless.get(),
             send_certreq: self.send_certreq,
-            nonce_len: NonceLen::new(nonce).ok_or(range("nonce_length", nonce, "32 to 256"))?,
-            cookie_len: CookieLen::new(cookie).ok_or(range("cookie_length", cookie.into(), "1 to 64"))?,
+            nonce_len: NonceLen::new(nonce).ok_or(range("defaults.nonce_length", nonce, "32 to 256"))?,
+            cookie_len: CookieLen::new(cookie).ok_or(range("defaults.cookie_length", cookie.into(), "1 to 64"))?,
         })
     }
 }
@@ -359,6 +381,10 @@ impl ChildLifetimeFile {
     fn get(self) -> Lifetime {
         let (rekey_time, life_time) = (self.rekey_time.map(span), self.life_time.map(span));
         Lifetime { rekey_time, life_time, rand_time: span(self.rand_time) }
+    }
+
+    fn bytes(self) -> Volume {
+        Volume { rekey: self.rekey_bytes.map(Size::octets), life: self.life_bytes.map(Size::octets), rand: 0 }
     }
 }
 

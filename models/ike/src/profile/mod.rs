@@ -13,6 +13,7 @@ mod error;
 mod kind;
 mod messages;
 mod slot;
+pub mod v1;
 
 use core::time::Duration;
 
@@ -23,7 +24,7 @@ pub use messages::{Entry, Messages};
 pub use slot::Slot;
 
 use crate::config::{
-    Child, Childless, Connection, Fragmentation, Lifetime, Limits, Renewal, RetransmitPolicy,
+    Child, Childless, Connection, Fragmentation, Lifetime, Limits, Renewal, RetransmitPolicy, Volume,
 };
 use crate::proposal::{EspProposal, IkeProposal};
 
@@ -42,6 +43,8 @@ pub struct Profile {
     pub defaults: Defaults,
     /// The order of payloads, and announcements.
     pub messages: Messages,
+    /// Habits in `IKEv1`.
+    pub v1: v1::V1,
 }
 
 /// Waits and intervals.
@@ -87,6 +90,8 @@ pub struct Defaults {
     pub renewal: Renewal,
     /// When Child SAs are renewed.
     pub lifetime: Lifetime,
+    /// When Child SAs are renewed by the octets that they carry.
+    pub bytes: Volume,
     /// Whether RFC 4555 is announced.
     pub mobike: bool,
     /// Whether large messages travel in pieces (RFC 7383).
@@ -143,6 +148,7 @@ impl Default for Profile {
             thresholds: Thresholds::default(),
             defaults: Defaults::default(),
             messages: Messages::default(),
+            v1: v1::V1::default(),
         }
     }
 }
@@ -181,6 +187,7 @@ impl Default for Defaults {
             esp_proposals: EspProposal::default_set(),
             renewal: Renewal::default(),
             lifetime: Lifetime::default(),
+            bytes: Volume::default(),
             mobike: false,
             fragmentation: Fragmentation::DEFAULT,
             childless: Childless::default(),
@@ -206,7 +213,7 @@ impl Profile {
     /// Writes the profile's defaults over a child that has just been made: proposals and lifetime.
     pub fn child_defaults(&self, child: &mut Child) {
         child.esp_proposals.clone_from(&self.defaults.esp_proposals);
-        child.lifetime = self.defaults.lifetime;
+        (child.lifetime, child.bytes) = (self.defaults.lifetime, self.defaults.bytes);
     }
 
     /// Writes the profile's defaults over the limits of an endpoint: thresholds and the waits that belong to no
