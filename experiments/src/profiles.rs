@@ -50,6 +50,9 @@ pub enum ProfileFileError {
         /// What there is.
         allowed: String,
     },
+    /// An ESP proposal without integrity.
+    #[error("defaults.esp_proposals: {0:?} has no integrity algorithm")]
+    Unprotected(String),
     /// A number outside its range.
     #[error("{key} is {value}, allowed is {allowed}")]
     Range {
@@ -328,6 +331,9 @@ impl DefaultsFile {
     fn get(&self) -> Result<Defaults, ProfileFileError> {
         let range = |key, value, allowed| ProfileFileError::Range { key, value, allowed };
         let (nonce, cookie) = (self.nonce_length, self.cookie_length);
+        if let Some(bare) = self.esp_proposals.iter().find(|proposal| proposal.needs_ah()) {
+            return Err(ProfileFileError::Unprotected(bare.text().to_owned()));
+        }
         Ok(Defaults {
             ike_proposals: self.ike_proposals.iter().map(|proposal| proposal.parsed().clone()).collect(),
             esp_proposals: self.esp_proposals.iter().map(|proposal| proposal.parsed().clone()).collect(),
@@ -339,7 +345,11 @@ impl DefaultsFile {
             childless: self.childless.get(),
             send_certreq: self.send_certreq,
             nonce_len: NonceLen::new(nonce).ok_or(range("defaults.nonce_length", nonce, "32 to 256"))?,
-            cookie_len: CookieLen::new(cookie).ok_or(range("defaults.cookie_length", cookie.into(), "1 to 64"))?,
+            cookie_len: CookieLen::new(cookie).ok_or(range(
+                "defaults.cookie_length",
+                cookie.into(),
+                "1 to 64",
+            ))?,
         })
     }
 }

@@ -31,4 +31,4 @@ pub use table::{
     ClosureRow, DropRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow, SaKind, TableError,
     write_csv, write_records,
 };
-pub use wireshark::{Encryption, EspKeyRow, IkeKeyRow, Integrity, KeyTables};
+pub use wireshark::{Encryption, EspKeyRow, IkeKeyRow, Integrity, IsakmpKeyRow, KeyTables};

@@ -82,11 +82,8 @@ struct V1ConditionalFile {
 
 impl V1File {
     pub(super) fn get(&self) -> Result<V1, ProfileFileError> {
-        let range = ProfileFileError::Range {
-            key: "v1.nonce_length",
-            value: self.nonce_length,
-            allowed: "8 to 256",
-        };
+        let range =
+            ProfileFileError::Range { key: "v1.nonce_length", value: self.nonce_length, allowed: "8 to 256" };
         let ipsec_attributes = IpsecAttribute::order(&self.ipsec_attributes);
         Ok(V1 {
             messages: self.messages.get()?,

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::selectors::ConfiguredTs;
-use crate::proposal::EspProposal;
+use crate::proposal::{AhProposal, EspProposal};
 
 /// One `children.<name>` section.
 #[derive(Clone, Debug)]
@@ -14,8 +14,11 @@ pub struct Child {
     pub local_ts: ConfiguredTs,
     /// The peer's side's traffic.
     pub remote_ts: ConfiguredTs,
-    /// ESP proposals in order of preference.
+    /// ESP proposals in order of preference; empty where AH goes alone.
     pub esp_proposals: Vec<EspProposal>,
+    /// AH proposals in order of preference; empty for none. Beside ESP proposals, each stands for a bundle of both
+    /// (RFC 2408 §4.2), AH outside.
+    pub ah_proposals: Vec<AhProposal>,
     /// Tunnel or transport.
     pub mode: Mode,
     /// When its keys are renewed by time.
@@ -93,6 +96,7 @@ impl Child {
             local_ts: local_ts.into(),
             remote_ts: remote_ts.into(),
             esp_proposals: EspProposal::default_set(),
+            ah_proposals: vec![],
             mode: Mode::Tunnel,
             lifetime: Lifetime::default(),
             bytes: Volume::default(),

@@ -9,7 +9,7 @@ use core::str::FromStr;
 
 use ipseclab_crypto::{Encryption, Integrity, KeyExchangeMethod, Prf};
 
-use super::{Esn, EspProposal, IkeProposal};
+use super::{AhProposal, Esn, EspProposal, IkeProposal};
 
 /// A string that is not a proposal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum ProposalFault {
     /// Not a keyword of an ESP proposal.
     #[error("is not allowed in an ESP proposal; allowed are {}", Allowed(Use::Esp))]
     NotForEsp,
+    /// Not a keyword of an AH proposal.
+    #[error("is not allowed in an AH proposal; allowed are {}", Allowed(Use::Ah))]
+    NotForAh,
     /// The same algorithm stands there already.
     #[error("is named twice")]
     Repeated,
@@ -59,6 +62,7 @@ pub enum ProposalFault {
 enum Use {
     Ike,
     Esp,
+    Ah,
 }
 
 struct Allowed(Use);
@@ -73,7 +77,7 @@ impl Allowed {
             .chain(Integrity::ALL.iter().map(|algorithm| algorithm.keyword()))
             .chain(Prf::ALL.iter().filter(move |_| purpose == Use::Ike).map(|algorithm| algorithm.keyword()))
             .chain(KeyExchangeMethod::ALL.iter().map(|method| method.keyword()))
-            .chain([Esn::No, Esn::Yes].iter().filter(move |_| purpose == Use::Esp).map(|esn| esn.keyword()))
+            .chain([Esn::No, Esn::Yes].iter().filter(move |_| purpose != Use::Ike).map(|esn| esn.keyword()))
     }
 }
 
@@ -83,6 +87,7 @@ impl ProposalFault {
         match self {
             Self::NotForIke => Allowed(Use::Ike).keywords().collect(),
             Self::NotForEsp => Allowed(Use::Esp).keywords().collect(),
+            Self::NotForAh => Allowed(Use::Ah).keywords().collect(),
             _ => Vec::new(),
         }
     }
@@ -121,8 +126,12 @@ impl Keyword {
 impl Use {
     fn allows(self, keyword: Keyword) -> bool {
         match keyword {
-            Keyword::Encryption(algorithm) => self == Self::Esp || algorithm.hides_text(),
-            Keyword::Esn(_) => self == Self::Esp,
+            Keyword::Encryption(algorithm) => match self {
+                Self::Ike => algorithm.hides_text(),
+                Self::Esp => true,
+                Self::Ah => false,
+            },
+            Keyword::Esn(_) => self != Self::Ike,
             Keyword::Prf(_) => self == Self::Ike,
             Keyword::Integrity(_) | Keyword::KeyExchange(_) => true,
         }
@@ -132,6 +141,7 @@ impl Use {
         match self {
             Self::Ike => ProposalFault::NotForIke,
             Self::Esp => ProposalFault::NotForEsp,
+            Self::Ah => ProposalFault::NotForAh,
         }
     }
 }
@@ -204,9 +214,16 @@ impl Lists {
         })
     }
 
-    fn into_esp(mut self) -> Result<EspProposal, ProposalFault> {
-        if self.mode()? && !self.integrity.is_empty() {
-            return Err(ProposalFault::IntegrityWithAead);
+    fn into_esp(self) -> Result<EspProposal, ProposalFault> {
+        self.mode()?;
+        self.into_esp_in_ah()
+    }
+
+    fn into_esp_in_ah(mut self) -> Result<EspProposal, ProposalFault> {
+        match self.mode() {
+            Ok(true) if !self.integrity.is_empty() => return Err(ProposalFault::IntegrityWithAead),
+            Ok(_) | Err(ProposalFault::NoIntegrity) => {}
+            Err(fault) => return Err(fault),
         }
         if self.esn.is_empty() {
             self.esn.push(Esn::No);
@@ -217,6 +234,18 @@ impl Lists {
             key_exchange: self.key_exchange,
             esn: self.esn,
         })
+    }
+}
+
+impl Lists {
+    fn into_ah(mut self) -> Result<AhProposal, ProposalFault> {
+        if self.integrity.is_empty() {
+            return Err(ProposalFault::NoIntegrity);
+        }
+        if self.esn.is_empty() {
+            self.esn.push(Esn::No);
+        }
+        Ok(AhProposal { integrity: self.integrity, key_exchange: self.key_exchange, esn: self.esn })
     }
 }
 
@@ -246,6 +275,23 @@ pub fn parse_ike_proposal(text: &str) -> Result<IkeProposal, ProposalError> {
 /// Where a keyword is unknown or out of place, or something is missing.
 pub fn parse_esp_proposal(text: &str) -> Result<EspProposal, ProposalError> {
     Lists::parse(text, Use::Esp)?.into_esp().map_err(|reason| whole(text, reason))
+}
+
+/// Parses an ESP proposal as [`parse_esp_proposal`] does, but for ESP inside AH, which may leave the integrity algorithm to
+/// AH: `aes128`.
+///
+/// # Errors
+/// Where a keyword is unknown or out of place, or the encryption algorithm is missing.
+pub fn parse_esp_in_ah_proposal(text: &str) -> Result<EspProposal, ProposalError> {
+    Lists::parse(text, Use::Esp)?.into_esp_in_ah().map_err(|reason| whole(text, reason))
+}
+
+/// Parses an AH proposal such as `sha256` or `sha1-modp1024`.
+///
+/// # Errors
+/// Where a keyword is unknown or out of place, or the integrity algorithm is missing.
+pub fn parse_ah_proposal(text: &str) -> Result<AhProposal, ProposalError> {
+    Lists::parse(text, Use::Ah)?.into_ah().map_err(|reason| whole(text, reason))
 }
 
 impl FromStr for IkeProposal {
@@ -385,6 +431,29 @@ mod tests {
         check_esp_error("aes128", "aes128", ProposalFault::NoIntegrity);
         check_esp_error("null", "null", ProposalFault::NoIntegrity);
         check_esp_error("aes128gcm16-sha256", "aes128gcm16-sha256", ProposalFault::IntegrityWithAead);
+    }
+
+    #[test]
+    fn an_ah_proposal_authenticates_and_does_nothing_else() {
+        for text in ["sha1", "sha256-sha384-modp2048", "md5-esn-noesn"] {
+            assert_eq!(parse_ah_proposal(text).unwrap().to_string(), text);
+        }
+        let check = |text: &str, keyword: &str, reason| {
+            let error = parse_ah_proposal(text).unwrap_err();
+            assert_eq!((error.keyword.as_str(), error.reason), (keyword, reason), "{text}");
+        };
+        check("aes128-sha1", "aes128", ProposalFault::NotForAh);
+        check("sha1-prfsha1", "prfsha1", ProposalFault::NotForAh);
+        check("modp2048", "modp2048", ProposalFault::NoIntegrity);
+    }
+
+    #[test]
+    fn esp_inside_ah_may_leave_integrity_to_ah() {
+        assert_eq!(parse_esp_in_ah_proposal("aes128").unwrap().to_string(), "aes128");
+        assert_eq!(parse_esp_in_ah_proposal("aes128-sha1"), parse_esp_proposal("aes128-sha1"));
+        assert_eq!(parse_esp_in_ah_proposal("sha1").unwrap_err().reason, ProposalFault::NoEncryption);
+        let both = parse_esp_in_ah_proposal("aes128gcm16-sha1").unwrap_err();
+        assert_eq!(both.reason, ProposalFault::IntegrityWithAead);
     }
 
     #[test]

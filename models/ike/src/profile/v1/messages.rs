@@ -1,8 +1,9 @@
 //! The order of payloads in phase 1, and the vendor IDs that go along (RFC 2409 §5.1 to §5.4).
 //!
 //! An exchange decides what a message says; a list decides in which order, and adds vendor IDs. Payloads of one place
-//! keep their order, and what has no place goes to the end. A vendor ID that announces something which is switched off is
-//! left out by the exchange that asks.
+//! keep their order. What has no place is not sent: that is how an implementation asks for certificates in message 5 and
+//! not in message 3, or is silent about INITIAL-CONTACT in Aggressive Mode; what a message cannot do without always has a
+//! place. A vendor ID that announces something which is switched off is left out by the exchange that asks.
 
 use core::fmt;
 use std::collections::BTreeMap;
@@ -195,9 +196,9 @@ impl V1Messages {
         announce: impl Fn(&[u8]) -> Option<P>,
     ) -> Vec<P> {
         let list = self.list(message);
-        let place = |slot: &V1Slot| list.iter().position(|entry| entry.slot == *slot).unwrap_or(list.len());
+        let place = |slot: &V1Slot| list.iter().position(|entry| entry.slot == *slot);
         let mut placed: Vec<_> =
-            payloads.into_iter().map(|(slot, payload)| (place(&slot), payload)).collect();
+            payloads.into_iter().filter_map(|(slot, payload)| Some((place(&slot)?, payload))).collect();
         for (place, entry) in list.iter().enumerate() {
             let V1Slot::VendorId(octets) = &entry.slot else { continue };
             if entry.is_due(heard) {
@@ -268,7 +269,7 @@ impl Default for V1Messages {
         let lists = [
             (V1Message::Main(1), with(&[Sa], &offer, &[])),
             (V1Message::Main(2), with(&[Sa], &answer, &[])),
-            (V1Message::Main(3), with(&keys, &[], &[])),
+            (V1Message::Main(3), with(&[KeyExchange, Nonce, NatD], &[], &[])),
             (V1Message::Main(4), with(&keys, &[], &[])),
             (V1Message::Main(5), with(&proof, &[], &[])),
             (V1Message::Main(6), with(&proof, &[], &[])),
@@ -277,7 +278,7 @@ impl Default for V1Messages {
                 V1Message::Aggressive(2),
                 with(&first, &answer, &[NatD, CertificateRequest, Certificate, Hash, Signature]),
             ),
-            (V1Message::Aggressive(3), with(&[Certificate, Hash, Signature, NatD, InitialContact], &[], &[])),
+            (V1Message::Aggressive(3), with(&[Certificate, Hash, Signature, NatD], &[], &[])),
         ];
         Self(lists.into_iter().collect())
     }
@@ -322,6 +323,15 @@ mod tests {
     fn payloads_of_one_place_stay_together_and_in_order() {
         let slots = [V1Slot::NatD, V1Slot::Nonce, V1Slot::NatD, V1Slot::KeyExchange];
         assert_eq!(arranged(V1Message::Main(3), &slots, &[]), ["KE", "No", "NAT-D", "NAT-D"]);
+    }
+
+    #[test]
+    fn what_has_no_place_is_not_sent() {
+        let slots = [V1Slot::Hash, V1Slot::InitialContact, V1Slot::NatD];
+        assert_eq!(arranged(V1Message::Aggressive(3), &slots, &[]), ["HASH", "NAT-D"]);
+        let slots = [V1Slot::KeyExchange, V1Slot::CertificateRequest, V1Slot::Nonce];
+        assert_eq!(arranged(V1Message::Main(3), &slots, &[]), ["KE", "No"]);
+        assert_eq!(arranged(V1Message::Main(4), &slots, &[]), ["KE", "No", "CERTREQ"]);
     }
 
     #[test]
