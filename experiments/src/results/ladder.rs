@@ -218,6 +218,7 @@ impl Peers {
     fn of_event<'a>(&'a self, event: &'a Event) -> Option<&'a ConnectionId> {
         match event {
             Event::KeysDerived(keys) => self.ike_sas.get(&keys.ike_sa),
+            Event::IsakmpKeysDerived(keys) => self.ike_sas.get(&keys.ike_sa),
             Event::IkeSaEstablished(sa) => Some(&sa.connection),
             Event::ChildSaEstablished(child) => Some(&child.connection),
             Event::ChildSaFailed { connection, .. } | Event::Initiated { connection, .. } => Some(connection),

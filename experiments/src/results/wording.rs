@@ -10,7 +10,7 @@ use ipseclab_ike::eap::EapFailure;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{
     ChildSaEstablished, CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaKeys,
-    Role, TrafficSelectors, VirtualAddress,
+    IsakmpSaKeys, Role, TrafficSelectors, VirtualAddress,
 };
 use ipseclab_ipsec::{ChildSaCounters, Selectors};
 use ipseclab_net::protocol;
@@ -108,6 +108,7 @@ fn carried_line(spi_in: u32, carried: ChildSaCounters) -> String {
 fn describe_event(event: &Event) -> Option<String> {
     Some(match event {
         Event::KeysDerived(keys) => keys_derived(keys),
+        Event::IsakmpKeysDerived(keys) => isakmp_keys_derived(keys),
         Event::IkeSaEstablished(sa) => ike_sa_established(sa),
         Event::VirtualAddress(agreed) => virtual_address(agreed),
         Event::ChildSaEstablished(child) => child_sa_established(child),
@@ -178,10 +179,29 @@ fn ike_keys(sa: &IkeSaKeys) -> Vec<(&'static str, &Secret)> {
     named.into_iter().filter(|(_, key)| !key.is_empty()).collect()
 }
 
+/// The keys of an ISAKMP SA by their names.
+fn isakmp_keys(sa: &IsakmpSaKeys) -> Vec<(&'static str, &Secret)> {
+    vec![
+        ("SKEYID", &sa.skeyid),
+        ("SKEYID_d", &sa.skeyid_d),
+        ("SKEYID_a", &sa.skeyid_a),
+        ("SKEYID_e", &sa.skeyid_e),
+        ("encryption key", &sa.encryption_key),
+    ]
+}
+
+fn isakmp_keys_derived(sa: &IsakmpSaKeys) -> String {
+    format!(
+        "chose {}; {} secret and nonces give SKEYID, SKEYID_d, SKEYID_a, SKEYID_e",
+        sa.proposal, sa.proposal.key_exchange
+    )
+}
+
 /// The values of the keys that an event brings.
 fn key_values(event: &Event) -> Vec<String> {
     let keys = match event {
         Event::KeysDerived(sa) => ike_keys(sa),
+        Event::IsakmpKeysDerived(sa) => isakmp_keys(sa),
         Event::ChildSaEstablished(child) => child_keys(child),
         _ => vec![],
     };
@@ -306,6 +326,9 @@ fn failure(reason: FailureReason) -> &'static str {
         FailureReason::AddressFailure => "there is no virtual address to lend",
         FailureReason::CpRequired => "the responder wants to be asked for a virtual address",
         FailureReason::Childless => "the two sides disagree on setting up without a Child SA",
+        FailureReason::Undecryptable => "the peer's proof does not decrypt or is wrong: the secrets differ",
+        FailureReason::WrongMode => "the peer asks for another mode of phase 1 than is configured",
+        FailureReason::XauthFailed => "extended authentication has failed",
     }
 }
 

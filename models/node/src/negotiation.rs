@@ -140,7 +140,7 @@ mod tests {
 
     fn transmit(repeated: bool) -> Transmit {
         let message = MessageInfo {
-            exchange: ExchangeType::IkeSaInit,
+            exchange: ExchangeType::IkeSaInit.into(),
             message_id: MessageId::new(0),
             response: false,
             repeated,

@@ -270,7 +270,7 @@ mod tests {
             payload: vec![7; 28],
             ike_sa: Some(IKE),
             message: MessageInfo {
-                exchange: ExchangeType::CreateChildSa,
+                exchange: ExchangeType::CreateChildSa.into(),
                 message_id: MessageId::new(message_id),
                 response: false,
                 repeated,

@@ -31,7 +31,8 @@ mod table;
 mod uniqueness;
 mod window;
 
-pub use endpoint::{Acquired, Counters, Endpoint, UnknownSa};
+pub(crate) use address_pool::AddressPools;
+pub(crate) use endpoint::{Endpoint, IkeSas};
 pub use keys::IkeKeys;
 
 /// Who began the IKE SA: the original initiator or the original responder (RFC 7296 §2.2).

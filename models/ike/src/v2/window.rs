@@ -275,7 +275,7 @@ mod tests {
 
     fn message(id: u32, response: bool) -> Outgoing {
         let info = MessageInfo {
-            exchange: ExchangeType::Informational,
+            exchange: ExchangeType::Informational.into(),
             message_id: MessageId::new(id),
             response,
             repeated: false,

@@ -104,6 +104,12 @@ impl Host {
                     agreed.ike_proposal = Some(keys.proposal.to_string());
                 }
             }
+            Event::IsakmpKeysDerived(keys) => {
+                if let Some(agreed) = self.ledger.agreed(keys.ike_sa) {
+                    agreed.spi_r = Some(keys.cookie_r);
+                    agreed.ike_proposal = Some(keys.proposal.to_string());
+                }
+            }
             Event::IkeSaEstablished(sa) => self.note_established(run, sa),
             Event::ChildSaEstablished(child) => self.install(run, child),
             Event::ChildSaFailed { connection, child: None, .. } => self.abandon(run, *connection),
