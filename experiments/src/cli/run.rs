@@ -142,6 +142,9 @@ fn print_summary(summary: &Summary, result: &RunResult, out: &mut dyn Write) -> 
     for (reason, packets) in &summary.drops {
         write_labelled(out, "drops", &format!("{packets} {reason}"))?;
     }
+    for warning in &summary.warnings {
+        write_labelled(out, "warning", warning)?;
+    }
     Ok(())
 }
 

@@ -8,6 +8,8 @@ pub(crate) mod course;
 mod keys;
 mod ladder;
 mod summary;
+mod v1_wording;
+mod warning;
 mod wording;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use ipseclab_output::{
 
 pub use ladder::{Story, stories};
 pub use summary::{Negotiations, Summary, summarise};
+pub use warning::warnings;
 
 use crate::run::RunResult;
 use crate::scenario::{CheckedScenario, CostProfile, CryptoKind};

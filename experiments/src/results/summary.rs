@@ -6,6 +6,7 @@ use ipseclab_output::{NegotiationResult, NegotiationRow};
 use ipseclab_sim::stats::quantile;
 use serde::Serialize;
 
+use super::warning::warnings;
 use crate::run::RunResult;
 use crate::scenario::CheckedScenario;
 
@@ -34,6 +35,9 @@ pub struct Summary {
     pub traffic: Traffic,
     /// Packets dropped, by reason.
     pub drops: BTreeMap<String, u64>,
+    /// What the reader should be warned of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Negotiations by result.
@@ -106,6 +110,7 @@ pub fn summarise(scenario: &CheckedScenario, result: &RunResult) -> Summary {
         negotiations: negotiations(&result.negotiations, scenario.warm_up.as_nanos()),
         traffic,
         drops,
+        warnings: warnings(scenario),
     }
 }
 

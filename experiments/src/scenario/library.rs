@@ -65,6 +65,7 @@ pub const STUDIES: &[Shipped] = &[
         text: include_str!("../../data/studies/negotiation-latency.toml"),
     },
     Shipped { name: "rekey-storm", text: include_str!("../../data/studies/rekey-storm.toml") },
+    Shipped { name: "ikev1-vs-ikev2", text: include_str!("../../data/studies/ikev1-vs-ikev2.toml") },
 ];
 
 impl Shipped {

@@ -50,7 +50,7 @@ impl EspProposal {
     }
 
     /// Whether it leaves integrity to AH (RFC 8221 §4 forbids it alone).
-    pub fn needs_ah(&self) -> bool {
+    pub(in crate::scenario) fn needs_ah(&self) -> bool {
         needs_ah(&self.parsed)
     }
 }
