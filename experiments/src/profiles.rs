@@ -13,10 +13,9 @@ mod v1;
 use ipseclab_ike::config::{
     Childless, Fragmentation, Lifetime, Reauthentication, Renewal, RetransmitPolicy, Volume,
 };
-use ipseclab_ike::profile::v1::{V1, V1ProfileError};
 use ipseclab_ike::profile::{
     CookieLen, Defaults, Entry, MessageKind, Messages, NonceLen, Profile, ProfileError, Purpose, Slot,
-    Thresholds, Timers,
+    Thresholds, Timers, V1Habits,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -41,15 +40,9 @@ pub enum ProfileFileError {
     /// A list of payloads that makes no message.
     #[error("messages: {0}")]
     Messages(#[from] ProfileError),
-    /// A list of payloads that makes no message of `IKEv1`.
-    #[error("{0}")]
-    V1Messages(#[from] V1ProfileError),
-    /// An order of attributes that does not name each once.
-    #[error("v1.ipsec_attributes must name each of {allowed} once")]
-    Attributes {
-        /// What there is.
-        allowed: String,
-    },
+    /// Something about IKEv1 that makes no message.
+    #[error("v1.{0}")]
+    V1(String),
     /// An ESP proposal without integrity.
     #[error("defaults.esp_proposals: {0:?} has no integrity algorithm")]
     Unprotected(String),
@@ -279,7 +272,7 @@ pub fn parse(text: &str) -> Result<Profile, ProfileFileError> {
         thresholds: file.thresholds.get(),
         defaults: file.defaults.get()?,
         messages: file.messages.get()?,
-        v1: file.v1.map_or_else(|| Ok(V1::default()), |file| file.get())?,
+        v1: file.v1.map_or_else(|| Ok(V1Habits::default()), |file| file.get())?,
         name: file.name,
         describes: file.describes,
     })

@@ -3,7 +3,7 @@
 use ipseclab_ike::{ChildProtocol, ChildSaEstablished, V1Exchange};
 
 /// What the payloads of IKEv1 are for, where they differ from those of IKEv2.
-pub(super) const GLOSSARY: [(&str, &str); 17] = [
+pub(super) const GLOSSARY: [(&str, &str); 10] = [
     ("ID", "Identification: who the sender is, or in Quick Mode which traffic the SAs carry"),
     ("HASH", "Hash: proves the identity in phase 1, and in later messages that they are authentic"),
     ("SIG", "Signature: proves the identity with the key of a certificate"),
@@ -13,14 +13,7 @@ pub(super) const GLOSSARY: [(&str, &str); 17] = [
     ("N(R-U-THERE-ACK)", "Notify: the sign of life"),
     ("N(PAYLOAD_MALFORMED)", "Notify: a message makes no sense, such as one under another key"),
     ("N(INVALID_ID_INFORMATION)", "Notify: no such traffic is to be protected"),
-    ("V(XAUTH)", "Vendor ID: passwords can be asked for after phase 1 (extended authentication)"),
-    ("V(DPD)", "Vendor ID: the sender answers R-U-THERE (RFC 3706)"),
-    ("V(FRAGMENTATION)", "Vendor ID: the sender understands messages in several pieces"),
-    ("V(CISCO-UNITY)", "Vendor ID: the sender has Cisco's extensions for remote access"),
-    ("V(NAT-T-RFC3947)", "Vendor ID: the sender can work through a NAT (RFC 3947)"),
-    ("V(NAT-T-draft-07)", "Vendor ID: the same after draft 07 of RFC 3947"),
-    ("V(NAT-T-draft-03)", "Vendor ID: the same after draft 03"),
-    ("V(NAT-T-draft-02n)", "Vendor ID: the same after draft 02"),
+    ("V", "Vendor ID: octets that stand for an extension, such as dead peer detection or NAT traversal"),
 ];
 
 /// What a message is called: the exchange, and the message's number where the exchange has a fixed course.

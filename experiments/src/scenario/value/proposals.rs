@@ -109,7 +109,7 @@ impl TextValue for EspProposal {
     const PATTERN: &'static str = "^[a-z0-9_]+(-[a-z0-9_]+)*$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
-        let parsed = proposal::parse_esp_in_ah_proposal(text).map_err(|error| proposal_mistake(&error))?;
+        let parsed = proposal::parse_bundled_esp_proposal(text).map_err(|error| proposal_mistake(&error))?;
         Ok(Self { text: text.to_owned(), parsed })
     }
 }

@@ -14,10 +14,10 @@ pub struct Child {
     pub local_ts: ConfiguredTs,
     /// The peer's side's traffic.
     pub remote_ts: ConfiguredTs,
-    /// ESP proposals in order of preference; empty where AH goes alone.
+    /// ESP proposals in order of preference.
     pub esp_proposals: Vec<EspProposal>,
-    /// AH proposals in order of preference; empty for none. Beside ESP proposals, each stands for a bundle of both
-    /// (RFC 2408 §4.2), AH outside.
+    /// AH proposals in order of preference, with IKEv1 alone. Together with ESP proposals they make a bundle, AH around
+    /// ESP; for AH alone there are no ESP proposals.
     pub ah_proposals: Vec<AhProposal>,
     /// Tunnel or transport.
     pub mode: Mode,

@@ -13,7 +13,7 @@ mod error;
 mod kind;
 mod messages;
 mod slot;
-pub mod v1;
+mod v1;
 
 use core::time::Duration;
 
@@ -22,6 +22,7 @@ pub use kind::{MessageKind, Purpose};
 pub(crate) use messages::heard;
 pub use messages::{Entry, Messages};
 pub use slot::Slot;
+pub use v1::{V1Habits, V1Message, V1NonceLen, V1Place, V1Slot};
 
 use crate::config::{
     Child, Childless, Connection, Fragmentation, Lifetime, Limits, Renewal, RetransmitPolicy, Volume,
@@ -43,8 +44,8 @@ pub struct Profile {
     pub defaults: Defaults,
     /// The order of payloads, and announcements.
     pub messages: Messages,
-    /// Habits in `IKEv1`.
-    pub v1: v1::V1,
+    /// What IKEv1 messages are like.
+    pub v1: V1Habits,
 }
 
 /// Waits and intervals.
@@ -148,7 +149,7 @@ impl Default for Profile {
             thresholds: Thresholds::default(),
             defaults: Defaults::default(),
             messages: Messages::default(),
-            v1: v1::V1::default(),
+            v1: V1Habits::default(),
         }
     }
 }

@@ -1,29 +1,24 @@
-//! Proposals for AH (RFC 7296 §3.3.3; RFC 2407 §4.4.3): integrity without encryption.
-//!
-//! A child with proposals for both AH and ESP is a bundle, AH around ESP, which `IKEv1` alone can negotiate (RFC 2408 §4.2);
-//! its first AH proposal goes with its first ESP proposal, and so on.
+//! Proposals for AH (RFC 4302), which has nothing to encrypt.
 
 use core::fmt;
-use core::str::FromStr;
 
 use ipseclab_crypto::{Integrity, KeyExchangeMethod};
 
-use super::parse::parse_ah_proposal;
-use super::{Esn, ProposalError, write_keywords};
+use super::{Esn, write_keywords};
 
 /// A proposal for a Child SA under AH.
 ///
 /// ```
-/// use ipseclab_ike::proposal::AhProposal;
+/// use ipseclab_ike::proposal::parse_ah_proposal;
 ///
-/// let proposal: AhProposal = "sha256-sha1-modp2048".parse()?;
-/// assert_eq!(proposal.integrity.len(), 2);
-/// assert_eq!(proposal.to_string(), "sha256-sha1-modp2048");
+/// let proposal = parse_ah_proposal("sha256-modp2048")?;
+/// assert_eq!(proposal.integrity, [ipseclab_crypto::Integrity::HmacSha2_256_128]);
+/// assert_eq!(proposal.to_string(), "sha256-modp2048");
 /// # Ok::<(), ipseclab_ike::proposal::ProposalError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AhProposal {
-    /// Integrity; at least one.
+    /// Integrity.
     pub integrity: Vec<Integrity>,
     /// Key exchange methods for perfect forward secrecy; empty for none.
     pub key_exchange: Vec<KeyExchangeMethod>,
@@ -39,13 +34,5 @@ impl fmt::Display for AhProposal {
             .chain(self.key_exchange.iter().map(|method| method.keyword()))
             .chain(esn.iter().map(|esn| esn.keyword()));
         write_keywords(f, keywords)
-    }
-}
-
-impl FromStr for AhProposal {
-    type Err = ProposalError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse_ah_proposal(text)
     }
 }

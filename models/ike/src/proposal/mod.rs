@@ -4,6 +4,8 @@
 //! into proposals, proposals into payloads, and an offer into a choice. A proposal holds one algorithm list per
 //! transform type, in order of preference; an empty list means that the type is not proposed. Key lengths belong to
 //! the algorithm here and become attributes on the wire alone.
+//!
+//! IKEv1 offers the same proposals in payloads of its own; AH is offered by IKEv1 alone.
 
 mod ah;
 mod choice;
@@ -18,7 +20,7 @@ use crate::wire::{ProposalPayload, ProtocolId, SaPayload, Transform, TransformTy
 pub use ah::AhProposal;
 pub use choice::{ChosenEsp, ChosenIke, select_esp, select_ike, verify_answer_esp, verify_answer_ike};
 pub use parse::{
-    ProposalError, ProposalFault, parse_ah_proposal, parse_esp_in_ah_proposal, parse_esp_proposal,
+    ProposalError, ProposalFault, parse_ah_proposal, parse_bundled_esp_proposal, parse_esp_proposal,
     parse_ike_proposal,
 };
 
