@@ -56,6 +56,7 @@
 
 pub mod config;
 pub mod credential;
+mod datagram;
 pub mod eap;
 mod endpoint;
 mod event;

@@ -1,6 +1,8 @@
 //! IKEv1 (RFC 2407, 2408, 2409).
 
+mod conversation;
 mod endpoint;
+mod offer;
 
 use core::fmt;
 
