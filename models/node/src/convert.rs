@@ -3,14 +3,16 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use ipseclab_crypto::Purpose;
+use ipseclab_crypto::{Authentication, Purpose, Secret};
 use ipseclab_ike::config::{Child, Mode as IkeMode, Volume};
 use ipseclab_ike::proposal::Esn;
 use ipseclab_ike::wire::{AddressRange as IkeRange, TrafficSelector as IkeSelector};
-use ipseclab_ike::{ChildSaEstablished, DirectionKeys, Outbound, PathChange, TrafficSelectors};
+use ipseclab_ike::{
+    AhPair, ChildProtocol, ChildSaEstablished, DirectionKeys, Outbound, PathChange, TrafficSelectors,
+};
 use ipseclab_ipsec::{
-    AddressRange, DiscardReason, EspParameters, Lifetime, Mode, OutboundUse, Path, PolicyId, PortRange,
-    Protection, SaPair, SaParameters, Selectors, Spi, TrafficSelector, UdpEncap,
+    AddressRange, AhParameters, DiscardReason, EspParameters, Lifetime, Mode, OutboundUse, Path, PolicyId,
+    PortRange, Protection, SaPair, SaParameters, Selectors, Spi, TrafficSelector, UdpEncap,
 };
 use ipseclab_net::DropReason;
 
@@ -55,12 +57,14 @@ pub(crate) fn sa_pair(
     let inbound = Direction {
         spi: Spi::new(child.spi_in)?,
         keys: &child.keys_in,
+        ah: ah(child, |ah| (ah.spi_in, &ah.key_in))?,
         ends: (remote, local),
         ports: (child.remote.port(), child.local.port()),
     };
     let outbound = Direction {
         spi: Spi::new(child.spi_out)?,
         keys: &child.keys_out,
+        ah: ah(child, |ah| (ah.spi_out, &ah.key_out))?,
         ends: (local, remote),
         ports: (child.local.port(), child.remote.port()),
     };
@@ -71,6 +75,15 @@ pub(crate) fn sa_pair(
         lifetime,
         ..SaPair::new(policy, inbound.parameters(child), outbound.parameters(child))
     })
+}
+
+/// AH around ESP in one direction, where both were agreed on: the outer `None` is for a reserved SPI.
+#[expect(clippy::option_option, reason = "a bundle with a reserved SPI is not the same as no bundle")]
+fn ah(child: &ChildSaEstablished, direction: fn(&AhPair) -> (u32, &Secret)) -> Option<Option<AhParameters>> {
+    let Some(pair) = &child.ah else { return Some(None) };
+    let (spi, key) = direction(pair);
+    let algorithm = Authentication::Mac(pair.integrity);
+    Some(Some(AhParameters { spi: Spi::new(spi)?, algorithm, key: key.clone() }))
 }
 
 /// What each direction of a Child SA may carry. The soft limits are drawn anew for each Child SA, so that the two
@@ -90,6 +103,8 @@ pub(crate) fn volumes(child: &Child, streams: &mut Streams) -> Lifetime {
 struct Direction<'a> {
     spi: Spi,
     keys: &'a DirectionKeys,
+    /// AH around it, where it is the ESP of a bundle.
+    ah: Option<AhParameters>,
     ends: (IpAddr, IpAddr),
     ports: (u16, u16),
 }
@@ -97,19 +112,38 @@ struct Direction<'a> {
 impl Direction<'_> {
     fn parameters(&self, child: &ChildSaEstablished) -> SaParameters {
         let encap = UdpEncap { source_port: self.ports.0, destination_port: self.ports.1 };
-        let integrity = child.proposal.integrity.map(|algorithm| (algorithm, self.keys.integrity.clone()));
+        let protection = self.protection(child);
+        // AH covers the addresses that a NAT would change, and RFC 3948 has no place for it.
+        let in_udp = child.udp_encap && protection.ah().is_none();
         SaParameters {
-            protection: Protection::Esp(EspParameters {
-                spi: self.spi,
-                encryption: child.proposal.encryption,
-                encryption_key: self.keys.encryption.clone(),
-                integrity,
-            }),
+            protection,
             esn: child.proposal.esn == Esn::Yes,
             mode: ipsec_mode(child.mode),
             source: self.ends.0,
             destination: self.ends.1,
-            udp_encap: child.udp_encap.then_some(encap),
+            udp_encap: in_udp.then_some(encap),
+        }
+    }
+
+    fn protection(&self, child: &ChildSaEstablished) -> Protection {
+        let integrity = child.proposal.integrity;
+        if let (ChildProtocol::Ah, Some(integrity)) = (child.protocol, integrity) {
+            let algorithm = Authentication::Mac(integrity);
+            return Protection::Ah(AhParameters {
+                spi: self.spi,
+                algorithm,
+                key: self.keys.integrity.clone(),
+            });
+        }
+        let esp = EspParameters {
+            spi: self.spi,
+            encryption: child.proposal.encryption,
+            encryption_key: self.keys.encryption.clone(),
+            integrity: integrity.map(|algorithm| (algorithm, self.keys.integrity.clone())),
+        };
+        match self.ah.clone() {
+            Some(ah) => Protection::AhEsp { ah, esp },
+            None => Protection::Esp(esp),
         }
     }
 }

@@ -52,6 +52,7 @@ impl Checker<'_> {
         (local, remote): (&NodeSettings, &NodeSettings),
     ) -> [Connection; 2] {
         let path = KeyPath::root().key("connections").key(name);
+        self.check_ah_path(file, [local, remote], &path);
         for (child, given) in &file.children {
             self.check_beginning(given, local, remote, &path);
             self.check_transport(child, given, local, remote, &path);

@@ -10,7 +10,7 @@ use ipseclab_ike::proposal::{self, Esn};
 
 use super::Checker;
 use crate::document::{Finding, KeyPath};
-use crate::scenario::checked::{Child, Connection};
+use crate::scenario::checked::{Child, Connection, NodeSettings};
 use crate::scenario::file::{AuthFile, ChildFile, ConnectionFile, IkeVersion};
 use crate::scenario::value::{AuthMethod, KeyFamily, SignatureChoice, Size};
 
@@ -139,6 +139,24 @@ impl Checker<'_> {
                 }
             }
         }
+    }
+
+    /// AH covers the addresses of a packet, which a NAT changes (RFC 3948 §1).
+    pub(super) fn check_ah_path(&mut self, file: &ConnectionFile, nodes: [&NodeSettings; 2], path: &KeyPath) {
+        let encap = file.encap == Some(true);
+        let behind = nodes.iter().find(|node| node.nat.is_some());
+        let Some((name, _)) = file.children.iter().find(|(_, child)| child.ah_proposals.is_some()) else {
+            return;
+        };
+        if !encap && behind.is_none() {
+            return;
+        }
+        let finding = Finding::new(format!("the tunnel `{name}` has AH, which cannot pass a NAT"));
+        let finding = match behind {
+            Some(node) => finding.help(format!("`{}` is behind one; use ESP alone", node.name)),
+            None => finding.help("`encap` makes both sides believe in one; leave it out, or use ESP alone"),
+        };
+        self.blame(&path.key("children").key(name).key("ah_proposals"), "covers the addresses", finding);
     }
 
     /// Quick Mode names one network on each side (RFC 2409 §5.5).
