@@ -50,7 +50,7 @@ impl EspProposal {
     }
 
     /// Whether it leaves integrity to AH (RFC 8221 §4 forbids it alone).
-    pub(in crate::scenario) fn needs_ah(&self) -> bool {
+    pub fn needs_ah(&self) -> bool {
         needs_ah(&self.parsed)
     }
 }
@@ -68,7 +68,7 @@ impl AhProposal {
 }
 
 /// Whether a proposal leaves integrity to AH.
-pub fn needs_ah(parsed: &proposal::EspProposal) -> bool {
+pub(in crate::scenario) fn needs_ah(parsed: &proposal::EspProposal) -> bool {
     parsed.integrity.is_empty() && parsed.encryption.iter().any(|algorithm| !algorithm.is_aead())
 }
 
