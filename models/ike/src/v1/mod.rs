@@ -1,8 +1,11 @@
 //! IKEv1 (RFC 2407, 2408, 2409).
 
+mod cipher;
 mod conversation;
 mod endpoint;
+mod keys;
 mod offer;
+mod weak_keys;
 
 use core::fmt;
 

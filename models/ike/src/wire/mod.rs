@@ -40,6 +40,8 @@ mod transform;
 mod ts;
 mod vendor_id;
 
+pub(crate) use message::set_length;
+
 pub use auth::{AuthMethod, AuthPayload};
 pub use buffer::{Reader, Writer};
 pub use cert::{CertEncoding, CertPayload};

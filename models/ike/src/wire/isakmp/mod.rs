@@ -30,6 +30,9 @@ mod sa;
 mod signature;
 mod vendor_id;
 
+pub(crate) use message::read_header;
+pub(crate) use payload::{decode_chain, encode_chain, first_type};
+
 pub use attribute::{Attribute, MAX_ATTRIBUTES};
 pub use cert::{CertPayload, CertType};
 pub use certreq::CertReqPayload;
