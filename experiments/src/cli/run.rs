@@ -155,6 +155,9 @@ fn print_negotiations(negotiations: &Negotiations, out: &mut dyn Write) -> io::R
     for (reason, count) in &negotiations.failed {
         write_labelled(out, "", &format!("{count} failed: {reason}"))?;
     }
+    for (reason, count) in &negotiations.refused {
+        write_labelled(out, "", &format!("{count} refused by a responder: {reason}"))?;
+    }
     if negotiations.unfinished > 0 {
         write_labelled(out, "", &format!("{} unfinished when the run ended", negotiations.unfinished))?;
     }
