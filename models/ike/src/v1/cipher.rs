@@ -100,7 +100,7 @@ impl MessageCipher {
         self.cipher.seal(crypto, &mut text, 0);
         let next_iv = Iv(text[text.len() - block_len..].into());
         let mut writer = Writer::with_capacity(HEADER_LEN + text.len());
-        let header = MessageHeader { flags: Flags { encryption: true, ..header.flags }, ..*header };
+        let header = MessageHeader { flags: header.flags.with_encryption(), ..*header };
         header.with_payloads(first_type(payloads)).encode(&mut writer);
         writer.bytes(&text[block_len..]);
         set_length(&mut writer, 0);

@@ -153,6 +153,12 @@ impl Flags {
     /// An encrypted message.
     pub const ENCRYPTED: Self = Self { encryption: true, ..Self::CLEAR };
 
+    /// The same for a message that is encrypted.
+    #[must_use]
+    pub const fn with_encryption(self) -> Self {
+        Self { encryption: true, ..self }
+    }
+
     /// The flags in an octet; reserved bits are kept.
     pub const fn from_octet(octet: u8) -> Self {
         Self {
