@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use ipseclab_experiments::document::{Document, SourceText};
-use ipseclab_experiments::scenario::Override;
+use ipseclab_experiments::scenario::library;
 use ipseclab_experiments::sweep::{Progress, SweepPlan, SweepSettings, execute};
 use tempfile::TempDir;
 
@@ -88,10 +88,11 @@ fn only_a_varied_key_can_be_listed_by_message() {
 
 #[test]
 fn the_study_of_both_versions_lists_nine_six_and_four_messages() {
-    let settings = ["topology.link.rate=\"100Mbps\""].map(|text| Override::parse(text).unwrap());
-    let plan = SweepPlan::load("ikev1-vs-ikev2", &settings).unwrap();
+    let study = library::STUDIES.iter().find(|study| study.name == "ikev1-vs-ikev2").unwrap();
     // One run of each combination is enough to look at.
-    let plan = SweepPlan { replications: 1, ..plan };
+    let text = study.text.replace("replications = 60", "replications = 1");
+    let document = Document::parse(&SourceText::new("study.toml", &text)).unwrap();
+    let plan = SweepPlan::build(&document, None, &[]).unwrap();
     let root = TempDir::new().unwrap();
     let report = run(&plan, root.path());
     let lengths = ["IKEv1 Main Mode", "IKEv1 Aggressive Mode", "IKEv2"].map(|name| listed(&report, name));
