@@ -35,4 +35,9 @@ impl Shared {
             counters: Counters::default(),
         }
     }
+
+    /// Whether a version that has `held` IKE SAs may not begin another one.
+    pub(crate) fn next_is_full(&self, held: usize) -> bool {
+        held >= self.config.limits.ike_sas
+    }
 }

@@ -23,6 +23,13 @@ use crate::wire::{DecodeError, Fault, Part, Reader, Writer, set_length};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Iv(Box<[u8]>);
 
+impl Iv {
+    /// The block.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// The cipher of an ISAKMP SA, for both directions.
 #[derive(Debug)]
 pub(crate) struct MessageCipher {

@@ -1,15 +1,28 @@
 //! IKEv1 (RFC 2407, 2408, 2409).
 
+mod abilities;
+#[cfg(test)]
+mod captured;
+mod child_sa;
 mod cipher;
 mod conversation;
 mod endpoint;
+mod established;
+mod exchange;
+mod fragment;
+mod isakmp_sa;
 mod keys;
+mod nat;
 mod offer;
+mod order;
+mod table;
 mod weak_keys;
 
 use core::fmt;
 
 pub(crate) use endpoint::{Endpoint, IsakmpSas};
+
+use crate::wire::isakmp::ExchangeType;
 
 /// An exchange of IKEv1 (RFC 2409 §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +40,17 @@ pub enum V1Exchange {
 }
 
 impl V1Exchange {
+    /// Its number on the wire.
+    const fn wire(self) -> ExchangeType {
+        match self {
+            Self::MainMode => ExchangeType::IdentityProtection,
+            Self::AggressiveMode => ExchangeType::Aggressive,
+            Self::QuickMode => ExchangeType::QuickMode,
+            Self::Informational => ExchangeType::Informational,
+            Self::Transaction => ExchangeType::Transaction,
+        }
+    }
+
     /// The name in logs and diagrams.
     pub const fn as_str(self) -> &'static str {
         match self {
