@@ -3,7 +3,8 @@
 use ipseclab_ike::{ChildProtocol, ChildSaEstablished, V1Exchange};
 
 /// What the payloads of IKEv1 are for, where they differ from those of IKEv2.
-pub(super) const GLOSSARY: [(&str, &str); 10] = [
+pub(super) const GLOSSARY: [(&str, &str); 11] = [
+    ("E", "Encrypted: all payloads after it are inside; what proves them is HASH"),
     ("ID", "Identification: who the sender is, or in Quick Mode which traffic the SAs carry"),
     ("HASH", "Hash: proves the identity in phase 1, and in later messages that they are authentic"),
     ("SIG", "Signature: proves the identity with the key of a certificate"),

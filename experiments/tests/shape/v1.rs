@@ -202,7 +202,13 @@ fn see(direction: &str, bytes: &[u8], traces: &mut Vec<Departure>) -> Option<See
         has_message_id: message_id != 0,
         flags: header[19],
         len: message.len(),
-        payloads: trace.info.payloads.iter().map(|label| plain(label)).collect(),
+        payloads: trace
+            .info
+            .payloads
+            .iter()
+            .filter(|label| *label != "E")
+            .map(|label| plain(label))
+            .collect(),
     })
 }
 
