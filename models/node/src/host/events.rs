@@ -47,6 +47,7 @@ impl Host {
             run.charge(PathStep::Send, IP_UDP_HEADERS + transmit.payload.len());
             run.push(Output::Ike(Box::new(transmit)));
         }
+        self.release(run);
         for ike_sa in core::mem::take(&mut run.finished) {
             run.push(Output::Established(ike_sa));
         }
@@ -304,12 +305,19 @@ impl Host {
         if child.udp_encap {
             self.senders.insert(child.spi_out, child.spi_in);
         }
-        // Their wait for the SA is no stage of their own way, so a new trail begins here.
+        // A responder of IKEv1 has its SAs with the third message of Quick Mode, so that goes first.
+        if child.role == Role::Responder || !self.speaks_v1(child.ike_sa) {
+            self.release(run);
+        }
+        self.collect_discards(run, convert::drop_reason);
+    }
+
+    /// Sends what has waited for an SA that is there. The wait is no stage of a packet's own way, so a new trail begins here.
+    fn release(&mut self, run: &mut Run<'_>) {
         while let Some((bytes, _)) = self.engine.poll_packet() {
             run.charge(PathStep::Send, bytes.len());
             run.push(Output::Packet(Packet::new(bytes, run.arrived)));
         }
-        self.collect_discards(run, convert::drop_reason);
     }
 
     fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
