@@ -22,7 +22,7 @@ use crate::v1::isakmp_sa::{Env, Envelope, Head, State};
 use crate::v1::keys::IsakmpKeys;
 use crate::v1::offer::Phase1;
 use crate::v1::order::{Order, Plan};
-use crate::v2::{Addresses, Peers};
+use crate::v2::{Addresses, Peers, Role};
 use crate::wire::IkeSpi;
 use crate::wire::isakmp::{ExchangeType, Header, MessageId, Payload};
 
@@ -689,8 +689,22 @@ impl Established {
     }
 
     /// Another ISAKMP SA takes this one's place: hands over what it has, and waits for its Delete or to send one.
-    pub(crate) fn bequeath(&mut self, head: &mut Head, env: &mut Env<'_>, heir: IkeSaId) -> Estate {
-        self.standing = Standing::Replaced(env.now.saturating_add(env.config.limits.replaced_delay));
+    ///
+    /// Whoever has begun the new one knows that both have it, and deletes the old one soon, as strongSwan does. Whoever
+    /// has answered leaves the initiator all the time that it may need to hear of it: a Delete that came before would
+    /// take the Child SAs along.
+    pub(crate) fn bequeath(
+        &mut self,
+        head: &mut Head,
+        env: &mut Env<'_>,
+        heir: IkeSaId,
+        begun: Role,
+    ) -> Estate {
+        let patience = match begun {
+            Role::Initiator => env.config.limits.replaced_delay,
+            Role::Responder => head.retransmit.total(),
+        };
+        self.standing = Standing::Replaced(env.now.saturating_add(patience));
         self.exchanges.retain(|_, exchange| !exchange.asks());
         env.pools.inherit(head.id, heir);
         env.events.push_back(Event::IkeSaRekeyed { old: head.id, new: heir });

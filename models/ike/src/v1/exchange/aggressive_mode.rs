@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!    initiator                                    responder
-//! 1  HDR, SA, KE, Ni, IDii, [V ...]        ──►
+//! 1  HDR, SA, KE, Ni, IDii, [CERTREQ], [V ...]  ──►
 //!                        ◄──  HDR, SA, KE, Nr, IDir, [V ...], [NAT-D, NAT-D], HASH_R                  2
 //!                        ◄──  or HDR, SA, KE, Nr, IDir, [CERT], [CERTREQ], [V ...], [NAT-D, NAT-D], SIG_R
 //! 3  HDR*, HASH_I, [NAT-D, NAT-D]          ──►
@@ -91,6 +91,9 @@ pub(crate) fn initiate(head: &mut Head, env: &mut Env<'_>, goal: Goal) -> isakmp
     let mut payloads = vec![Payload::Sa(sa)];
     payloads.extend(key_payloads(&pair.public, &nonce));
     payloads.push(Payload::Id(own_id));
+    if !offer::is_by_secret(method) {
+        payloads.extend(proof::requests(env, &connection));
+    }
     let payloads = arranged(head, env, V1Message::AggressiveOffer, payloads);
     head.send_clear(env, V1Exchange::AggressiveMode, payloads, Awaits::Answer);
     State::OfferSent(Box::new(OfferSent { goal, sa_i, pair, nonce, method: group })).into()

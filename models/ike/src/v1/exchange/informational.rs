@@ -90,6 +90,13 @@ impl Established {
                         return self.close(head, env, CloseReason::Remote);
                     }
                 }
+                // The peer takes our proof for none: it has no ISAKMP SA.
+                Payload::Notify(notify)
+                    if notify.kind == NotifyType::AuthenticationFailed
+                        && notify.cookies() == Some(head.cookies) =>
+                {
+                    return self.close(head, env, CloseReason::Remote);
+                }
                 Payload::Notify(notify) => self.handle_notify(head, env, notify),
                 _ => {}
             }
