@@ -762,16 +762,18 @@ impl Established {
         for id in ids {
             self.abandon_quick_mode(head, env, id, FailureReason::Terminated);
         }
-        for wish in std::mem::take(&mut head.waiting) {
-            head.child_failed(env, &wish, FailureReason::Terminated);
-        }
+        let wishes = std::mem::take(&mut head.waiting);
         if !is_open {
+            // The set-up as a whole has failed, what was wished for with it.
             let failure = if reason == CloseReason::PeerDead {
                 FailureReason::Timeout
             } else {
                 FailureReason::XauthFailed
             };
             return head.fail(env, Some(self.connection), failure);
+        }
+        for wish in wishes {
+            head.child_failed(env, &wish, FailureReason::Terminated);
         }
         let (wishes, traps) = self.sequel(env, reason);
         for child in std::mem::take(&mut self.children) {
