@@ -12,6 +12,7 @@ mod daemon;
 mod message;
 mod script;
 mod table;
+mod v1;
 
 use std::sync::Arc;
 

@@ -3,8 +3,7 @@
 //! A key is read once from its DER or PEM form and is then a value that any provider signs or verifies with. What a
 //! scheme draws at random (the salt of PSS) comes in as octets; ECDSA nonces are those of RFC 6979.
 //!
-//! Left out: DSS (RFC 8247 §3.1 demotes it), Ed448, and RSA without a `DigestInfo` prefix, which `IKEv1` needs later
-//! and which is one more scheme.
+//! Left out: DSS (RFC 8247 §3.1 demotes it) and Ed448.
 
 mod error;
 mod key;
@@ -26,6 +25,9 @@ pub enum EcdsaForm {
 /// How a message is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SignatureScheme {
+    /// RSA PKCS#1 v1.5 over octets that are a hash already, without a `DigestInfo` that says which: the signatures of
+    /// IKEv1 (RFC 2409 §5.1). They have to be 11 octets shorter than the key at least.
+    RsaPkcs1Unprefixed,
     /// RSA PKCS#1 v1.5 with SHA-1: what the RSA method of RFC 7296 §2.15 implies.
     RsaPkcs1Sha1,
     /// RSA PKCS#1 v1.5 with SHA2-256.
@@ -53,6 +55,7 @@ pub enum SignatureScheme {
 impl SignatureScheme {
     /// Every scheme.
     pub const ALL: &[Self] = &[
+        Self::RsaPkcs1Unprefixed,
         Self::RsaPkcs1Sha1,
         Self::RsaPkcs1Sha2_256,
         Self::RsaPkcs1Sha2_384,
@@ -75,7 +78,8 @@ impl SignatureScheme {
             Self::RsaPssSha2_256 => 32,
             Self::RsaPssSha2_384 => 48,
             Self::RsaPssSha2_512 => 64,
-            Self::RsaPkcs1Sha1
+            Self::RsaPkcs1Unprefixed
+            | Self::RsaPkcs1Sha1
             | Self::RsaPkcs1Sha2_256
             | Self::RsaPkcs1Sha2_384
             | Self::RsaPkcs1Sha2_512
@@ -89,7 +93,8 @@ impl SignatureScheme {
     /// Whether keys of `kind` can sign this way.
     pub const fn fits(self, kind: KeyKind) -> bool {
         match self {
-            Self::RsaPkcs1Sha1
+            Self::RsaPkcs1Unprefixed
+            | Self::RsaPkcs1Sha1
             | Self::RsaPkcs1Sha2_256
             | Self::RsaPkcs1Sha2_384
             | Self::RsaPkcs1Sha2_512
@@ -107,6 +112,7 @@ impl SignatureScheme {
 impl fmt::Display for SignatureScheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::RsaPkcs1Unprefixed => "RSA_PKCS1_UNPREFIXED",
             Self::RsaPkcs1Sha1 => "RSA_PKCS1_SHA1",
             Self::RsaPkcs1Sha2_256 => "RSA_PKCS1_SHA2_256",
             Self::RsaPkcs1Sha2_384 => "RSA_PKCS1_SHA2_384",

@@ -3,14 +3,15 @@
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
-use ipseclab_crypto::Secret;
+use ipseclab_crypto::{Integrity, Secret};
 
-use crate::config::{ChildId, ConnectionId, Mode};
+use crate::config::{ChildId, ConnectionId, IkeVersion, Mode};
 use crate::credential::ChainError;
 use crate::eap::EapFailure;
 use crate::identity::Identity;
-use crate::proposal::{ChosenEsp, ChosenIke};
+use crate::proposal::{ChosenEsp, ChosenIke, Esn};
 use crate::traffic_selector::TrafficSelectors;
+use crate::v1::V1Exchange;
 use crate::v2::{IkeKeys, Role};
 use crate::wire::{CfgAttribute, ExchangeType, IkeSpi, MessageId};
 
@@ -43,10 +44,10 @@ pub struct Transmit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageInfo {
     /// The exchange.
-    pub exchange: ExchangeType,
+    pub exchange: Exchange,
     /// The Message ID.
     pub message_id: MessageId,
-    /// Whether it answers a request.
+    /// Whether it answers a request; with IKEv1, whether the responder of the exchange sent it.
     pub response: bool,
     /// Whether these bytes went out before: a repeated request, or the answer to one.
     pub repeated: bool,
@@ -60,11 +61,55 @@ pub struct MessageInfo {
     pub payloads: Vec<String>,
 }
 
+/// The exchange of a message, of either version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exchange {
+    /// One of IKEv1.
+    V1(V1Exchange),
+    /// One of IKEv2.
+    V2(ExchangeType),
+}
+
+impl From<ExchangeType> for Exchange {
+    fn from(exchange: ExchangeType) -> Self {
+        Self::V2(exchange)
+    }
+}
+
+impl From<V1Exchange> for Exchange {
+    fn from(exchange: V1Exchange) -> Self {
+        Self::V1(exchange)
+    }
+}
+
+impl PartialEq<ExchangeType> for Exchange {
+    fn eq(&self, other: &ExchangeType) -> bool {
+        *self == Self::V2(*other)
+    }
+}
+
+impl PartialEq<V1Exchange> for Exchange {
+    fn eq(&self, other: &V1Exchange) -> bool {
+        *self == Self::V1(*other)
+    }
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V1(exchange) => exchange.fmt(f),
+            Self::V2(exchange) => exchange.fmt(f),
+        }
+    }
+}
+
 /// Something that the owner should know. Events come in the order in which they happened.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// `IKE_SA_INIT` is done on this side: the IKE SA has keys, the peer is not authenticated yet.
     KeysDerived(Box<IkeSaKeys>),
+    /// Phase 1 of IKEv1 has its keys on this side; the peer is not authenticated yet.
+    IsakmpKeysDerived(Box<IsakmpSaKeys>),
     /// Both sides are authenticated.
     IkeSaEstablished(Box<IkeSaEstablished>),
     /// The peer has lent us virtual addresses, or we have lent them to the peer; they end with the IKE SA or go to the one
@@ -213,11 +258,36 @@ pub struct IkeSaKeys {
     pub keys: IkeKeys,
 }
 
+/// The keys of an ISAKMP SA, as soon as they exist (RFC 2409 §5, appendix B).
+#[derive(Clone, Debug)]
+pub struct IsakmpSaKeys {
+    /// Which ISAKMP SA.
+    pub ike_sa: IkeSaId,
+    /// The initiator's cookie.
+    pub cookie_i: IkeSpi,
+    /// The responder's cookie.
+    pub cookie_r: IkeSpi,
+    /// What was chosen; its integrity algorithm stands for the hash.
+    pub proposal: ChosenIke,
+    /// `SKEYID`.
+    pub skeyid: Secret,
+    /// `SKEYID_d`.
+    pub skeyid_d: Secret,
+    /// `SKEYID_a`.
+    pub skeyid_a: Secret,
+    /// `SKEYID_e`.
+    pub skeyid_e: Secret,
+    /// What messages are encrypted with: `SKEYID_e`, cut or stretched to the length of the cipher's key.
+    pub encryption_key: Secret,
+}
+
 /// An IKE SA that came up.
 #[derive(Clone, Debug)]
 pub struct IkeSaEstablished {
     /// Which.
     pub ike_sa: IkeSaId,
+    /// Which IKE it speaks.
+    pub version: IkeVersion,
     /// Its connection.
     pub connection: ConnectionId,
     /// The IKE SA whose keys it renews.
@@ -272,16 +342,20 @@ pub struct ChildSaEstablished {
     pub outbound: Outbound,
     /// Our role in the exchange that made it.
     pub role: Role,
+    /// What the SPIs, the proposal and the keys below are of.
+    pub protocol: ChildProtocol,
     /// The SPI on packets that we receive.
     pub spi_in: u32,
     /// The SPI on packets that we send.
     pub spi_out: u32,
-    /// What was chosen.
+    /// What was chosen; of AH its integrity algorithm alone says something.
     pub proposal: ChosenEsp,
     /// Keys of packets that we receive.
     pub keys_in: DirectionKeys,
     /// Keys of packets that we send.
     pub keys_out: DirectionKeys,
+    /// AH around ESP, where both were agreed on together (RFC 2407 §4.6.1.1, RFC 2408 §4.2).
+    pub ah: Option<Box<AhPair>>,
     /// Tunnel or transport.
     pub mode: Mode,
     /// Our side's traffic, narrowed.
@@ -294,6 +368,32 @@ pub struct ChildSaEstablished {
     pub local: SocketAddr,
     /// The peer's address and the port of UDP encapsulation.
     pub remote: SocketAddr,
+}
+
+/// The protocol of a Child SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChildProtocol {
+    /// RFC 4303.
+    Esp,
+    /// RFC 4302.
+    Ah,
+}
+
+/// The two AH SAs of a bundle: what they protect is ESP, which they do not outlive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AhPair {
+    /// The SPI on packets that we receive.
+    pub spi_in: u32,
+    /// The SPI on packets that we send.
+    pub spi_out: u32,
+    /// The algorithm.
+    pub integrity: Integrity,
+    /// Sequence number size.
+    pub esn: Esn,
+    /// Key of packets that we receive.
+    pub key_in: Secret,
+    /// Key of packets that we send.
+    pub key_out: Secret,
 }
 
 /// The keys of one direction of a Child SA (RFC 7296 §2.17).
@@ -368,6 +468,13 @@ pub enum FailureReason {
     CpRequired,
     /// One side insists on setting up without a Child SA, or with one, and the other does not (RFC 6023).
     Childless,
+    /// The peer's HASH or HASH_R of phase 1 is wrong, or its message does not decrypt: the secrets differ, as a rule
+    /// (IKEv1).
+    Undecryptable,
+    /// The peer asks for another mode of phase 1 than its connection has (IKEv1).
+    WrongMode,
+    /// Extended authentication has failed (IKEv1).
+    XauthFailed,
 }
 
 /// Why something established has ended.
@@ -442,6 +549,9 @@ impl FailureReason {
             Self::AddressFailure => "address_failure",
             Self::CpRequired => "cp_required",
             Self::Childless => "childless",
+            Self::Undecryptable => "undecryptable",
+            Self::WrongMode => "wrong_mode",
+            Self::XauthFailed => "xauth_failed",
         }
     }
 }

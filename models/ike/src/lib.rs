@@ -1,4 +1,4 @@
-//! A sans-IO IKEv2 endpoint: bytes, a `now` and randomness in; datagrams, events and deadlines out.
+//! A sans-IO IKE endpoint of both versions: bytes, a `now` and randomness in; datagrams, events and deadlines out.
 //!
 //! Nothing here knows a socket, a clock or a simulator. The owner hands in [`Endpoint::handle_datagram`] and
 //! [`Endpoint::handle_timeout`], drains [`Endpoint::poll_transmit`] and [`Endpoint::poll_event`] after each, and
@@ -56,19 +56,25 @@
 
 pub mod config;
 pub mod credential;
+mod datagram;
 pub mod eap;
+mod endpoint;
 mod event;
 mod identity;
 pub mod profile;
 pub mod proposal;
 mod traffic_selector;
+mod v1;
 mod v2;
 pub mod wire;
 
+pub use endpoint::{Acquired, Counters, Endpoint, UnknownSa};
 pub use event::{
-    ChildSaEstablished, CloseReason, CreateChildSubject, DirectionKeys, DropReason, Event, FailureReason,
-    IkeSaEstablished, IkeSaId, IkeSaKeys, MessageInfo, Outbound, PathChange, Transmit, VirtualAddress,
+    AhPair, ChildProtocol, ChildSaEstablished, CloseReason, CreateChildSubject, DirectionKeys, DropReason,
+    Event, Exchange, FailureReason, IkeSaEstablished, IkeSaId, IkeSaKeys, IsakmpSaKeys, MessageInfo,
+    Outbound, PathChange, Transmit, VirtualAddress,
 };
 pub use identity::{Fit, Identity, IdentityPattern};
 pub use traffic_selector::TrafficSelectors;
-pub use v2::{Acquired, Counters, Endpoint, IkeKeys, Role, UnknownSa, fragment};
+pub use v1::V1Exchange;
+pub use v2::{IkeKeys, Role, fragment};

@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
-use ipseclab_ike::wire::{DecodeError, Message};
+use ipseclab_ike::wire::{DecodeError, Message, isakmp as v1};
 
 mod codec;
+#[path = "codec/isakmp.rs"]
+mod isakmp;
 
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
@@ -60,6 +62,36 @@ fn every_prefix_and_flipped_bit_of_a_codec_seed_gives_an_error_or_a_message() {
             let mut bad = bytes.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             codec::check(&bad);
+        }
+    }
+}
+
+#[test]
+fn every_isakmp_seed_in_the_clear_is_a_message_that_encodes_to_itself() {
+    let mut kinds = BTreeSet::new();
+    for (name, bytes) in seeds("isakmp") {
+        let decoded = v1::Message::decode(&bytes);
+        assert_eq!(decoded.is_ok(), name != "encrypted", "{name}");
+        if let Ok(message) = decoded {
+            assert_eq!(message.encode(), bytes, "{name}");
+            kinds.extend(message.payloads.iter().map(|payload| payload.payload_type().code()));
+        }
+    }
+    let defined: BTreeSet<_> = [1, 20, 21, 130, 131, 132].into_iter().chain(4..=14).collect();
+    assert!(kinds.is_superset(&defined), "{:?} are missing", defined.difference(&kinds));
+}
+
+#[test]
+fn every_prefix_and_flipped_bit_of_an_isakmp_seed_gives_an_error_or_a_message() {
+    for (name, bytes) in seeds("isakmp") {
+        isakmp::check(&bytes);
+        for len in 0..bytes.len() {
+            assert!(v1::Message::decode(&bytes[..len]).is_err(), "{name}: first {len} bytes");
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut bad = bytes.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            isakmp::check(&bad);
         }
     }
 }

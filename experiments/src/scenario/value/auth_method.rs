@@ -67,7 +67,7 @@ const WORDS: [&str; 8] = ["psk", "pubkey", "rsa", "rsa/pss", "ecdsa", "ed25519",
 const FOR_IKE: &str = "ike:";
 const HASHES: [&str; 3] = ["sha256", "sha384", "sha512"];
 /// What strongSwan has and this does not.
-const NOT_BUILT: [&str; 14] = [
+const NOT_BUILT: [&str; 13] = [
     "eap",
     "eap-tls",
     "eap-ttls",
@@ -78,7 +78,6 @@ const NOT_BUILT: [&str; 14] = [
     "eap-radius",
     "eap-dynamic",
     "eap-identity",
-    "xauth",
     "ed448",
     "bliss",
     "any",
@@ -189,6 +188,13 @@ fn no_hash(name: &str, at: usize) -> Mistake {
 }
 
 fn unknown(text: &str, word: &str) -> Mistake {
+    if word == "xauth" {
+        let help = vec![
+            "IKEv1 asks for a password after another way: auth = { psk = \"…\", xauth_password = \"…\" }"
+                .to_owned(),
+        ];
+        return Mistake { help, ..Mistake::new("XAUTH comes after another way of authentication") };
+    }
     let planned = NOT_BUILT.contains(&text) || NOT_BUILT.contains(&word);
     let message =
         if planned { format!("`{text}` is not built yet") } else { format!("`{word}` is no such way") };

@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use super::Hash;
+
 /// Pseudorandom functions, transform type 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Prf {
@@ -78,6 +80,18 @@ impl Prf {
             Self::HmacMd5 | Self::HmacSha1 | Self::HmacSha2_256 | Self::HmacSha2_384 | Self::HmacSha2_512 => {
                 None
             }
+        }
+    }
+
+    /// The hash that an HMAC is made of: what IKEv1 negotiates, with its HMAC as the PRF (RFC 2409 §4).
+    pub const fn hash(self) -> Option<Hash> {
+        match self {
+            Self::HmacMd5 => Some(Hash::Md5),
+            Self::HmacSha1 => Some(Hash::Sha1),
+            Self::HmacSha2_256 => Some(Hash::Sha2_256),
+            Self::HmacSha2_384 => Some(Hash::Sha2_384),
+            Self::HmacSha2_512 => Some(Hash::Sha2_512),
+            Self::AesXcbc | Self::AesCmac => None,
         }
     }
 

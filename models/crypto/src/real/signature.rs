@@ -1,6 +1,6 @@
 //! Signatures by the real provider.
 //!
-//! AWS-LC verifies everything and signs RSA PKCS#1 v1.5 with SHA-2; it is the fastest of the crates at both. It signs
+//! AWS-LC verifies everything but RSA without a `DigestInfo`, and signs RSA PKCS#1 v1.5 with SHA-2; it is the fastest of the crates at both. It signs
 //! neither with SHA-1 nor with a given PSS salt, which the `rsa` crate does, and its ECDSA nonces are random, so that
 //! the curves' own crates sign by RFC 6979. Ed25519 signs by ring, from the seed alone.
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::selectors::ConfiguredTs;
-use crate::proposal::EspProposal;
+use crate::proposal::{AhProposal, EspProposal};
 
 /// One `children.<name>` section.
 #[derive(Clone, Debug)]
@@ -16,6 +16,9 @@ pub struct Child {
     pub remote_ts: ConfiguredTs,
     /// ESP proposals in order of preference.
     pub esp_proposals: Vec<EspProposal>,
+    /// AH proposals in order of preference, with IKEv1 alone. Together with ESP proposals they make a bundle, AH around
+    /// ESP; for AH alone there are no ESP proposals.
+    pub ah_proposals: Vec<AhProposal>,
     /// Tunnel or transport.
     pub mode: Mode,
     /// When its keys are renewed by time.
@@ -93,6 +96,7 @@ impl Child {
             local_ts: local_ts.into(),
             remote_ts: remote_ts.into(),
             esp_proposals: EspProposal::default_set(),
+            ah_proposals: vec![],
             mode: Mode::Tunnel,
             lifetime: Lifetime::default(),
             bytes: Volume::default(),

@@ -7,6 +7,7 @@ use super::auth::{LocalAuth, RemoteAuth, SendCert};
 use super::child::Child;
 use super::pool::PoolId;
 use super::retransmit::RetransmitPolicy;
+use super::v1::{IkeVersion, V1};
 use crate::identity::{Identity, IdentityPattern};
 use crate::proposal::IkeProposal;
 
@@ -15,6 +16,10 @@ use crate::proposal::IkeProposal;
 pub struct Connection {
     /// The section's name.
     pub name: String,
+    /// `version`: which IKE it speaks.
+    pub version: IkeVersion,
+    /// What it needs for IKEv1 alone.
+    pub v1: V1,
     /// Where the peer is; `None` accepts requests from anywhere and can't initiate (swanctl's `%any`).
     pub remote_address: Option<IpAddr>,
     /// IKE proposals in order of preference.
@@ -130,6 +135,8 @@ impl Connection {
     pub fn new(name: &str, local_id: Identity, remote_id: impl Into<IdentityPattern>) -> Self {
         Self {
             name: name.to_owned(),
+            version: IkeVersion::default(),
+            v1: V1::default(),
             remote_address: None,
             proposals: IkeProposal::default_set(),
             local: LocalAuth::psk(local_id),
@@ -153,9 +160,9 @@ impl Connection {
         }
     }
 
-    /// Whether a peer at `address` may use this connection.
-    pub(crate) fn accepts(&self, address: IpAddr) -> bool {
-        self.remote_address.is_none_or(|remote| remote == address)
+    /// Whether a peer at `address` that speaks `version` may use this connection.
+    pub(crate) fn accepts(&self, version: IkeVersion, address: IpAddr) -> bool {
+        self.version == version && self.remote_address.is_none_or(|remote| remote == address)
     }
 }
 

@@ -11,6 +11,7 @@ mod limits;
 mod pool;
 mod retransmit;
 mod selectors;
+mod v1;
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -25,13 +26,14 @@ pub use limits::Limits;
 pub use pool::{Network, Pool, PoolAttribute, PoolError, PoolId, PoolRange};
 pub use retransmit::RetransmitPolicy;
 pub use selectors::{ConfiguredTs, TsEntry};
+pub use v1::{IkeVersion, ModeConfig, V1, Xauth};
 
 /// The UDP port of IKE (RFC 7296 §2).
 pub const IKE_PORT: u16 = 500;
 /// The UDP port of IKE and ESP behind a NAT (RFC 7296 §2.23, RFC 3948).
 pub const NAT_T_PORT: u16 = 4500;
 
-/// Everything that an [`Endpoint`](crate::v2::Endpoint) needs to know.
+/// Everything that an [`Endpoint`](crate::Endpoint) needs to know.
 #[derive(Clone, Debug)]
 pub struct EndpointConfig {
     /// The address that this endpoint sends from.

@@ -18,23 +18,26 @@ const SHA2: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02];
 /// 1.3.101.112.
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
-/// The `AlgorithmIdentifier` that we write for `scheme`; raw ECDSA has that of its DER form.
+/// The `AlgorithmIdentifier` that we write for `scheme`; raw ECDSA has that of its DER form, RSA without a `DigestInfo`
+/// that of its key.
 pub fn algorithm_identifier(scheme: SignatureScheme) -> Vec<u8> {
     encode(scheme, Nulls { rsa: true, hash: true, mask: true })
 }
 
 /// The scheme that an `AlgorithmIdentifier` names, or `None` for one that is not supported.
 pub fn scheme_of(identifier: &[u8]) -> Option<SignatureScheme> {
-    let sent = SignatureScheme::ALL.iter().copied().filter(|scheme| !is_raw(*scheme));
+    let sent = SignatureScheme::ALL.iter().copied().filter(|scheme| !is_for_no_identifier(*scheme));
     let mut forms = sent.flat_map(|scheme| Nulls::all().map(move |nulls| (scheme, nulls)));
     forms.find(|(scheme, nulls)| encode(*scheme, *nulls) == identifier).map(|(scheme, _)| scheme)
 }
 
-const fn is_raw(scheme: SignatureScheme) -> bool {
+/// Whether identifiers that a peer sends never mean this scheme.
+const fn is_for_no_identifier(scheme: SignatureScheme) -> bool {
     use SignatureScheme as Scheme;
     matches!(
         scheme,
-        Scheme::EcdsaP256(EcdsaForm::Raw)
+        Scheme::RsaPkcs1Unprefixed
+            | Scheme::EcdsaP256(EcdsaForm::Raw)
             | Scheme::EcdsaP384(EcdsaForm::Raw)
             | Scheme::EcdsaP521(EcdsaForm::Raw)
     )
@@ -62,6 +65,7 @@ fn encode(scheme: SignatureScheme, nulls: Nulls) -> Vec<u8> {
     use SignatureScheme as Scheme;
     let pkcs1 = |last| sequence(&[&oid(PKCS1, Some(last)), null(nulls.rsa)]);
     match scheme {
+        Scheme::RsaPkcs1Unprefixed => pkcs1(1),
         Scheme::RsaPkcs1Sha1 => pkcs1(5),
         Scheme::RsaPkcs1Sha2_256 => pkcs1(11),
         Scheme::RsaPkcs1Sha2_384 => pkcs1(12),
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_form_of_an_identifier_names_its_scheme() {
-        for scheme in SignatureScheme::ALL.iter().copied().filter(|scheme| !is_raw(*scheme)) {
+        for scheme in SignatureScheme::ALL.iter().copied().filter(|scheme| !is_for_no_identifier(*scheme)) {
             for nulls in Nulls::all() {
                 assert_eq!(scheme_of(&encode(scheme, nulls)), Some(scheme));
             }

@@ -64,11 +64,12 @@ impl SignatureHash {
         hashes
     }
 
-    /// The hash of a scheme; `None` for SHA-1, which RFC 7427 authentication does not use.
+    /// The hash of a scheme; `None` for SHA-1, which RFC 7427 authentication does not use, and for IKEv1's, which names
+    /// no hash.
     pub const fn of(scheme: SignatureScheme) -> Option<Self> {
         use SignatureScheme as Scheme;
         match scheme {
-            Scheme::RsaPkcs1Sha1 => None,
+            Scheme::RsaPkcs1Unprefixed | Scheme::RsaPkcs1Sha1 => None,
             Scheme::RsaPkcs1Sha2_256 | Scheme::RsaPssSha2_256 | Scheme::EcdsaP256(_) => Some(Self::Sha2_256),
             Scheme::RsaPkcs1Sha2_384 | Scheme::RsaPssSha2_384 | Scheme::EcdsaP384(_) => Some(Self::Sha2_384),
             Scheme::RsaPkcs1Sha2_512 | Scheme::RsaPssSha2_512 | Scheme::EcdsaP521(_) => Some(Self::Sha2_512),

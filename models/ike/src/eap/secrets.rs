@@ -25,8 +25,8 @@ impl Password {
         fits.then(|| Self { utf8: Secret::new(text.as_bytes()), utf16: Secret::new(utf16) })
     }
 
-    /// The octets that MD5-Challenge hashes.
-    pub(super) fn utf8(&self) -> &[u8] {
+    /// The octets that MD5-Challenge hashes and XAUTH sends.
+    pub(crate) fn utf8(&self) -> &[u8] {
         self.utf8.expose()
     }
 

@@ -13,6 +13,7 @@ mod error;
 mod kind;
 mod messages;
 mod slot;
+mod v1;
 
 use core::time::Duration;
 
@@ -21,9 +22,10 @@ pub use kind::{MessageKind, Purpose};
 pub(crate) use messages::heard;
 pub use messages::{Entry, Messages};
 pub use slot::Slot;
+pub use v1::{V1Habits, V1Message, V1NonceLen, V1Place, V1Slot};
 
 use crate::config::{
-    Child, Childless, Connection, Fragmentation, Lifetime, Limits, Renewal, RetransmitPolicy,
+    Child, Childless, Connection, Fragmentation, Lifetime, Limits, Renewal, RetransmitPolicy, Volume,
 };
 use crate::proposal::{EspProposal, IkeProposal};
 
@@ -42,6 +44,8 @@ pub struct Profile {
     pub defaults: Defaults,
     /// The order of payloads, and announcements.
     pub messages: Messages,
+    /// What IKEv1 messages are like.
+    pub v1: V1Habits,
 }
 
 /// Waits and intervals.
@@ -87,6 +91,8 @@ pub struct Defaults {
     pub renewal: Renewal,
     /// When Child SAs are renewed.
     pub lifetime: Lifetime,
+    /// When Child SAs are renewed by the octets that they carry.
+    pub bytes: Volume,
     /// Whether RFC 4555 is announced.
     pub mobike: bool,
     /// Whether large messages travel in pieces (RFC 7383).
@@ -145,6 +151,7 @@ impl Default for Profile {
             thresholds: Thresholds::default(),
             defaults: Defaults::default(),
             messages: Messages::default(),
+            v1: V1Habits::default(),
         }
     }
 }
@@ -183,6 +190,7 @@ impl Default for Defaults {
             esp_proposals: EspProposal::default_set(),
             renewal: Renewal::default(),
             lifetime: Lifetime::default(),
+            bytes: Volume::default(),
             mobike: false,
             fragmentation: Fragmentation::DEFAULT,
             childless: Childless::default(),
@@ -209,7 +217,7 @@ impl Profile {
     /// Writes the profile's defaults over a child that has just been made: proposals and lifetime.
     pub fn child_defaults(&self, child: &mut Child) {
         child.esp_proposals.clone_from(&self.defaults.esp_proposals);
-        child.lifetime = self.defaults.lifetime;
+        (child.lifetime, child.bytes) = (self.defaults.lifetime, self.defaults.bytes);
     }
 
     /// Writes the profile's defaults over the limits of an endpoint: thresholds and the waits that belong to no

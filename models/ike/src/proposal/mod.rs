@@ -5,8 +5,9 @@
 //! transform type, in order of preference; an empty list means that the type is not proposed. Key lengths belong to
 //! the algorithm here and become attributes on the wire alone.
 //!
-//! AH has no proposals yet.
+//! IKEv1 offers the same proposals in payloads of its own; AH is offered by IKEv1 alone.
 
+mod ah;
 mod choice;
 mod parse;
 
@@ -16,8 +17,12 @@ use ipseclab_crypto::{AesKey, Encryption, Integrity, KeyExchangeMethod, Prf};
 
 use crate::wire::{ProposalPayload, ProtocolId, SaPayload, Transform, TransformType};
 
+pub use ah::AhProposal;
 pub use choice::{ChosenEsp, ChosenIke, select_esp, select_ike, verify_answer_esp, verify_answer_ike};
-pub use parse::{ProposalError, ProposalFault, parse_esp_proposal, parse_ike_proposal};
+pub use parse::{
+    ProposalError, ProposalFault, parse_ah_proposal, parse_bundled_esp_proposal, parse_esp_proposal,
+    parse_ike_proposal,
+};
 
 /// Whether ESP counts with 64-bit sequence numbers (RFC 7296 §3.3.2, transform type 5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,7 +9,7 @@ use core::str::FromStr;
 
 use ipseclab_crypto::{Encryption, Integrity, KeyExchangeMethod, Prf};
 
-use super::{Esn, EspProposal, IkeProposal};
+use super::{AhProposal, Esn, EspProposal, IkeProposal};
 
 /// A string that is not a proposal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum ProposalFault {
     /// Not a keyword of an ESP proposal.
     #[error("is not allowed in an ESP proposal; allowed are {}", Allowed(Use::Esp))]
     NotForEsp,
+    /// Not a keyword of an AH proposal.
+    #[error("is not allowed in an AH proposal; allowed are {}", Allowed(Use::Ah))]
+    NotForAh,
     /// The same algorithm stands there already.
     #[error("is named twice")]
     Repeated,
@@ -59,6 +62,7 @@ pub enum ProposalFault {
 enum Use {
     Ike,
     Esp,
+    Ah,
 }
 
 struct Allowed(Use);
@@ -73,7 +77,7 @@ impl Allowed {
             .chain(Integrity::ALL.iter().map(|algorithm| algorithm.keyword()))
             .chain(Prf::ALL.iter().filter(move |_| purpose == Use::Ike).map(|algorithm| algorithm.keyword()))
             .chain(KeyExchangeMethod::ALL.iter().map(|method| method.keyword()))
-            .chain([Esn::No, Esn::Yes].iter().filter(move |_| purpose == Use::Esp).map(|esn| esn.keyword()))
+            .chain([Esn::No, Esn::Yes].iter().filter(move |_| purpose != Use::Ike).map(|esn| esn.keyword()))
     }
 }
 
@@ -83,6 +87,7 @@ impl ProposalFault {
         match self {
             Self::NotForIke => Allowed(Use::Ike).keywords().collect(),
             Self::NotForEsp => Allowed(Use::Esp).keywords().collect(),
+            Self::NotForAh => Allowed(Use::Ah).keywords().collect(),
             _ => Vec::new(),
         }
     }
@@ -121,8 +126,12 @@ impl Keyword {
 impl Use {
     fn allows(self, keyword: Keyword) -> bool {
         match keyword {
-            Keyword::Encryption(algorithm) => self == Self::Esp || algorithm.hides_text(),
-            Keyword::Esn(_) => self == Self::Esp,
+            Keyword::Encryption(algorithm) => match self {
+                Self::Ike => algorithm.hides_text(),
+                Self::Esp => true,
+                Self::Ah => false,
+            },
+            Keyword::Esn(_) => self != Self::Ike,
             Keyword::Prf(_) => self == Self::Ike,
             Keyword::Integrity(_) | Keyword::KeyExchange(_) => true,
         }
@@ -132,6 +141,7 @@ impl Use {
         match self {
             Self::Ike => ProposalFault::NotForIke,
             Self::Esp => ProposalFault::NotForEsp,
+            Self::Ah => ProposalFault::NotForAh,
         }
     }
 }
@@ -204,19 +214,31 @@ impl Lists {
         })
     }
 
-    fn into_esp(mut self) -> Result<EspProposal, ProposalFault> {
+    fn into_esp(self) -> Result<EspProposal, ProposalFault> {
         if self.mode()? && !self.integrity.is_empty() {
             return Err(ProposalFault::IntegrityWithAead);
         }
-        if self.esn.is_empty() {
-            self.esn.push(Esn::No);
+        Ok(self.into_bundled_esp())
+    }
+
+    /// AH around it sees to integrity.
+    fn into_bundled_esp(self) -> EspProposal {
+        let esn = self.esn_or_default();
+        let Self { encryption, integrity, key_exchange, .. } = self;
+        EspProposal { encryption, integrity, key_exchange, esn }
+    }
+
+    fn into_ah(self) -> Result<AhProposal, ProposalFault> {
+        if self.integrity.is_empty() {
+            return Err(ProposalFault::NoIntegrity);
         }
-        Ok(EspProposal {
-            encryption: self.encryption,
-            integrity: self.integrity,
-            key_exchange: self.key_exchange,
-            esn: self.esn,
-        })
+        let esn = self.esn_or_default();
+        let Self { integrity, key_exchange, .. } = self;
+        Ok(AhProposal { integrity, key_exchange, esn })
+    }
+
+    fn esn_or_default(&self) -> Vec<Esn> {
+        if self.esn.is_empty() { vec![Esn::No] } else { self.esn.clone() }
     }
 }
 
@@ -246,6 +268,34 @@ pub fn parse_ike_proposal(text: &str) -> Result<IkeProposal, ProposalError> {
 /// Where a keyword is unknown or out of place, or something is missing.
 pub fn parse_esp_proposal(text: &str) -> Result<EspProposal, ProposalError> {
     Lists::parse(text, Use::Esp)?.into_esp().map_err(|reason| whole(text, reason))
+}
+
+/// Parses an ESP proposal that stands beside one of AH, so that integrity may be left to that: `aes128`, say.
+///
+/// # Errors
+/// Where a keyword is unknown or out of place, or something is missing.
+pub fn parse_bundled_esp_proposal(text: &str) -> Result<EspProposal, ProposalError> {
+    let lists = Lists::parse(text, Use::Esp)?;
+    match lists.mode() {
+        Err(ProposalFault::NoIntegrity) => Ok(lists.into_bundled_esp()),
+        _ => lists.into_esp().map_err(|reason| whole(text, reason)),
+    }
+}
+
+/// Parses an AH proposal such as `sha256` or `sha1-modp1024`.
+///
+/// # Errors
+/// Where a keyword is unknown or out of place, or something is missing.
+pub fn parse_ah_proposal(text: &str) -> Result<AhProposal, ProposalError> {
+    Lists::parse(text, Use::Ah)?.into_ah().map_err(|reason| whole(text, reason))
+}
+
+impl FromStr for AhProposal {
+    type Err = ProposalError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_ah_proposal(text)
+    }
 }
 
 impl FromStr for IkeProposal {

@@ -8,7 +8,7 @@ use core::time::Duration;
 use ipseclab_crypto::Secret;
 
 use crate::config::{Child, ChildId, ConnectionId, EndpointConfig, Lifetime, Mode};
-use crate::event::{ChildSaEstablished, CloseReason, Event, FailureReason, Outbound};
+use crate::event::{ChildProtocol, ChildSaEstablished, CloseReason, Event, FailureReason, Outbound};
 use crate::proposal::{ChosenEsp, EspProposal};
 use crate::traffic_selector::TrafficSelectors;
 use crate::v2::Role;
@@ -313,11 +313,13 @@ pub(crate) fn install(
         replaces: start.replaces,
         outbound: start.outbound,
         role: sources.side,
+        protocol: ChildProtocol::Esp,
         spi_in: child.spi_in,
         spi_out: child.spi_out,
         proposal: agreed.chosen,
         keys_in,
         keys_out,
+        ah: None,
         mode: agreed.mode,
         local_ts: agreed.ts.local,
         remote_ts: agreed.ts.remote,

@@ -3,10 +3,11 @@
 use core::time::Duration;
 
 use crate::config::{ConnectionId, EndpointConfig};
+use crate::endpoint::UnknownSa;
 use crate::event::{DropReason, FailureReason};
 use crate::v2::Role;
 use crate::v2::channel::Channel;
-use crate::v2::endpoint::{UnknownSa, error_notification};
+use crate::v2::endpoint::error_notification;
 use crate::v2::exchange::sa_init;
 use crate::v2::extension::fragment_number;
 use crate::v2::goal::Goal;

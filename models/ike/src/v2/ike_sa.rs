@@ -34,8 +34,8 @@ pub(crate) struct Env<'a> {
     pub(crate) random: &'a mut dyn RandomSource,
     pub(crate) transmits: &'a mut VecDeque<Transmit>,
     pub(crate) events: &'a mut VecDeque<Event>,
-    /// Inbound SPIs of all Child SAs.
-    pub(crate) child_spis: &'a BTreeSet<u32>,
+    /// Inbound SPIs of all Child SAs, those of IKEv1 apart.
+    pub(crate) child_spis: [&'a BTreeSet<u32>; 2],
     /// SPIs of all other IKE SAs.
     pub(crate) ike_spis: &'a BTreeMap<IkeSpi, IkeSaId>,
     /// The established IKE SAs by their identities, the one in hand included.
@@ -72,7 +72,7 @@ impl Env<'_> {
             let mut octets = [0; 4];
             self.random.fill(Purpose::ChildSpi, &mut octets);
             let spi = u32::from_be_bytes(octets);
-            if spi >= 256 && !self.child_spis.contains(&spi) {
+            if spi >= 256 && !self.child_spis.iter().any(|taken| taken.contains(&spi)) {
                 return spi;
             }
         }
@@ -390,7 +390,7 @@ pub(crate) fn describe(
         (true, true) => std::iter::once("SK".to_owned()).chain(labels()).collect(),
     };
     MessageInfo {
-        exchange: header.exchange,
+        exchange: header.exchange.into(),
         message_id: header.message_id,
         response: header.flags.response,
         repeated: false,

@@ -32,8 +32,11 @@ mod translated;
 mod uniqueness;
 mod window;
 
-pub use endpoint::{Acquired, Counters, Endpoint, UnknownSa};
+pub(crate) use address_pool::{AddressPools, Client};
+pub(crate) use configuration::{Addresses, Hosts};
+pub(crate) use endpoint::{Endpoint, IkeSas};
 pub use keys::IkeKeys;
+pub(crate) use uniqueness::{Contacts, Peers, Turn};
 
 /// Who began the IKE SA: the original initiator or the original responder (RFC 7296 §2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

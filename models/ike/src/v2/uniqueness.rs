@@ -69,7 +69,7 @@ impl Contacts {
     }
 
     /// Those of them that were up at `turn`.
-    fn older(&self, peers: &Peers, turn: Turn) -> impl Iterator<Item = IkeSaId> {
+    pub(crate) fn older(&self, peers: &Peers, turn: Turn) -> impl Iterator<Item = IkeSaId> {
         self.entries(peers).filter(move |(_, contact)| contact.turn < turn).map(|(id, _)| id)
     }
 

@@ -5,28 +5,12 @@
 //! repeated requests byte for byte. Messages wait without an address: a repetition goes where the peer is by then
 //! (§2.23), and a repeated answer where its request came from (§2.11). A message may be several datagrams (RFC 7383).
 
-use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::config::{NAT_T_PORT, RetransmitPolicy};
-use crate::event::{IkeSaId, MessageInfo, Transmit};
+use crate::config::RetransmitPolicy;
+pub(crate) use crate::datagram::{Outgoing, Path, transmits};
 use crate::v2::few::Few;
 use crate::wire::{ExchangeType, MessageId};
-
-/// Where a message goes: our address and port, the peer's address and port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Path {
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
-}
-
-/// An encoded message with its description.
-#[derive(Clone, Debug)]
-pub(crate) struct Outgoing {
-    /// The message, or its fragments in order.
-    pub(crate) datagrams: Vec<Vec<u8>>,
-    pub(crate) info: MessageInfo,
-}
 
 /// The message layer of one IKE SA.
 #[derive(Debug)]
@@ -232,39 +216,13 @@ impl Window {
     }
 }
 
-impl Outgoing {
-    /// A message in one datagram.
-    pub(crate) fn whole(bytes: Vec<u8>, info: MessageInfo) -> Self {
-        Self { datagrams: vec![bytes], info }
-    }
-
-    fn again(&self) -> Self {
-        let mut again = self.clone();
-        again.info.repeated = true;
-        again
-    }
-}
-
-/// Wraps the datagrams of a message for its path: port 4500 takes the non-ESP marker (RFC 3948 §2.2).
-pub(crate) fn transmits(
-    ike_sa: Option<IkeSaId>,
-    path: Path,
-    message: Outgoing,
-) -> impl Iterator<Item = Transmit> {
-    let Outgoing { datagrams, info } = message;
-    let total = u16::try_from(datagrams.len()).unwrap_or(u16::MAX);
-    (1_u16..).zip(datagrams).map(move |(number, bytes)| {
-        let payload =
-            if path.local.port() == NAT_T_PORT { [&[0; 4], bytes.as_slice()].concat() } else { bytes };
-        let mut message = info.clone();
-        message.fragment = (total > 1).then_some((number, total));
-        Transmit { from: path.local, to: path.remote, payload, ike_sa, message }
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use core::net::SocketAddr;
+
     use super::*;
+    use crate::config::NAT_T_PORT;
+    use crate::event::MessageInfo;
 
     fn path(port: u16) -> Path {
         Path {
@@ -275,7 +233,7 @@ mod tests {
 
     fn message(id: u32, response: bool) -> Outgoing {
         let info = MessageInfo {
-            exchange: ExchangeType::Informational,
+            exchange: ExchangeType::Informational.into(),
             message_id: MessageId::new(id),
             response,
             repeated: false,

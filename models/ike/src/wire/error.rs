@@ -1,4 +1,4 @@
-//! Why bytes are not an IKEv2 message.
+//! Why bytes are not an IKE message.
 //!
 //! Three kinds, since RFC 7296 §2.21 and §2.5 answer them differently: malformed (`INVALID_SYNTAX`), another major
 //! version (`INVALID_MAJOR_VERSION`) and a critical payload that nobody here knows (`UNSUPPORTED_CRITICAL_PAYLOAD`). What
@@ -6,6 +6,7 @@
 
 use core::fmt;
 
+use super::isakmp;
 use super::payload::PayloadType;
 
 /// Why a message does not decode.
@@ -21,8 +22,9 @@ pub enum DecodeError {
         /// What is wrong with it.
         fault: Fault,
     },
-    /// Another major version than 2: answered with `INVALID_MAJOR_VERSION` (RFC 7296 §2.5).
-    #[error("major version {major}, only 2 is spoken here")]
+    /// Another major version than that of the decoder, 2 or 1: answered with `INVALID_MAJOR_VERSION` (RFC 7296 §2.5,
+    /// RFC 2408 §5.2).
+    #[error("major version {major} is not the one that is decoded here")]
     UnsupportedVersion {
         /// The major version of the message.
         major: u8,
@@ -42,6 +44,10 @@ pub enum Part {
     Header,
     /// A payload of this type.
     Payload(PayloadType),
+    /// The fixed header of an `IKEv1` message.
+    IsakmpHeader,
+    /// An `IKEv1` payload of this type.
+    IsakmpPayload(isakmp::PayloadType),
 }
 
 impl fmt::Display for Part {
@@ -49,6 +55,8 @@ impl fmt::Display for Part {
         match self {
             Self::Header => f.write_str("IKE header"),
             Self::Payload(kind) => write!(f, "{kind} payload"),
+            Self::IsakmpHeader => f.write_str("ISAKMP header"),
+            Self::IsakmpPayload(kind) => write!(f, "{kind} payload"),
         }
     }
 }
@@ -173,7 +181,7 @@ mod tests {
     #[test]
     fn the_other_two_kinds_carry_what_their_answer_needs() {
         let version = DecodeError::UnsupportedVersion { major: 3 };
-        assert_eq!(version.to_string(), "major version 3, only 2 is spoken here");
+        assert_eq!(version.to_string(), "major version 3 is not the one that is decoded here");
         let payload = DecodeError::UnsupportedCriticalPayload { kind: 200 };
         assert_eq!(payload.to_string(), "payload type 200 is critical and unknown");
     }

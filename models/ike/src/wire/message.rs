@@ -11,7 +11,7 @@ use super::payload::{Level, Payload, decode_chain, encode_chain, first_type};
 pub const MAX_MESSAGE_LEN: usize = 65_507;
 
 /// Octets that most messages without certificates stay under, to make room for.
-pub(super) const USUAL_LEN: usize = 512;
+pub(crate) const USUAL_LEN: usize = 512;
 
 /// An IKEv2 message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,8 @@ impl Message {
     }
 }
 
-fn check_length(reader: &Reader<'_>, claimed: u32, actual: usize) -> Result<(), DecodeError> {
+/// Checks the header's length field against the length of the datagram.
+pub(crate) fn check_length(reader: &Reader<'_>, claimed: u32, actual: usize) -> Result<(), DecodeError> {
     if actual > MAX_MESSAGE_LEN {
         return Err(reader.fault(Fault::TooMany { what: "bytes", limit: MAX_MESSAGE_LEN }));
     }

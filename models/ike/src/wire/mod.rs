@@ -1,4 +1,4 @@
-//! The wire format of IKEv2 (RFC 7296 §3): bytes to values and back, and nothing else.
+//! The wire format of IKEv2 (RFC 7296 §3): bytes to values and back, and nothing else. [`isakmp`] is that of `IKEv1`.
 //!
 //! One file per payload, each with its type, `decode`, `encode` and tests; [`Reader`] and [`Writer`] are the only
 //! places that slice bytes. Decoding settles counts, lengths and ranges, so that the exchanges never check them again;
@@ -24,6 +24,7 @@ mod eap;
 mod error;
 mod header;
 mod id;
+pub mod isakmp;
 mod ke;
 mod message;
 mod nonce;
@@ -38,6 +39,8 @@ mod skf;
 mod transform;
 mod ts;
 mod vendor_id;
+
+pub(crate) use message::set_length;
 
 pub use auth::{AuthMethod, AuthPayload};
 pub use buffer::{Reader, Writer};

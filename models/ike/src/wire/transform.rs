@@ -140,7 +140,7 @@ impl Transform {
 }
 
 impl Attribute {
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let kind = reader.u16("attribute type")?;
         let value_or_len = reader.u16("attribute value or length")?;
         if kind & SHORT_ATTRIBUTE != 0 {
@@ -150,7 +150,7 @@ impl Attribute {
         Ok(Self::Long { kind, value })
     }
 
-    fn encode(&self, writer: &mut Writer) {
+    pub(crate) fn encode(&self, writer: &mut Writer) {
         match self {
             Self::Short { kind, value } => {
                 writer.u16(kind | SHORT_ATTRIBUTE);

@@ -32,9 +32,13 @@ pub(crate) fn name(case: &Path) -> String {
     case.file_name().unwrap().to_string_lossy().into_owned()
 }
 
-/// The frames of a classic little-endian pcap file with microseconds and Ethernet.
+/// The frames of a case's capture.
 pub(crate) fn frames(case: &Path) -> Vec<Vec<u8>> {
-    let bytes = std::fs::read(case.join("capture.pcap")).unwrap();
+    frames_of(&std::fs::read(case.join("capture.pcap")).unwrap())
+}
+
+/// The frames of a classic little-endian pcap file with microseconds and Ethernet.
+pub(crate) fn frames_of(bytes: &[u8]) -> Vec<Vec<u8>> {
     assert_eq!(bytes[..4], [0xd4, 0xc3, 0xb2, 0xa1], "little-endian pcap");
     assert_eq!(bytes[20], 1, "Ethernet");
     let mut rest = &bytes[24..];

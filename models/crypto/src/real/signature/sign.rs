@@ -63,6 +63,9 @@ impl RsaMaterial {
                 let padding = Pkcs1v15Sign::new::<Sha1>();
                 self.full.sign(padding, &Sha1::digest(message)).map_err(|_| SignError::Failed)
             }
+            Scheme::RsaPkcs1Unprefixed => {
+                self.full.sign(Pkcs1v15Sign::new_unprefixed(), message).map_err(|_| SignError::Failed)
+            }
             Scheme::RsaPssSha2_256 => self.sign_pss::<Sha256>(salt, message),
             Scheme::RsaPssSha2_384 => self.sign_pss::<Sha384>(salt, message),
             Scheme::RsaPssSha2_512 => self.sign_pss::<Sha512>(salt, message),

@@ -6,7 +6,7 @@
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use crate::config::NAT_T_PORT;
+use crate::config::{IkeVersion, NAT_T_PORT};
 use crate::event::{DropReason, Event};
 use crate::v2::Role;
 use crate::v2::cookie::Claim;
@@ -16,12 +16,18 @@ use crate::v2::ike_sa::{Head, IkeSa, Received, State, notify_data};
 use crate::v2::window::{Path, Tail, transmits};
 use crate::wire::{DecodeError, ExchangeType, Header, Message, NotifyPayload, NotifyType, Payload, Version};
 
-impl Endpoint {
+impl Endpoint<'_> {
     /// Handles a UDP payload that arrived at `to` (port 500 or 4500) from `from`.
-    pub fn handle_datagram(&mut self, now: Duration, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: &[u8],
+    ) {
         let path = Path { local: to, remote: from };
         if let Err(reason) = self.dispatch(now, path, payload) {
-            self.events.push_back(Event::Dropped(reason));
+            self.shared.events.push_back(Event::Dropped(reason));
         }
         self.carry_out(now);
     }
@@ -42,21 +48,21 @@ impl Endpoint {
             return self.handle_first_request(now, path, &header, bytes);
         }
         let spi = if header.flags.initiator { header.spi_r } else { header.spi_i };
-        let Some(mut sa) = self.table.by_spi(spi).and_then(|id| self.table.take(id)) else {
+        let Some(mut sa) = self.own.table.by_spi(spi).and_then(|id| self.own.table.take(id)) else {
             return self.refuse_unknown(now, path, &header);
         };
         let fits = sa.fits(&header);
         let outcome = if fits { sa.handle(&mut self.env(now), &header, bytes, path) } else { Ok(()) };
-        self.table.insert(&self.config, sa);
+        self.own.table.insert(&self.shared.config, sa);
         if fits { outcome } else { self.refuse_unknown(now, path, &header) }
     }
 
     /// A message of an IKE SA that we do not have. A request may be told so, unprotected and not too often
     /// (RFC 7296 §1.5, §2.21.4); a response never, or two such ends would answer each other for ever.
     fn refuse_unknown(&mut self, now: Duration, path: Path, header: &Header) -> Result<(), DropReason> {
-        let limit = self.config.limits.answer_unknown_spi;
-        if !header.flags.response && self.unknown_spi_answers.take(now, limit) {
-            self.counters.unknown_spi += 1;
+        let limit = self.shared.config.limits.answer_unknown_spi;
+        if !header.flags.response && self.own.unknown_spi_answers.take(now, limit) {
+            self.shared.counters.unknown_spi += 1;
             self.send_refusal(now, path, header, NotifyPayload::new(NotifyType::InvalidIkeSpi, vec![]));
         }
         Err(DropReason::UnknownSpi)
@@ -86,9 +92,9 @@ impl Endpoint {
         {
             return Err(DropReason::Unexpected);
         }
-        if let Some(id) = self.table.by_request(path.remote, header.spi_i) {
-            let again = self.table.repeated_first_response(id, bytes)?;
-            self.transmits.extend(transmits(Some(id), path, again));
+        if let Some(id) = self.own.table.by_request(path.remote, header.spi_i) {
+            let again = self.own.table.repeated_first_response(id, bytes)?;
+            self.shared.transmits.extend(transmits(Some(id), path, again));
             return Ok(());
         }
         let message = match Message::decode(bytes) {
@@ -109,11 +115,17 @@ impl Endpoint {
         message: &Message,
         bytes: &[u8],
     ) -> Result<(), DropReason> {
-        if !self.config.connections.iter().any(|connection| connection.accepts(path.remote.ip())) {
+        if !self
+            .shared
+            .config
+            .connections
+            .iter()
+            .any(|connection| connection.accepts(IkeVersion::V2, path.remote.ip()))
+        {
             return Err(DropReason::NoConnection);
         }
         if let Some(cookie) = self.wants_cookie(now, path, message) {
-            self.counters.cookies += 1;
+            self.shared.counters.cookies += 1;
             self.send_refusal(now, path, header, NotifyPayload::new(NotifyType::Cookie, cookie));
             return Ok(());
         }
@@ -127,7 +139,7 @@ impl Endpoint {
         match sa_init::answer(&mut head, &mut env, message, bytes) {
             Answer::Accept(half_open, nat) => {
                 head.nat = nat;
-                self.table.insert(&self.config, IkeSa { head, state: State::HalfOpen(half_open) });
+                self.own.table.insert(&self.shared.config, IkeSa { head, state: State::HalfOpen(half_open) });
             }
             Answer::Refuse(notify) => self.send_refusal(now, path, header, notify),
         }
@@ -136,22 +148,22 @@ impl Endpoint {
 
     /// Whether no further half-open IKE SA of `address` is taken, with or without a cookie.
     fn is_full(&self, address: IpAddr) -> bool {
-        let limits = self.config.limits;
+        let limits = self.shared.config.limits;
         let reached = |limit: usize, count: usize| limit != 0 && count >= limit;
-        reached(limits.half_open, self.table.half_open())
-            || reached(limits.half_open_per_address, self.table.half_open_of(address))
-            || self.table.len() >= limits.ike_sas
+        reached(limits.half_open, self.own.table.half_open())
+            || reached(limits.half_open_per_address, self.own.table.half_open_of(address))
+            || self.own.table.len() >= limits.ike_sas
     }
 
     /// The cookie that a first request must bring and does not (RFC 7296 §2.6). A wrong one is passed over while none
     /// is wanted: it may have been right for whoever had our address before. Without a nonce, which a cookie covers,
     /// the request is refused anyway.
     fn wants_cookie(&mut self, now: Duration, path: Path, message: &Message) -> Option<Vec<u8>> {
-        let limits = self.config.limits;
+        let limits = self.shared.config.limits;
         let address = path.remote.ip();
         let reached = |limit: usize, count: usize| limit != 0 && count >= limit;
-        let busy = reached(limits.cookie_threshold, self.table.awaited())
-            || reached(limits.cookie_threshold_per_address, self.table.half_open_of(address));
+        let busy = reached(limits.cookie_threshold, self.own.table.awaited())
+            || reached(limits.cookie_threshold_per_address, self.own.table.half_open_of(address));
         let nonce = message.payloads.iter().find_map(|payload| match payload {
             Payload::Nonce(nonce) => Some(nonce.as_bytes()),
             _ => None,
@@ -160,15 +172,16 @@ impl Endpoint {
         let claim = Claim { nonce, address, spi: message.header.spi_i };
         let at = (now, limits.cookie_lifetime);
         let brought = notify_data(message, NotifyType::Cookie);
-        if brought.is_some_and(|cookie| self.cookies.is_good(at, &mut self.crypto, claim, cookie)) {
+        if brought.is_some_and(|cookie| self.own.cookies.is_good(at, &mut self.shared.crypto, claim, cookie))
+        {
             return None;
         }
-        Some(self.cookies.bake(at, &mut self.crypto, self.random.as_mut(), claim))
+        Some(self.own.cookies.bake(at, &mut self.shared.crypto, self.shared.random.as_mut(), claim))
     }
 
     fn send_refusal(&mut self, now: Duration, path: Path, request: &Header, notify: NotifyPayload) {
         let outgoing = sa_init::refusal(&self.env(now), request, notify);
-        self.transmits.extend(transmits(None, path, outgoing));
+        self.shared.transmits.extend(transmits(None, path, outgoing));
     }
 }
 

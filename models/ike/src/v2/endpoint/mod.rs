@@ -1,22 +1,20 @@
-//! The endpoint: all IKE SAs of one node, found by datagram, timer or command.
+//! The IKEv2 part of an endpoint: all its IKE SAs, found by datagram, timer or command.
 //!
-//! Style A1 in full: input comes in through `handle_*` and commands, output waits in two queues, and the next
-//! deadline is the least of one timer table. The endpoint never looks at a clock and draws no randomness but what its
-//! owner's streams give. What the owner may ask for is in [`commands`], what becomes of a datagram in [`arrivals`].
+//! The queues, the configuration and whatever else both versions need come from around it ([`Shared`]); the next
+//! deadline is the least of one timer table. What the owner may ask for is in [`commands`], what becomes of a datagram
+//! in [`arrivals`].
 
 mod arrivals;
 mod commands;
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use ipseclab_crypto::{Crypto, RandomSource, Work};
-
-use crate::config::{ConnectionId, EndpointConfig, IKE_PORT};
-use crate::event::{CloseReason, Event, FailureReason, IkeSaId, Transmit};
+use crate::config::{ConnectionId, IKE_PORT};
+use crate::endpoint::{Shared, UnknownSa};
+use crate::event::{CloseReason, Event, FailureReason, IkeSaId};
 use crate::v2::Role;
-use crate::v2::address_pool::AddressPools;
 use crate::v2::child_sa::Wish;
 use crate::v2::cookie::CookieJar;
 use crate::v2::exchange::sa_init;
@@ -29,70 +27,61 @@ use crate::v2::table::Table;
 use crate::v2::window::{Path, Tail};
 
 pub(crate) use arrivals::error_notification;
-pub use commands::{Acquired, UnknownSa};
 
-/// An IKEv2 endpoint without I/O.
-pub struct Endpoint {
-    config: EndpointConfig,
-    crypto: Crypto,
-    random: Box<dyn RandomSource>,
-    transmits: VecDeque<Transmit>,
-    events: VecDeque<Event>,
+/// What only IKEv2 keeps.
+#[derive(Debug, Default)]
+pub(crate) struct IkeSas {
     table: Table,
     orders: VecDeque<Order>,
-    pools: AddressPools,
-    next_id: u32,
     cookies: CookieJar,
     /// Answers to messages of unknown IKE SAs in the second that runs.
     unknown_spi_answers: PerSecond,
-    counters: Counters,
 }
 
-/// What an endpoint has sent that belongs to no exchange of an IKE SA.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Demands for a cookie (RFC 7296 §2.6).
-    pub cookies: u64,
-    /// Answers to messages of unknown IKE SAs (RFC 7296 §2.21.4).
-    pub unknown_spi: u64,
-    /// NAT keepalives (RFC 3948 §2.3).
-    pub keepalives: u64,
+/// IKEv2 at work: what it keeps, and what it shares.
+pub(crate) struct Endpoint<'a> {
+    pub(crate) shared: &'a mut Shared,
+    pub(crate) own: &'a mut IkeSas,
+    /// The inbound SPIs of what IKEv1 has set up.
+    pub(crate) foreign_spis: &'a BTreeSet<u32>,
 }
 
-impl Endpoint {
-    /// An endpoint that knows `config` and has done nothing yet.
-    pub fn new(config: EndpointConfig, crypto: Crypto, random: Box<dyn RandomSource>) -> Self {
-        Self {
-            config,
-            crypto,
-            random,
-            transmits: VecDeque::new(),
-            events: VecDeque::new(),
-            table: Table::default(),
-            orders: VecDeque::new(),
-            pools: AddressPools::default(),
-            next_id: 1,
-            cookies: CookieJar::default(),
-            unknown_spi_answers: PerSecond::default(),
-            counters: Counters::default(),
-        }
+impl IkeSas {
+    /// The inbound SPIs of all Child SAs.
+    pub(crate) fn child_spis(&self) -> &BTreeSet<u32> {
+        self.table.child_spis()
     }
 
-    /// The configuration.
-    pub fn config(&self) -> &EndpointConfig {
-        &self.config
+    /// When something is due, and for which IKE SA.
+    pub(crate) fn next_timer(&self) -> Option<(Duration, IkeSaId)> {
+        self.table.next_timer()
     }
 
+    /// The established IKE SAs with the inbound SPIs of their Child SAs, in order of their numbers.
+    pub(crate) fn established(&self) -> impl Iterator<Item = (IkeSaId, ConnectionId, Vec<u32>)> {
+        self.table.all_established().map(|(id, established)| {
+            let spis = established.children.iter().map(|child| child.spi_in).collect();
+            (id, established.connection, spis)
+        })
+    }
+
+    /// IKE SAs in any state.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+}
+
+impl Endpoint<'_> {
     /// Begins an IKE SA; the first of `wishes` goes with it, the others follow.
     fn start(&mut self, now: Duration, plan: Plan) -> Option<IkeSaId> {
         let (connection, replaces) = (plan.connection, plan.replaces);
-        let configured = self.config.connection(connection);
+        let configured = self.shared.config.connection(connection);
         let remote = configured.remote_address?;
-        if self.table.len() >= self.config.limits.ike_sas {
+        if self.own.table.len() >= self.shared.config.limits.ike_sas {
             return None;
         }
         let usual = Path {
-            local: SocketAddr::from((self.config.local_address, IKE_PORT)),
+            local: SocketAddr::from((self.shared.config.local_address, IKE_PORT)),
             remote: SocketAddr::from((remote, IKE_PORT)),
         };
         let path = plan.path.unwrap_or(usual);
@@ -107,23 +96,23 @@ impl Endpoint {
         let id = head.id;
         env.events.push_back(Event::Initiated { ike_sa: id, connection, replaces });
         let state = sa_init::initiate(&mut head, &mut env, goal);
-        self.table.insert(&self.config, IkeSa { head, state });
+        self.own.table.insert(&self.shared.config, IkeSa { head, state });
         Some(id)
     }
 
     fn command(&mut self, now: Duration, ike_sa: IkeSaId, request: Request) -> Result<(), UnknownSa> {
-        let mut sa = self.table.take(ike_sa).ok_or(UnknownSa)?;
+        let mut sa = self.own.table.take(ike_sa).ok_or(UnknownSa)?;
         let (state, outcome) = sa.command(&mut self.env(now), request);
         sa.state = state;
-        self.table.insert(&self.config, sa);
+        self.own.table.insert(&self.shared.config, sa);
         outcome
     }
 
     /// Does what the exchanges have asked for outside their own IKE SA.
     fn carry_out(&mut self, now: Duration) {
-        while let Some(order) = self.orders.pop_front() {
+        while let Some(order) = self.own.orders.pop_front() {
             match order {
-                Order::Insert(sa) => self.table.insert(&self.config, *sa),
+                Order::Insert(sa) => self.own.table.insert(&self.shared.config, *sa),
                 Order::Adopt(estate) => self.adopt(now, estate),
                 Order::Request(ike_sa, request) => {
                     // It may have ended meanwhile, which is what this wanted.
@@ -141,7 +130,7 @@ impl Endpoint {
 
     /// Ends an established IKE SA that its peer no longer has.
     fn forget(&mut self, now: Duration, ike_sa: IkeSaId) {
-        let Some(mut sa) = self.table.take(ike_sa) else { return };
+        let Some(mut sa) = self.own.table.take(ike_sa) else { return };
         let state = std::mem::replace(&mut sa.state, State::Closed);
         sa.state = match state {
             State::Established(established) => {
@@ -149,21 +138,21 @@ impl Endpoint {
             }
             other => other,
         };
-        self.table.insert(&self.config, sa);
+        self.own.table.insert(&self.shared.config, sa);
     }
 
     /// Sees to it that an IKE SA is deleted whose peer has set up another one from `remote`.
     fn supersede(&mut self, now: Duration, ike_sa: IkeSaId, remote: IpAddr) {
-        let Some(mut sa) = self.table.take(ike_sa) else { return };
+        let Some(mut sa) = self.own.table.take(ike_sa) else { return };
         if let State::Established(established) = &mut sa.state {
             established.supersede(&mut sa.head, &mut self.env(now), remote);
         }
-        self.table.insert(&self.config, sa);
+        self.own.table.insert(&self.shared.config, sa);
     }
 
     /// Hands the Child SAs of one IKE SA to the one that has taken its place.
     fn adopt(&mut self, now: Duration, estate: Estate) {
-        let mut heir = self.table.take(estate.heir);
+        let mut heir = self.own.table.take(estate.heir);
         match heir.as_deref_mut() {
             Some(IkeSa { head, state: State::Established(established) }) => {
                 established.adopt(head, &mut self.env(now), estate);
@@ -171,19 +160,19 @@ impl Endpoint {
             _ => self.escheat(estate),
         }
         if let Some(heir) = heir {
-            self.table.insert(&self.config, heir);
+            self.own.table.insert(&self.shared.config, heir);
         }
     }
 
     /// The peer has deleted the heir before we knew that it was one: everything has ended with it.
     fn escheat(&mut self, estate: Estate) {
         let Estate { heir: ike_sa, children, waiting, .. } = estate;
-        self.pools.release(ike_sa);
+        self.shared.pools.release(ike_sa);
         let reason = CloseReason::Remote;
         let closed =
             children.iter().map(|child| Event::ChildSaClosed { ike_sa, spi_in: child.spi_in, reason });
-        self.events.extend(closed);
-        self.events.extend(waiting.into_iter().filter_map(|request| match request {
+        self.shared.events.extend(closed);
+        self.shared.events.extend(waiting.into_iter().filter_map(|request| match request {
             Request::CreateChild(Wish { child, .. }) => {
                 let (connection, reason) = (child.connection, FailureReason::Terminated);
                 Some(Event::ChildSaFailed { ike_sa, connection, child: Some(child), reason })
@@ -192,76 +181,30 @@ impl Endpoint {
         }));
     }
 
-    /// Runs everything that is due at `now`.
-    pub fn handle_timeout(&mut self, now: Duration) {
-        while let Some((_, id)) = self.table.next_timer().filter(|(deadline, _)| *deadline <= now) {
-            let Some(mut sa) = self.table.take(id) else { continue };
-            sa.handle_timeout(&mut self.env(now));
-            self.table.insert(&self.config, sa);
-            self.carry_out(now);
-        }
-    }
-
-    /// The next datagram to send; drain until `None` after every call that takes input.
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        let transmit = self.transmits.pop_front()?;
-        self.counters.keepalives += u64::from(transmit.message.keepalive);
-        Some(transmit)
-    }
-
-    /// What went out beside the exchanges so far.
-    pub fn counters(&self) -> Counters {
-        self.counters
-    }
-
-    /// The next event; drain until `None` after every call that takes input.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
-    }
-
-    /// When to call [`handle_timeout`](Self::handle_timeout).
-    pub fn poll_timeout(&self) -> Option<Duration> {
-        self.table.next_timer().map(|(deadline, _)| deadline)
-    }
-
-    /// The cryptography done since the last call, for the owner to charge.
-    pub fn take_work(&mut self) -> Vec<Work> {
-        self.crypto.take_work()
-    }
-
-    /// The established IKE SAs with the inbound SPIs of their Child SAs, in order of their numbers.
-    pub fn established(&self) -> impl Iterator<Item = (IkeSaId, ConnectionId, Vec<u32>)> {
-        self.table.all_established().map(|(id, established)| {
-            let spis = established.children.iter().map(|child| child.spi_in).collect();
-            (id, established.connection, spis)
-        })
-    }
-
-    /// Addresses of a pool that clients have now.
-    pub fn leases_in_use(&self, pool: crate::config::PoolId) -> usize {
-        self.pools.in_use(pool)
-    }
-
-    /// IKE SAs in any state, those that only wait to be forgotten included.
-    pub fn ike_sa_count(&self) -> usize {
-        self.table.len()
+    /// Runs the timer of one IKE SA.
+    pub(crate) fn handle_timer(&mut self, now: Duration, id: IkeSaId) {
+        let Some(mut sa) = self.own.table.take(id) else { return };
+        sa.handle_timeout(&mut self.env(now));
+        self.own.table.insert(&self.shared.config, sa);
+        self.carry_out(now);
     }
 
     /// What exchanges work with.
     fn env(&mut self, now: Duration) -> Env<'_> {
+        let shared = &mut *self.shared;
         Env {
             now,
-            config: &self.config,
-            crypto: &mut self.crypto,
-            random: self.random.as_mut(),
-            transmits: &mut self.transmits,
-            events: &mut self.events,
-            child_spis: self.table.child_spis(),
-            ike_spis: self.table.ike_spis(),
-            contacts: self.table.contacts(),
-            pools: &mut self.pools,
-            next_id: &mut self.next_id,
-            orders: &mut self.orders,
+            config: &shared.config,
+            crypto: &mut shared.crypto,
+            random: shared.random.as_mut(),
+            transmits: &mut shared.transmits,
+            events: &mut shared.events,
+            child_spis: [self.own.table.child_spis(), self.foreign_spis],
+            ike_spis: self.own.table.ike_spis(),
+            contacts: self.own.table.contacts(),
+            pools: &mut shared.pools,
+            next_id: &mut shared.next_id,
+            orders: &mut self.own.orders,
         }
     }
 }

@@ -15,6 +15,7 @@
 
 use ipseclab_crypto::{KeyExchangeMethod, Secret};
 
+use crate::config::IkeVersion;
 use crate::event::{
     CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaId, IkeSaKeys,
 };
@@ -276,6 +277,7 @@ fn announce(
     env.events.push_back(Event::KeysDerived(Box::new(IkeSaKeys { ike_sa, spi_i, spi_r, proposal, keys })));
     env.events.push_back(Event::IkeSaEstablished(Box::new(IkeSaEstablished {
         ike_sa,
+        version: IkeVersion::V2,
         connection: sa.connection,
         replaces: Some(old),
         role: head.role,

@@ -15,7 +15,7 @@
 
 use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
-use crate::config::{ChildId, Childless, Connection, ConnectionId, Fragmentation, NAT_T_PORT};
+use crate::config::{ChildId, Childless, Connection, ConnectionId, Fragmentation, IkeVersion, NAT_T_PORT};
 use crate::credential::KeyHash;
 use crate::credential::auth_method::SignatureHash;
 use crate::event::{DropReason, Event, FailureReason, IkeSaKeys};
@@ -303,7 +303,7 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     let Some(essentials) = essentials(message) else {
         return refuse(NotifyType::InvalidSyntax, vec![]);
     };
-    let reachable = |connection: &&Connection| connection.accepts(head.path.remote.ip());
+    let reachable = |connection: &&Connection| connection.accepts(IkeVersion::V2, head.path.remote.ip());
     let mut candidates = env.config.connections.iter().filter(reachable);
     let Some((chosen, connection)) = candidates.find_map(|connection| {
         proposal::select_ike(&connection.proposals, essentials.sa).map(|chosen| (chosen, connection))

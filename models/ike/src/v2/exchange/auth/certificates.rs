@@ -4,7 +4,7 @@
 
 use core::net::IpAddr;
 
-use crate::config::{Connection, EndpointConfig, LocalAuth, LocalMethod, RemoteMethod, SendCert};
+use crate::config::{Connection, EndpointConfig, IkeVersion, LocalAuth, LocalMethod, RemoteMethod, SendCert};
 use crate::credential::{Certificate, KeyHash, OwnCertificate};
 use crate::event::FailureReason;
 use crate::identity::Identity;
@@ -85,7 +85,9 @@ pub(super) fn request(env: &mut Env<'_>, connection: &Connection) -> Option<Payl
 /// The CERTREQ payload of a responder, which knows no more of its peer than the address.
 pub(crate) fn request_from(env: &mut Env<'_>, address: IpAddr) -> Option<Payload> {
     let mut hashes = vec![];
-    for connection in env.config.connections.iter().filter(|connection| connection.accepts(address)) {
+    for connection in
+        env.config.connections.iter().filter(|connection| connection.accepts(IkeVersion::V2, address))
+    {
         add_hashes(env, connection, &mut hashes);
     }
     request_for(&hashes)

@@ -33,7 +33,7 @@ mod rounds;
 pub(crate) use initiator::{Sent, initiate};
 pub(crate) use rounds::Rounds;
 
-use crate::config::ConnectionId;
+use crate::config::{ConnectionId, IkeVersion};
 use crate::event::{Event, FailureReason, IkeSaEstablished};
 use crate::identity::Identity;
 use crate::v2::channel::Channel;
@@ -86,6 +86,7 @@ impl<'a> Parts<'a> {
 fn announce(head: &Head, env: &mut Env<'_>, connection: ConnectionId, channel: &Channel, peer_id: Identity) {
     env.events.push_back(Event::IkeSaEstablished(Box::new(IkeSaEstablished {
         ike_sa: head.id,
+        version: IkeVersion::V2,
         connection,
         replaces: None,
         role: head.role,

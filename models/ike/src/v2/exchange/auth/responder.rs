@@ -5,7 +5,7 @@
 use core::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::config::{Connection, ConnectionId, LocalMethod, RemoteMethod};
+use crate::config::{Connection, ConnectionId, IkeVersion, LocalMethod, RemoteMethod};
 use crate::event::{Event, FailureReason};
 use crate::identity::{Fit, Identity};
 use crate::v2::Role;
@@ -98,7 +98,7 @@ impl SaInit {
         let (config, chosen) = (env.config, self.channel.chosen);
         let (local, remote) = (head.path.local.ip(), head.path.remote.ip());
         let fits = |connection: &Connection| {
-            connection.accepts(remote)
+            connection.accepts(IkeVersion::V2, remote)
                 && connection.proposals.iter().any(|proposal| proposal.allows(chosen))
                 && asked.is_none_or(|asked| certificates::may_be(config, connection, asked, local))
         };
