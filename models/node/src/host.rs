@@ -283,7 +283,12 @@ impl Host {
                 run.push(Output::Packet(Packet { bytes, trail, tag }));
             }
             Outbound::Discard { reason, .. } => run.push(Output::Drop(convert::drop_reason(reason))),
+            // Only engines with a path MTU and fragmentation before protection ask for this.
+            Outbound::Fragment { .. } => run.push(Output::Drop(DropReason::PathMtu)),
             Outbound::Queued => {}
+        }
+        while let Some(notice) = self.engine.poll_notice() {
+            run.push(Output::Notice(Packet::new(notice, run.arrived)));
         }
     }
 

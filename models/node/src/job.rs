@@ -35,6 +35,8 @@ pub(crate) enum Job {
 pub(crate) enum Output {
     /// A packet to route.
     Packet(Packet),
+    /// A packet of this host's own making, to one of its own addresses or another.
+    Notice(Packet),
     /// An IKE message to wrap and route.
     Ike(Box<Transmit>),
     /// A packet in the clear for an application of this host.
