@@ -79,6 +79,8 @@ mod spi;
 mod testing;
 pub mod udp_encap;
 #[cfg(test)]
+mod vectors;
+#[cfg(test)]
 mod wireshark;
 
 pub use discard::{DiscardCounters, DiscardReason};

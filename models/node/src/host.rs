@@ -17,7 +17,7 @@ use ipseclab_ike::config::{ChildId, ConnectionId, EndpointConfig};
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{Endpoint, IkeSaId, Transmit};
 use ipseclab_ipsec::{ChildSaCounters, Engine, EngineConfig, Inbound, Outbound, Spd, Spi};
-use ipseclab_net::{Ipv4Net, Ipv4View, Packet, Trail, UdpDatagram, protocol};
+use ipseclab_net::{DropReason, Ipv4Net, Ipv4View, Packet, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
 
 use crate::app::Apps;

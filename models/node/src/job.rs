@@ -92,9 +92,12 @@ impl Output {
     pub(crate) fn has_packet(&self) -> bool {
         match self {
             Self::Packet(_) | Self::Local(_) | Self::Drop(_) | Self::Absorbed => true,
-            Self::Ike(_) | Self::Step(_) | Self::Closed(_) | Self::Established(_) | Self::IkeRejected => {
-                false
-            }
+            Self::Notice(_)
+            | Self::Ike(_)
+            | Self::Step(_)
+            | Self::Closed(_)
+            | Self::Established(_)
+            | Self::IkeRejected => false,
         }
     }
 }
