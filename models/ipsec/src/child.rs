@@ -103,15 +103,20 @@ impl Usage {
         Self { lifetime, traffic: Traffic::default(), last: None, soft_reached: false, hard_reached: false }
     }
 
-    /// Counts a packet; gives the limits that were reached by it and not before.
-    pub(crate) fn add(&mut self, now: Duration, octets: usize) -> impl Iterator<Item = Limit> + use<> {
+    /// Counts a packet; tells of the limits that were reached by it and not before.
+    #[inline]
+    pub(crate) fn add(&mut self, now: Duration, octets: usize, mut reached: impl FnMut(Limit)) {
         self.traffic.add(octets);
         self.last = Some(now);
-        let soft = self.lifetime.is_soft_reached(self.traffic) && !self.soft_reached;
-        let hard = self.lifetime.is_hard_reached(self.traffic) && !self.hard_reached;
-        self.soft_reached |= soft;
-        self.hard_reached |= hard;
-        [soft.then_some(Limit::Soft), hard.then_some(Limit::Hard)].into_iter().flatten()
+        if self.lifetime == Lifetime::UNLIMITED {
+            return;
+        }
+        if self.lifetime.is_soft_reached(self.traffic) && !core::mem::replace(&mut self.soft_reached, true) {
+            reached(Limit::Soft);
+        }
+        if self.lifetime.is_hard_reached(self.traffic) && !core::mem::replace(&mut self.hard_reached, true) {
+            reached(Limit::Hard);
+        }
     }
 
     /// Whether the SA may carry nothing more.
@@ -141,7 +146,7 @@ pub(crate) struct OutboundSa {
 }
 
 impl OutboundSa {
-    fn can_send(&self) -> bool {
+    pub(crate) fn can_send(&self) -> bool {
         !self.sa.usage.is_over() && self.number.next(self.sa.esn).is_some()
     }
 }

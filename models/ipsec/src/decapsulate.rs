@@ -48,7 +48,9 @@ impl<T> Engine<T> {
         let spi = child.inbound.sa.spi;
         let admitted = child.inbound.open(&mut self.crypto, &mut self.kept, packet, header, layer)?;
         // The other end sends on this pair, so it can receive on it.
-        child.outbound.enabled = true;
+        if !core::mem::replace(&mut child.outbound.enabled, true) {
+            self.flow = None;
+        }
         if let Some((_, (address, port))) =
             admitted.from.filter(|(number, from)| child.inbound.has_moved(*number, *from))
         {
@@ -68,8 +70,10 @@ impl<T> Engine<T> {
         if !child.covers(Direction::Inbound, &selectors) {
             return Err(DiscardReason::InboundPolicy);
         }
-        let limits = child.inbound.sa.usage.add(self.now, packet.len());
-        self.events.extend(limits.map(|limit| Event::expired(spi, Direction::Inbound, limit)));
+        let events = &mut self.events;
+        child.inbound.sa.usage.add(self.now, packet.len(), |limit| {
+            events.push_back(Event::expired(spi, Direction::Inbound, limit));
+        });
         Ok(spi)
     }
 }

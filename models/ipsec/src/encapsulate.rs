@@ -136,6 +136,7 @@ impl OutboundSa {
     }
 
     /// The parts of the packet to be.
+    #[inline]
     fn layout(&self, packet: &[u8], header: &IpHeader) -> Result<Layout, DiscardReason> {
         let sa = &self.sa;
         let (version, ip_len, kept_len, payload_protocol) = match sa.mode {
@@ -238,6 +239,7 @@ impl OutboundSa {
 }
 
 /// Moves the payload to its place and makes the packet as long as it will be.
+#[inline]
 fn open_room(packet: &mut Vec<u8>, layout: &Layout) {
     let end = packet.len();
     packet.resize(layout.total_len, 0);

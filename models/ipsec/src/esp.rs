@@ -45,17 +45,20 @@ pub(crate) struct Envelope<'a> {
 }
 
 /// Octets in front of the payload.
+#[inline]
 pub(crate) fn front_len(cipher: &PacketCipher) -> usize {
     HEADER_LEN + cipher.iv_len()
 }
 
 /// Octets of padding behind `payload_len` octets.
+#[inline]
 pub(crate) fn pad_len(cipher: &PacketCipher, payload_len: usize) -> usize {
     let filled = payload_len + TRAILER_LEN;
     filled.next_multiple_of(cipher.block_len().max(ALIGNMENT)) - filled
 }
 
 /// Octets of the ESP packet around `payload_len` octets.
+#[inline]
 pub(crate) fn sealed_len(cipher: &PacketCipher, payload_len: usize) -> usize {
     let body = payload_len + pad_len(cipher, payload_len) + TRAILER_LEN;
     HEADER_LEN + cipher.iv_len() + body + cipher.icv_len()

@@ -48,6 +48,12 @@ impl Network {
         Some(Self::around(range.start, u8::try_from(prefix_len).unwrap_or(u8::MAX)))
     }
 
+    /// The high and the low half of the bits.
+    #[expect(clippy::cast_possible_truncation, reason = "each half is what is asked for")]
+    pub(crate) const fn halves(self) -> [u64; 2] {
+        [(self.bits >> 64) as u64, self.bits as u64]
+    }
+
     pub(crate) const fn prefix_len(self) -> u8 {
         self.prefix_len
     }

@@ -107,11 +107,15 @@ impl Sad {
         self.slots[slot].as_mut()
     }
 
-    /// The pair of the policy that takes a leaving packet.
-    pub(crate) fn outbound(&mut self, policy: PolicyId, packet: &Selectors) -> Option<&mut ChildSa> {
+    /// The slot of the pair of the policy that takes a leaving packet.
+    pub(crate) fn outbound(&self, policy: PolicyId, packet: &Selectors) -> Option<usize> {
         let covering = self.covering(policy, Direction::Outbound, packet);
-        let (_, slot) = covering.map(|(slot, child)| (child.preference(), slot)).max()?;
-        self.slots[slot].as_mut()
+        covering.map(|(slot, child)| (child.preference(), slot)).max().map(|(_, slot)| slot)
+    }
+
+    /// The pair in a slot.
+    pub(crate) fn in_slot(&mut self, slot: usize) -> Option<&mut ChildSa> {
+        self.slots.get_mut(slot)?.as_mut()
     }
 
     /// Whether a pair of the policy covers a packet.

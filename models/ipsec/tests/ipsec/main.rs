@@ -15,3 +15,4 @@ mod road_warriors;
 mod round_trip;
 mod sizes;
 mod support;
+mod windows;
