@@ -177,11 +177,12 @@ fn look_up(policies: u32, new_flows: bool) -> f64 {
     measure(|| {
         number = number.wrapping_add(7_919);
         // Of old flows the cache holds all; of new ones none, since no port comes twice before it is full.
-        selectors.source_port = Some(if new_flows { (number >> 3) as u16 } else { 7 });
+        selectors.source_port =
+            Some(if new_flows { u16::try_from((number >> 3) & 0xffff).expect("sixteen bits") } else { 7 });
         let policy = if new_flows { number % policies } else { number % policies.min(1_000) };
         selectors.destination = Ipv4Addr::from_bits(network(policy).to_bits() + 5).into();
         let found = engine.lookup(Direction::Outbound, &selectors);
-        assert_eq!(found.and_then(|action| action.policy()), Some(PolicyId(policy)));
+        assert_eq!(found.and_then(SpdAction::policy), Some(PolicyId(policy)));
     })
 }
 

@@ -79,7 +79,7 @@ impl OutboundSa {
     /// Why it cannot be; it is then as it came.
     pub(crate) fn encapsulate(
         &mut self,
-        tools: Tools<'_>,
+        mut tools: Tools<'_>,
         packet: &mut Vec<u8>,
         header: &IpHeader,
         outer: Outer,
@@ -106,7 +106,7 @@ impl OutboundSa {
             esp::seal(&esp.cipher, tools.crypto, &envelope, room, layout.payload_len);
         }
         self.write_ip(packet, &layout, header, outer);
-        self.authenticate(tools, packet, &layout, number)?;
+        self.authenticate(&mut tools, packet, &layout, number)?;
         ip::fill_checksum(&mut packet[..layout.ip_len], layout.version);
         Ok(())
     }
@@ -206,7 +206,7 @@ impl OutboundSa {
 
     fn authenticate(
         &self,
-        tools: Tools<'_>,
+        tools: &mut Tools<'_>,
         packet: &mut Vec<u8>,
         layout: &Layout,
         number: SeqNo,

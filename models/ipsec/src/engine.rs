@@ -72,7 +72,7 @@ impl EngineConfig {
     /// Default of [`queue_packets`](Self::queue_packets): a few seconds of ping, well below a TCP window.
     pub const QUEUE_PACKETS: usize = 16;
     /// Default of [`path_mtu_age`](Self::path_mtu_age), that of RFC 1191 §6.3.
-    pub const PATH_MTU_AGE: Duration = Duration::from_secs(600);
+    pub const PATH_MTU_AGE: Duration = Duration::from_mins(10);
     /// Most notices that wait for [`Engine::poll_notice`]; the oldest give way.
     pub const NOTICES: usize = 16;
 

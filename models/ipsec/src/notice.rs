@@ -22,7 +22,7 @@ const V4_TYPE_AND_CODE: [u8; 2] = [3, 4];
 const V6_TYPE_AND_CODE: [u8; 2] = [2, 0];
 /// The longest ICMP message over IPv4 (RFC 1812 §4.3.2.3).
 const V4_LEN_MAX: usize = 576;
-/// The longest ICMPv6 error (RFC 4443 §2.4).
+/// The longest error message over IPv6 (RFC 4443 §2.4).
 const V6_LEN_MAX: usize = 1280;
 
 /// What a router says about one of our protected packets.

@@ -108,14 +108,14 @@ pub(crate) fn verdict(
 mod tests {
     use super::*;
 
-    const AGE: Duration = Duration::from_secs(600);
+    const AGE: Duration = Duration::from_mins(10);
 
     #[test]
     fn what_was_learnt_is_forgotten_after_its_time() {
         let mut mtu = PathMtu::default();
         let now = Duration::from_secs(100);
         assert_eq!(mtu.learn(now, 1400, Version::V4, mtu.octets(now, Some(1500), AGE)), Some(1400));
-        assert_eq!(mtu.octets(now + AGE - Duration::from_nanos(1), Some(1500), AGE), Some(1400));
+        assert_eq!(mtu.octets(now + Duration::from_secs(599), Some(1500), AGE), Some(1400));
         assert_eq!(mtu.octets(now + AGE, Some(1500), AGE), Some(1500));
         assert_eq!(mtu.octets(now, Some(1300), AGE), Some(1300), "our own link may take less");
         assert_eq!(mtu.octets(now, None, AGE), Some(1400));

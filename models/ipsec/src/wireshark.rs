@@ -94,8 +94,11 @@ fn check_packet(cipher: &PacketCipher, original: &[u8]) -> (u8, Vec<u8>) {
     (result.next_header, opened[result.payload].to_vec())
 }
 
-/// The lines of a sample's table and the ESP packets of its capture, by destination.
-fn sample(name: &str) -> Option<(Vec<Line>, Vec<(IpAddr, Vec<u8>)>)> {
+/// ESP packets with their destinations.
+type Packets = Vec<(IpAddr, Vec<u8>)>;
+
+/// The lines of a sample's table and the ESP packets of its capture.
+fn sample(name: &str) -> Option<(Vec<Line>, Packets)> {
     let folder = pcap::reference(&format!("captures/wireshark/ipsec_esp/{name}"))?;
     let table = std::fs::read_to_string(folder.join("esp_sa")).unwrap();
     let lines = table.lines().filter(|line| line.starts_with('"')).map(Line::parse).collect();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 /// One packet of an input.
 fn throw(choice: u8, octets: &[u8]) -> Vec<u8> {
-    [&[u8::try_from(octets.len()).unwrap(), choice], octets].concat()
+    [&[u8::try_from(octets.len()).expect("throws are short"), choice], octets].concat()
 }
 
 fn input() -> impl Strategy<Value = Vec<u8>> {

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use ipseclab_crypto::{AesKey, Authentication, Encryption, Integrity, Secret};
 use ipseclab_ipsec::{
-    AhParameters, DiscardReason, EspParameters, Inbound, InstallError, Mode, OutboundUse, Protection, SaPair,
-    SaParameters, Spi, UdpEncap,
+    AhParameters, ChildSaHandle, DiscardReason, EspParameters, Inbound, InstallError, Mode, OutboundUse,
+    Protection, SaPair, SaParameters, Spi, UdpEncap,
 };
 use proptest::prelude::*;
 use ring::hmac;
@@ -293,7 +293,7 @@ fn protocols_do_not_answer_for_each_other() {
 fn pairs_that_cannot_work_are_not_installed() {
     let mut engine = engine(LEFT, protect_all(Mode::Tunnel));
     let mut install =
-        |pair: SaPair| engine.install(Duration::ZERO, pair, OutboundUse::Now).map(|handle| handle.spi());
+        |pair: SaPair| engine.install(Duration::ZERO, pair, OutboundUse::Now).map(ChildSaHandle::spi);
     let good = pair(BUNDLE, Mode::Tunnel, false);
     let mut in_udp = good.clone();
     in_udp.outbound.udp_encap = Some(UdpEncap { source_port: 4500, destination_port: 4500 });
