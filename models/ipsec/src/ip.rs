@@ -9,7 +9,7 @@
 
 use core::net::IpAddr;
 
-use smoltcp::wire::{IpAddress, Ipv4Packet, TcpPacket, UdpPacket};
+use smoltcp::wire::{IpAddress, TcpPacket, UdpPacket};
 
 use crate::discard::DiscardReason;
 use crate::header::{IPV6_LEN, IpHeader, UDP_LEN, Version, protocol};
@@ -83,7 +83,16 @@ pub(crate) fn complete(packet: &mut [u8], version: Version, named_at: usize, pro
 /// Computes the checksum of an IPv4 header; IPv6 has none.
 pub(crate) fn fill_checksum(packet: &mut [u8], version: Version) {
     if version == Version::V4 {
-        Ipv4Packet::new_unchecked(packet).fill_checksum();
+        let header_len = usize::from(packet[0] & 0x0f) * 4;
+        let header = &mut packet[..header_len];
+        header[10..12].fill(0);
+        let words = header.chunks_exact(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
+        let sum: u32 = words.sum();
+        // Sixty octets give at most one carry, which adding it can bring once more.
+        let sum = (sum & 0xffff) + (sum >> 16);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        let [_, _, high, low] = (!sum).to_be_bytes();
+        header[10..12].copy_from_slice(&[high, low]);
     }
 }
 
@@ -154,6 +163,8 @@ pub(crate) fn udp_source(packet: &[u8], offset: usize, header: &IpHeader) -> (Ip
 
 #[cfg(test)]
 mod tests {
+    use smoltcp::wire::Ipv4Packet;
+
     use super::*;
     use crate::testing::{LEFT, RIGHT, ping};
 
