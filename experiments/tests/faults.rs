@@ -6,7 +6,7 @@ use ipseclab_crypto::RealProvider;
 use ipseclab_experiments::scenario::{CheckedScenario, Override, load};
 use ipseclab_experiments::world::{Flood, World};
 use ipseclab_ike::proposal::parse_ike_proposal;
-use ipseclab_net::{DropReason, Ipv4Net};
+use ipseclab_net::{DropReason, IpNet};
 use ipseclab_node::{AppId, Node, Observe};
 use ipseclab_sim::{ProcessId, SimDuration, SimTime};
 use ipseclab_topologies::NodeIndex;
@@ -96,7 +96,7 @@ fn a_flood_goes_to_its_target_at_its_pace() {
         at: at(1),
         until: at(3),
         interval: SimDuration::from_millis(10),
-        sources: Ipv4Net::new([203, 0, 113, 0].into(), 24).unwrap(),
+        sources: IpNet::new([203, 0, 113, 0], 24).unwrap(),
         proposal: parse_ike_proposal("aes128gcm16-prfsha256-x25519").unwrap(),
     };
     let id = world.flood(&flood, scenario.seed, &RealProvider::new());

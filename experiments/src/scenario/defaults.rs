@@ -28,6 +28,14 @@ pub const CORES: u32 = 1;
 pub const PING_PAYLOAD_OCTETS: u64 = 56;
 /// A round size for UDP, that of the forwarding workload.
 pub const UDP_PAYLOAD_OCTETS: u64 = 1000;
+/// A short question, as one to a name server or a database is.
+pub const REQUEST_PAYLOAD_OCTETS: u64 = 100;
+/// An answer that fits one packet.
+pub const RESPONSE_OCTETS: u64 = 1000;
+/// The shape of bursts: between 1.2 and 1.7, where measurements of Ethernet traffic put it (Willinger et al. 1997).
+pub const SHAPE_THOUSANDTHS: u32 = 1500;
+/// Buffers of a TCP connection at each end: enough for 100 Mb/s over 20 ms.
+pub const TCP_BUFFER_OCTETS: usize = 256 * 1024;
 /// The interval of `ping`.
 pub const PING_INTERVAL: SimDuration = SimDuration::from_secs(1);
 /// Both halves of the NAT that many firewalls are (RFC 4787 calls it symmetric in its history).

@@ -99,7 +99,7 @@ impl World {
             let id = process(settings.node);
             let config = NodeConfig {
                 name: settings.name.clone(),
-                address: settings.nat.map_or(settings.address, |nat| nat.inside),
+                address: settings.nat.map_or(settings.address, |nat| nat.inside.into()),
                 cores: u16::try_from(settings.cores).unwrap_or(u16::MAX),
                 cpu_queue: CPU_QUEUE_JOBS,
                 cost_profile: profiles.of(settings),
@@ -158,7 +158,7 @@ impl World {
                 Fault::Blackhole { node, at, until } => self.swallow(node, at, until),
                 Fault::Flood { from, to, at, until, interval, sources } => {
                     let proposal = offered_to(scenario, to);
-                    let sources = links::ipv4_net(sources);
+                    let sources = links::ip_net(sources);
                     let flood = Flood { from, to, at, until, interval, sources, proposal };
                     let added = self.flood(&flood, scenario.seed, provider);
                     assert!(
@@ -249,7 +249,8 @@ fn add_nats(
             timeout: nat.timeout,
             ..NatConfig::default()
         };
-        let id = simulation.add(Node::nat(config, ProcessId::new(next), behaviour));
+        let nat = Node::nat(config, ProcessId::new(next), behaviour);
+        let id = simulation.add(nat.expect("a checked NAT has an IPv4 address outside"));
         next += 1;
         nats.insert(settings.node, id);
     }

@@ -41,7 +41,7 @@ pub(crate) fn scenario(case: &Case) -> String {
         "name = \"{}\"\nduration = \"{end_ms}ms\"\n\n[topology]\nkind = \"pair\"\nlink = {{ delay = \"{delay}\" }}\n",
         case.name
     );
-    let (left, right) = if case.nat { ("192.0.2.9", "192.0.2.2") } else { ("192.0.2.1", "192.0.2.2") };
+    let (left, right) = case.addresses();
     node(&mut text, "left", left, "a", "10.10.1.0/24");
     if case.nat {
         text.push_str("nat = { inside = \"192.168.77.2\", timeout = \"1h\" }\n");

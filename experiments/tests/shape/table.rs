@@ -60,6 +60,16 @@ impl Case {
         }
     }
 
+    /// The addresses of a, as its peer sees it, and of b.
+    pub(crate) fn addresses(&self) -> (&'static str, &'static str) {
+        let is_ipv6 = self.swanctl('a').contains("2001:db8::1");
+        match (is_ipv6, self.nat) {
+            (true, _) => ("2001:db8::1", "2001:db8::2"),
+            (false, true) => ("192.0.2.9", "192.0.2.2"),
+            (false, false) => ("192.0.2.1", "192.0.2.2"),
+        }
+    }
+
     /// The text of one side's `swanctl.conf`.
     pub(crate) fn swanctl(&self, side: char) -> String {
         std::fs::read_to_string(self.path.join(format!("{side}.swanctl.conf"))).unwrap()

@@ -73,6 +73,8 @@ impl Node {
         let mut worked_on = 0;
         for (effects, handle) in running.into_values() {
             ctx.cancel(handle);
+            let made = |output: &Output| if let Output::Made(packets) = output { *packets } else { 0 };
+            self.books.originated += effects.outputs.iter().map(made).sum::<u64>();
             worked_on += effects.outputs.iter().filter(|output| Output::has_packet(output)).count();
         }
         waiting + worked_on

@@ -2,7 +2,7 @@
 //!
 //! This file makes nodes and reads their books; what they do with events is in `process`.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct NodeConfig {
     /// The name in results.
     pub name: String,
     /// The node's own address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Number of cores, at least 1.
     pub cores: u16,
     /// Jobs that may wait for a core.
@@ -58,6 +58,10 @@ pub struct Node {
     pub(crate) records: Records,
     pub(crate) sent_tags: u64,
     pub(crate) next_ident: u16,
+    /// The last identification of a fragmented IPv6 packet.
+    pub(crate) next_fragment_id: u32,
+    /// Alarms of the ends of TCP connections.
+    pub(crate) app_alarms: BTreeMap<AppId, (SimTime, TimerHandle)>,
     pub(crate) power: Power,
     /// Whether what arrives is swallowed.
     pub(crate) is_blackhole: bool,
@@ -95,10 +99,11 @@ impl Node {
         Self::with_kind(config, id, Kind::Host(Box::new(host)))
     }
 
-    /// A NAT: its first port leads inside, its second outside; `config.address` is what the outside sees.
-    pub fn nat(config: NodeConfig, id: ProcessId, nat: NatConfig) -> Self {
-        let nat = Nat::new(nat, config.address);
-        Self::with_kind(config, id, Kind::Nat(Box::new(nat)))
+    /// A NAT: its first port leads inside, its second outside; `config.address` is what the outside sees. `None` when
+    /// that is an IPv6 address, which nothing is translated to.
+    pub fn nat(config: NodeConfig, id: ProcessId, nat: NatConfig) -> Option<Self> {
+        let IpAddr::V4(external) = config.address else { return None };
+        Some(Self::with_kind(config, id, Kind::Nat(Box::new(Nat::new(nat, external)))))
     }
 
     fn with_kind(config: NodeConfig, id: ProcessId, kind: Kind) -> Self {
@@ -119,6 +124,8 @@ impl Node {
             records,
             sent_tags: 0,
             next_ident: 0,
+            next_fragment_id: 0,
+            app_alarms: BTreeMap::new(),
             power: Power::On,
             is_blackhole: false,
         }
@@ -147,16 +154,16 @@ impl Node {
     }
 
     /// Gives a host a further address during the run, such as a virtual one (RFC 7296 §2.19). Packets to it end here, and
-    /// applications that were added with the source 0.0.0.0 send from it. Until then their packets are dropped as
+    /// applications that were added with the source 0.0.0.0, or ::, send from it. Until then their packets are dropped as
     /// [`DropReason::NoAddress`](ipseclab_net::DropReason::NoAddress).
-    pub fn assign_address(&mut self, address: Ipv4Addr) {
+    pub fn assign_address(&mut self, address: IpAddr) {
         if let Kind::Host(host) = &mut self.kind {
             host.assign(address);
         }
     }
 
     /// Takes an assigned address away again.
-    pub fn withdraw_address(&mut self, address: Ipv4Addr) {
+    pub fn withdraw_address(&mut self, address: IpAddr) {
         if let Kind::Host(host) = &mut self.kind {
             host.withdraw(address);
         }
@@ -168,7 +175,7 @@ impl Node {
     }
 
     /// The node's own address.
-    pub fn address(&self) -> Ipv4Addr {
+    pub fn address(&self) -> IpAddr {
         self.config.address
     }
 
@@ -233,10 +240,10 @@ impl Node {
         &self.drops
     }
 
-    /// Packets that are inside the node: waiting for a core, being worked on, or waiting for an SA.
+    /// Packets that are inside the node: waiting for a core, being worked on, or waiting for an SA or for fragments.
     pub fn packets_held(&self) -> usize {
         let waiting = match &self.kind {
-            Kind::Host(host) => host.engine.packets_held(),
+            Kind::Host(host) => host.packets_held(),
             Kind::Router | Kind::Nat(_) => 0,
         };
         self.cpu.in_progress() + waiting
@@ -251,7 +258,7 @@ impl Node {
     /// there.
     pub fn is_balanced(&self) -> Option<bool> {
         let held = match &self.kind {
-            Kind::Host(host) => host.engine.packets_held() as u64,
+            Kind::Host(host) => host.packets_held() as u64,
             Kind::Router | Kind::Nat(_) => 0,
         };
         (self.cpu.in_progress() == 0).then(|| self.books.are_balanced(held))

@@ -27,7 +27,7 @@ pub use credentials::{AuthorityFile, CertificateFile, KeyKind, PoolOfAddressesFi
 pub use events::{ActionFile, ActionKind, FaultFile, FaultKind};
 pub use nodes::{NatBehaviour, NodeFile, NodeLimitsFile};
 pub use topology::{LinkFile, TopologyFile, TopologyKind};
-pub use traffic::{TrafficFile, TrafficKind};
+pub use traffic::{Distribution, Mix, TrafficFile, TrafficKind};
 
 use super::defaults::MAX_SEED;
 use super::value::{Duration, Moment};

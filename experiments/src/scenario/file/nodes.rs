@@ -33,6 +33,10 @@ pub struct NodeFile {
     pub swanctl: Option<String>,
     /// Bounds on what peers can make the node keep.
     pub limits: Option<NodeLimitsFile>,
+    /// TCP connections that begin through the node announce segments of at most this many octets, so that they fit its
+    /// tunnels. Default: as their ends announce.
+    #[schemars(range(min = 48, max = 65_495))]
+    pub mss_clamp: Option<u16>,
     /// A NAT between the node and its only link; the node's `address` is then the NAT's outside. NATs work for free.
     pub nat: Option<NatFile>,
 }

@@ -1,6 +1,6 @@
 //! What the IKE endpoint and the IPsec engine of a host tell each other, and what the host books of it.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::SocketAddr;
 
 use ipseclab_ike::config::ConnectionId;
 use ipseclab_ike::wire::MessageId;
@@ -168,7 +168,7 @@ impl Host {
         if agreed.role == Role::Responder {
             return;
         }
-        let addresses: Vec<_> = agreed.addresses.iter().filter_map(ipv4).collect();
+        let addresses = agreed.addresses.clone();
         for address in &addresses {
             self.assign(*address);
         }
@@ -264,11 +264,11 @@ impl Host {
         let policy = self.policies.policy(child.child);
         let idle = self.inactivity.get(policy.0 as usize).copied().flatten();
         let lifetime = convert::volumes(self.endpoint.config().child(child.child), &mut self.streams);
-        let pair = convert::sa_pair(child, policy, idle, lifetime)
-            .expect("an IPv4 endpoint agrees on IPv4 and on valid SPIs");
-        self.engine
-            .install(run.now, pair, convert::outbound_use(child.outbound))
-            .expect("the endpoint draws each inbound SPI once");
+        if let Some(pair) = convert::sa_pair(child, policy, idle, lifetime) {
+            self.engine
+                .install(run.now, pair, convert::outbound_use(child.outbound))
+                .expect("the endpoint draws each inbound SPI once");
+        }
         self.children.insert(child.spi_in, Installed { ike_sa: child.ike_sa, child: child.child });
         if child.udp_encap {
             self.senders.insert(child.spi_out, child.spi_in);
@@ -331,13 +331,6 @@ impl Host {
         while let Some((_, _, reason)) = self.engine.poll_discard() {
             run.push(Output::Drop(reason_of(reason)));
         }
-    }
-}
-
-fn ipv4(address: &IpAddr) -> Option<Ipv4Addr> {
-    match address {
-        IpAddr::V4(address) => Some(*address),
-        IpAddr::V6(_) => None,
     }
 }
 

@@ -10,7 +10,7 @@ use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry};
-use ipseclab_net::{BitRate, Ipv4Net, Link, LinkConfig, Pace, PingConfig, PingSource, PortId};
+use ipseclab_net::{BitRate, IpNet, Link, LinkConfig, Pace, PingConfig, PingSource, PortId};
 use ipseclab_node::{
     App, AppId, Command, CostProfile, HostConfig, Node, NodeConfig, NodeEvent, Observe, Port, convert,
 };
@@ -64,12 +64,12 @@ pub(crate) fn address(side: u8) -> Ipv4Addr {
     Ipv4Addr::new(192, 0, 2, side)
 }
 
-pub(crate) fn inner(side: u8) -> Ipv4Net {
-    Ipv4Net::new(Ipv4Addr::new(10, side, 0, 0), 16).unwrap()
+pub(crate) fn inner(side: u8) -> IpNet {
+    IpNet::new(Ipv4Addr::new(10, side, 0, 0), 16).unwrap()
 }
 
 pub(crate) fn selectors(side: u8) -> TrafficSelectors {
-    TrafficSelectors::ipv4_range(inner(side).first(), inner(side).last())
+    TrafficSelectors::ipv4_range(Ipv4Addr::new(10, side, 0, 0), Ipv4Addr::new(10, side, 255, 255))
 }
 
 pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
@@ -99,6 +99,8 @@ pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
         acquire_queue: setup.acquire_queue,
         traps: vec![own == 1],
         inactivity: vec![setup.inactivity.filter(|_| own == 1)],
+        reassembly: ipseclab_net::ReassemblyConfig::default(),
+        mss_clamp: None,
     }
 }
 
@@ -109,7 +111,7 @@ pub(crate) fn build(setup: &Setup) -> Simulation<Node> {
     for (id, own, peer, psk) in [(LEFT, 1, 2, &b"secret"[..]), (RIGHT, 2, 1, setup.right_psk)] {
         let config = NodeConfig {
             name: format!("gateway-{own}"),
-            address: address(own),
+            address: address(own).into(),
             cores: setup.cores,
             cpu_queue: 1000,
             cost_profile: Arc::new(setup.profile.clone()),
@@ -124,7 +126,7 @@ pub(crate) fn build(setup: &Setup) -> Simulation<Node> {
         let channel = Some(simulation.add_channel(from, to));
         let node = simulation.process_mut(from);
         let port = node.add_port(Port { link, to, to_port: PortId::new(0), channel });
-        node.fib_mut().insert(Ipv4Net::host(address(peer)), port);
+        node.fib_mut().insert(IpNet::host(address(peer)), port);
         node.fib_mut().insert(inner(peer), port);
     }
     let ping = PingConfig {
@@ -134,9 +136,10 @@ pub(crate) fn build(setup: &Setup) -> Simulation<Node> {
         payload_len: 56,
         pace: Pace::Interval(setup.interval),
         count: Some(setup.pings),
+        until: None,
         ttl: 64,
     };
-    let app = App::Ping(Box::new(PingSource::new(ping, SimTime::ZERO).unwrap()));
+    let app = App::Ping(Box::new(PingSource::new(ping, SimTime::ZERO, None).unwrap()));
     assert_eq!(simulation.process_mut(LEFT).add_app(app), Some(AppId(0)));
     for node in [LEFT, RIGHT] {
         simulation.schedule(node, SimTime::ZERO, NodeEvent::Start);
@@ -166,7 +169,7 @@ pub(crate) fn command(simulation: &mut Simulation<Node>, node: ProcessId, at_ms:
 }
 
 pub(crate) fn received(simulation: &Simulation<Node>) -> u64 {
-    simulation.process(LEFT).app(AppId(0)).unwrap().0.record().received.packets
+    simulation.process(LEFT).app(AppId(0)).unwrap().0.record().unwrap().received.packets
 }
 
 pub(crate) fn priced(ike_message_ns: f64) -> CostProfile {
