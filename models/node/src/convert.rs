@@ -1,6 +1,6 @@
 //! Between the vocabularies of IKE, IPsec and the network: the one place that knows all three.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use core::time::Duration;
 
 use ipseclab_crypto::Purpose;
@@ -9,22 +9,23 @@ use ipseclab_ike::proposal::Esn;
 use ipseclab_ike::wire::{AddressRange as IkeRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{ChildSaEstablished, DirectionKeys, Outbound, PathChange, TrafficSelectors};
 use ipseclab_ipsec::{
-    AddressRange, DiscardReason, Lifetime, Mode, OutboundUse, Path, PolicyId, PortRange, SaPair,
-    SaParameters, Selectors, Spi, TrafficSelector, UdpEncap,
+    AddressRange, DiscardReason, EspParameters, Lifetime, Mode, OutboundUse, Path, PolicyId, PortRange,
+    Protection, SaPair, SaParameters, Selectors, Spi, TrafficSelector, UdpEncap,
 };
 use ipseclab_net::DropReason;
 
 use crate::random::Streams;
 
-/// Negotiated selectors as the SAD wants them. What is not IPv4 cannot come up here and matches nothing.
+/// Negotiated selectors as the SAD wants them; those of unknown types match nothing.
 pub fn ipsec_selectors(selectors: &TrafficSelectors) -> Vec<TrafficSelector> {
     selectors.as_slice().iter().filter_map(ipsec_selector).collect()
 }
 
 fn ipsec_selector(selector: &IkeSelector) -> Option<TrafficSelector> {
     let addresses = match selector.addresses {
-        IkeRange::V4 { start, end } => AddressRange { start, end },
-        IkeRange::V6 { .. } | IkeRange::Unknown { .. } => return None,
+        IkeRange::V4 { start, end } => AddressRange { start: start.into(), end: end.into() },
+        IkeRange::V6 { start, end } => AddressRange { start: start.into(), end: end.into() },
+        IkeRange::Unknown { .. } => return None,
     };
     let ports = PortRange { start: selector.start_port, end: selector.end_port };
     Some(TrafficSelector { protocol: selector.protocol, addresses, ports })
@@ -32,24 +33,25 @@ fn ipsec_selector(selector: &IkeSelector) -> Option<TrafficSelector> {
 
 /// The selectors of a packet that goes out, as IKE offers them first: our side and the peer's (RFC 7296 §2.9).
 pub(crate) fn packet_selectors(packet: &Selectors) -> (IkeSelector, IkeSelector) {
-    let host = |address: Ipv4Addr, port: Option<u16>| {
+    let host = |address: IpAddr, port: Option<u16>| {
         let (start_port, end_port) = port.map_or((0, u16::MAX), |port| (port, port));
-        let addresses = IkeRange::V4 { start: address, end: address };
+        let addresses = match address {
+            IpAddr::V4(address) => IkeRange::V4 { start: address, end: address },
+            IpAddr::V6(address) => IkeRange::V6 { start: address, end: address },
+        };
         IkeSelector { protocol: packet.protocol, start_port, end_port, addresses }
     };
     (host(packet.source, packet.source_port), host(packet.destination, packet.destination_port))
 }
 
-/// What the SAD installs for a Child SA; `None` when an address is not IPv4 or an SPI is reserved.
+/// What the SAD installs for a Child SA; `None` when an SPI is reserved.
 pub(crate) fn sa_pair(
     child: &ChildSaEstablished,
     policy: PolicyId,
     idle_timeout: Option<Duration>,
     lifetime: Lifetime,
 ) -> Option<SaPair> {
-    let (IpAddr::V4(local), IpAddr::V4(remote)) = (child.local.ip(), child.remote.ip()) else {
-        return None;
-    };
+    let (local, remote) = (child.local.ip(), child.remote.ip());
     let inbound = Direction {
         spi: Spi::new(child.spi_in)?,
         keys: &child.keys_in,
@@ -63,13 +65,11 @@ pub(crate) fn sa_pair(
         ports: (child.local.port(), child.remote.port()),
     };
     Some(SaPair {
-        policy,
-        inbound: inbound.parameters(child),
-        outbound: outbound.parameters(child),
         local_ts: ipsec_selectors(&child.local_ts),
         remote_ts: ipsec_selectors(&child.remote_ts),
         idle_timeout,
         lifetime,
+        ..SaPair::new(policy, inbound.parameters(child), outbound.parameters(child))
     })
 }
 
@@ -90,18 +90,21 @@ pub(crate) fn volumes(child: &Child, streams: &mut Streams) -> Lifetime {
 struct Direction<'a> {
     spi: Spi,
     keys: &'a DirectionKeys,
-    ends: (Ipv4Addr, Ipv4Addr),
+    ends: (IpAddr, IpAddr),
     ports: (u16, u16),
 }
 
 impl Direction<'_> {
     fn parameters(&self, child: &ChildSaEstablished) -> SaParameters {
         let encap = UdpEncap { source_port: self.ports.0, destination_port: self.ports.1 };
+        let integrity = child.proposal.integrity.map(|algorithm| (algorithm, self.keys.integrity.clone()));
         SaParameters {
-            spi: self.spi,
-            encryption: child.proposal.encryption,
-            encryption_key: self.keys.encryption.clone(),
-            integrity: child.proposal.integrity.map(|algorithm| (algorithm, self.keys.integrity.clone())),
+            protection: Protection::Esp(EspParameters {
+                spi: self.spi,
+                encryption: child.proposal.encryption,
+                encryption_key: self.keys.encryption.clone(),
+                integrity,
+            }),
             esn: child.proposal.esn == Esn::Yes,
             mode: ipsec_mode(child.mode),
             source: self.ends.0,
@@ -119,13 +122,11 @@ pub(crate) fn outbound_use(outbound: Outbound) -> OutboundUse {
     }
 }
 
-/// Where a pair goes from now on; `None` when an address is not IPv4.
-pub(crate) fn path(change: &PathChange) -> Option<Path> {
-    let (IpAddr::V4(local), IpAddr::V4(remote)) = (change.local.ip(), change.remote.ip()) else {
-        return None;
-    };
+/// Where a pair goes from now on.
+pub(crate) fn path(change: &PathChange) -> Path {
+    let (local, remote) = (change.local.ip(), change.remote.ip());
     let encap = UdpEncap { source_port: change.local.port(), destination_port: change.remote.port() };
-    Some(Path { local, remote, udp_encap: change.udp_encap.then_some(encap) })
+    Path { local, remote, udp_encap: change.udp_encap.then_some(encap) }
 }
 
 /// The SPD's word for a mode.

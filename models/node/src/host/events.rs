@@ -299,7 +299,7 @@ impl Host {
 
     /// The SAD follows the IKE SA to another address or port.
     fn move_children(&mut self, change: &PathChange) {
-        let Some(path) = convert::path(change) else { return };
+        let path = convert::path(change);
         for spi in change.children.iter().filter_map(|spi| Spi::new(*spi)) {
             self.engine.update_path(spi, path);
         }
