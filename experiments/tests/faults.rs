@@ -103,7 +103,7 @@ fn a_flood_goes_to_its_target_at_its_pace() {
     assert_eq!(id, Some(AppId(1)));
     finish(&mut world, &scenario);
     let (app, times) = process(&world, "left").app(AppId(1)).unwrap();
-    assert_eq!((app.record().sent.packets, times.first_sent), (200, Some(at(1))));
+    assert_eq!((app.record().unwrap().sent.packets, times.first_sent), (200, Some(at(1))));
     // Nobody of that network is a configured peer.
     assert!(process(&world, "right").host_counters().ike_datagrams_dropped >= 200);
 }

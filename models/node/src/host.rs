@@ -154,10 +154,6 @@ impl Origin {
     }
 
     fn engine(&self, spd: Spd, address: IpAddr) -> Engine<Trail> {
-        let address = match address {
-            IpAddr::V4(address) => address,
-            IpAddr::V6(_) => core::net::Ipv4Addr::UNSPECIFIED,
-        };
         let config = EngineConfig { queue_packets: self.queue_packets, ..EngineConfig::new(spd, address) };
         Engine::new(config, Crypto::new(Arc::clone(&self.provider)), Box::new(self.streams("esp")))
     }
@@ -276,7 +272,7 @@ impl Host {
         run.charge(PathStep::Receive, packet.len());
         let Some(packet) = self.reassemble(run, now, packet) else { return };
         let tag = packet.tag;
-        match self.engine_inbound(run.now, packet) {
+        match self.engine.inbound(run.now, packet.bytes, packet.trail) {
             Inbound::Deliver { packet: bytes, token: trail, spi } => {
                 let mut packet = Packet { bytes, trail, tag };
                 if let Some(spi) = spi {
@@ -291,23 +287,6 @@ impl Host {
             }
             Inbound::Discard { reason, .. } => run.push(Output::Drop(convert::drop_reason(reason))),
         }
-    }
-
-    // Model: IPv6 packets pass around the engine, which knows IPv4 alone: no policy covers them.
-    fn engine_inbound(&mut self, now: Duration, packet: Packet) -> Inbound<Trail> {
-        let Packet { bytes, trail, .. } = packet;
-        if is_ipv6(&bytes) {
-            return Inbound::Deliver { packet: bytes, token: trail, spi: None };
-        }
-        self.engine.inbound(now, bytes, trail)
-    }
-
-    fn engine_outbound(&mut self, now: Duration, packet: Packet) -> Outbound<Trail> {
-        let Packet { bytes, trail, .. } = packet;
-        if is_ipv6(&bytes) {
-            return Outbound::Send { packet: bytes, token: trail, sa: None };
-        }
-        self.engine.outbound(now, bytes, trail)
     }
 
     fn note_alive(&mut self, now: Duration, spi: Spi) {
@@ -339,7 +318,7 @@ impl Host {
     }
 
     fn send_one(&mut self, run: &mut Run<'_>, packet: Packet, tag: u64) {
-        match self.engine_outbound(run.now, packet) {
+        match self.engine.outbound(run.now, packet.bytes, packet.trail) {
             Outbound::Send { packet: bytes, token: trail, sa } => {
                 self.note_sent(run.now, sa);
                 run.push(Output::Packet(Packet { bytes, trail, tag }));
@@ -430,10 +409,6 @@ fn add(sum: &mut ChildSaCounters, carried: ChildSaCounters) {
         sum.packets += carried.packets;
         sum.octets += carried.octets;
     }
-}
-
-fn is_ipv6(bytes: &[u8]) -> bool {
-    bytes.first().is_some_and(|first| first >> 4 == 6)
 }
 
 /// The datagram in a packet for the IKE ports of `address`.

@@ -20,8 +20,10 @@ use crate::journey::Cause;
 use crate::record::{ClosedSa, Closure, EndReason, NegotiationRecord, Outcome, RenewalRecord, Step};
 use crate::renewal::Beginning;
 
-/// Octets of the IPv4 and UDP headers around an IKE message.
-const IP_UDP_HEADERS: usize = 20 + 8;
+/// Octets of the IP and UDP headers around an IKE message from or to an address.
+fn ip_udp_headers(address: SocketAddr) -> usize {
+    if address.is_ipv6() { 40 + 8 } else { 20 + 8 }
+}
 
 impl Host {
     /// Carries everything from core to core until all queues are empty.
@@ -44,7 +46,7 @@ impl Host {
             run.push(Output::Established(ike_sa));
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
-            run.charge(PathStep::Send, IP_UDP_HEADERS + transmit.payload.len());
+            run.charge(PathStep::Send, ip_udp_headers(transmit.to) + transmit.payload.len());
             run.push(Output::Ike(Box::new(transmit)));
         }
     }
@@ -264,11 +266,11 @@ impl Host {
         let policy = self.policies.policy(child.child);
         let idle = self.inactivity.get(policy.0 as usize).copied().flatten();
         let lifetime = convert::volumes(self.endpoint.config().child(child.child), &mut self.streams);
-        if let Some(pair) = convert::sa_pair(child, policy, idle, lifetime) {
-            self.engine
-                .install(run.now, pair, convert::outbound_use(child.outbound))
-                .expect("the endpoint draws each inbound SPI once");
-        }
+        let pair =
+            convert::sa_pair(child, policy, idle, lifetime).expect("the endpoint agrees on valid SPIs");
+        self.engine
+            .install(run.now, pair, convert::outbound_use(child.outbound))
+            .expect("the endpoint draws each inbound SPI once");
         self.children.insert(child.spi_in, Installed { ike_sa: child.ike_sa, child: child.child });
         if child.udp_encap {
             self.senders.insert(child.spi_out, child.spi_in);
