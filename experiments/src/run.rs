@@ -13,7 +13,7 @@ use ipseclab_output::{
 use ipseclab_sim::{Fingerprint, ProcessId, SimDuration, SimTime, StopReason};
 
 use crate::results::course;
-use crate::scenario::{CheckedScenario, Flow, FlowKind, NodeSettings};
+use crate::scenario::{CheckedScenario, Flow, NodeSettings};
 use crate::world::{BuildError, FlowApps, World, process};
 
 /// What a run found.
@@ -55,7 +55,7 @@ pub struct ObservedNode {
     /// "host", "router" or "nat".
     pub kind: &'static str,
     /// The node's address.
-    pub address: std::net::Ipv4Addr,
+    pub address: std::net::IpAddr,
     /// The history of this node alone.
     pub fingerprint: Fingerprint,
     /// What it wrote down.
@@ -256,17 +256,17 @@ impl Reader<'_> {
         };
         let (source, sent_at) = app(apps.source);
         let (sink, received_at) = apps.sink.map_or((source, sent_at), app);
-        let record = ipseclab_net::FlowRecord::join(source.record(), sink.record());
+        let nothing = ipseclab_net::FlowRecord::default();
+        let record = source.record().unwrap_or(&nothing);
+        let record = ipseclab_net::FlowRecord::join(record, sink.record().unwrap_or(record));
         let delay = record.delay;
+        let segments = source.segments();
         let nanos = |time: Option<SimTime>| time.map(SimTime::as_nanos);
         let span = |span: Option<SimDuration>| span.map(SimDuration::as_nanos);
         let names = (self.scenario.node_name(flow.from), self.scenario.node_name(flow.to));
         FlowRow {
             flow: format!("{}:{}-{}", flow.entry, names.0, names.1),
-            kind: match flow.kind {
-                FlowKind::Ping => "ping".to_owned(),
-                FlowKind::Udp => "udp".to_owned(),
-            },
+            kind: flow.kind.as_str().to_owned(),
             source: names.0.to_owned(),
             destination: names.1.to_owned(),
             sent_packets: record.sent.packets,
@@ -280,6 +280,20 @@ impl Reader<'_> {
             first_sent_ns: nanos(sent_at.first_sent),
             first_received_ns: nanos(received_at.first_received),
             last_received_ns: nanos(received_at.last_received),
+            received_payload_bytes: record.received_payload,
+            goodput_bps: goodput(&record, sent_at.first_sent.zip(received_at.last_received)),
+            delay_p50_ns: span(record.delays.quantile(500_000)),
+            delay_p90_ns: span(record.delays.quantile(900_000)),
+            delay_p99_ns: span(record.delays.quantile(990_000)),
+            delay_p999_ns: span(record.delays.quantile(999_000)),
+            jitter_p50_ns: span(record.jitter.quantile(500_000)),
+            jitter_p99_ns: span(record.jitter.quantile(990_000)),
+            duplicate_packets: record.duplicates,
+            reordered_packets: record.reordered,
+            reordering_extent_max_packets: record.reordering.extent_max,
+            gap_max_ns: span(Some(record.gap_max).filter(|gap| *gap > SimDuration::ZERO)),
+            retransmitted_segments: segments.map(|(again, _)| again),
+            segment_payload_max_bytes: segments.map(|(_, longest)| longest as u64),
         }
     }
 
@@ -347,6 +361,14 @@ impl Reader<'_> {
     }
 }
 
+/// Payload received in bits per second, over the time from the first packet sent to the last received.
+fn goodput(record: &ipseclab_net::FlowRecord, times: Option<(SimTime, SimTime)>) -> Option<u64> {
+    let (first, last) = times?;
+    let nanos = u128::from(last.as_nanos().checked_sub(first.as_nanos())?);
+    let bits = u128::from(record.received_payload) * 8;
+    u64::try_from((bits * 1_000_000_000).checked_div(nanos)?).ok()
+}
+
 fn negotiation_row(record: &ipseclab_node::NegotiationRecord, attempt: u32) -> NegotiationRow {
     let (result, failure_reason) = match record.outcome {
         Outcome::Established => (NegotiationResult::Established, ""),
@@ -401,6 +423,7 @@ fn closure_row(record: &ipseclab_node::ClosureRecord) -> ClosureRow {
 
 fn node_row(node: &Node) -> NodeRow {
     let (cpu, host) = (node.cpu_counters(), node.host_counters());
+    let (datapath, batches) = node.datapath_counters().unwrap_or_default();
     NodeRow {
         node: node.name().to_owned(),
         kind: node.kind().to_owned(),
@@ -418,5 +441,11 @@ fn node_row(node: &Node) -> NodeRow {
         esp_bytes_in: host.esp.inbound.octets,
         esp_bytes_out: host.esp.outbound.octets,
         dropped_packets: node.drops().total(),
+        datapath_cores: node.datapath_cores().into(),
+        datapath_busy_ns: datapath.busy.as_nanos(),
+        datapath_packets: datapath.jobs,
+        datapath_batches: batches,
+        ring_max_packets: datapath.queue_max as u64,
+        ring_wait_max_ns: datapath.wait_max.as_nanos(),
     }
 }

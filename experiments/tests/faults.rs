@@ -6,7 +6,7 @@ use ipseclab_crypto::RealProvider;
 use ipseclab_experiments::scenario::{CheckedScenario, Override, load};
 use ipseclab_experiments::world::{Flood, World};
 use ipseclab_ike::proposal::parse_ike_proposal;
-use ipseclab_net::{DropReason, Ipv4Net};
+use ipseclab_net::{DropReason, IpNet};
 use ipseclab_node::{AppId, Node, Observe};
 use ipseclab_sim::{ProcessId, SimDuration, SimTime};
 use ipseclab_topologies::NodeIndex;
@@ -96,14 +96,14 @@ fn a_flood_goes_to_its_target_at_its_pace() {
         at: at(1),
         until: at(3),
         interval: SimDuration::from_millis(10),
-        sources: Ipv4Net::new([203, 0, 113, 0].into(), 24).unwrap(),
+        sources: IpNet::new([203, 0, 113, 0], 24).unwrap(),
         proposal: parse_ike_proposal("aes128gcm16-prfsha256-x25519").unwrap(),
     };
     let id = world.flood(&flood, scenario.seed, &RealProvider::new());
     assert_eq!(id, Some(AppId(1)));
     finish(&mut world, &scenario);
     let (app, times) = process(&world, "left").app(AppId(1)).unwrap();
-    assert_eq!((app.record().sent.packets, times.first_sent), (200, Some(at(1))));
+    assert_eq!((app.record().unwrap().sent.packets, times.first_sent), (200, Some(at(1))));
     // Nobody of that network is a configured peer.
     assert!(process(&world, "right").host_counters().ike_datagrams_dropped >= 200);
 }

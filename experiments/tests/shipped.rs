@@ -78,7 +78,7 @@ fn the_nat_has_an_inside_and_the_node_is_known_by_it() {
     let scenario = load("site-to-site-nat");
     let nat = scenario.nodes[0].nat.expect("left is behind a NAT");
     assert_eq!(nat.inside.to_string(), "100.64.0.1");
-    assert_eq!(scenario.connections[0].local_id, Identity::Address(nat.inside));
+    assert_eq!(scenario.connections[0].local_id, Identity::Address(nat.inside.into()));
     assert_eq!(scenario.nodes[1].nat, None);
 }
 

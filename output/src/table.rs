@@ -137,6 +137,34 @@ pub struct FlowRow {
     pub first_received_ns: Option<u64>,
     /// When the last packet was received; empty if none was.
     pub last_received_ns: Option<u64>,
+    /// Octets of payload received, without headers and each counted once.
+    pub received_payload_bytes: u64,
+    /// These as bits per second, from the first packet sent to the last received; empty if none was.
+    pub goodput_bps: Option<u64>,
+    /// The delay that half of all packets do not exceed; percentiles are right to one part in a hundred.
+    pub delay_p50_ns: Option<u64>,
+    /// The delay that 90 % do not exceed.
+    pub delay_p90_ns: Option<u64>,
+    /// The delay that 99 % do not exceed.
+    pub delay_p99_ns: Option<u64>,
+    /// The delay that 99.9 % do not exceed.
+    pub delay_p999_ns: Option<u64>,
+    /// The difference between the delays of two packets in a row that half of all pairs do not exceed.
+    pub jitter_p50_ns: Option<u64>,
+    /// The difference that 99 % do not exceed.
+    pub jitter_p99_ns: Option<u64>,
+    /// Further arrivals of packets that were received before.
+    pub duplicate_packets: u64,
+    /// Packets that arrived after one that was sent later.
+    pub reordered_packets: u64,
+    /// The most packets that arrived between one and the first that was sent later (RFC 4737 §4.2).
+    pub reordering_extent_max_packets: u64,
+    /// The longest time between two arrivals; empty with fewer than two.
+    pub gap_max_ns: Option<u64>,
+    /// Segments of TCP that carried octets again; empty for other traffic.
+    pub retransmitted_segments: Option<u64>,
+    /// The longest payload of a segment of TCP; empty for other traffic.
+    pub segment_payload_max_bytes: Option<u64>,
 }
 
 /// One direction of a link (`links.csv`). Bytes are octets on the link.
@@ -202,6 +230,18 @@ pub struct NodeRow {
     pub esp_bytes_out: u64,
     /// Packets that this node dropped.
     pub dropped_packets: u64,
+    /// Cores for packets alone.
+    pub datapath_cores: u32,
+    /// Time used of these, summed over the cores.
+    pub datapath_busy_ns: u64,
+    /// Packets that they took from their rings.
+    pub datapath_packets: u64,
+    /// Batches that they took them in.
+    pub datapath_batches: u64,
+    /// Most packets in one ring at once.
+    pub ring_max_packets: u64,
+    /// Longest wait of a packet in a ring.
+    pub ring_wait_max_ns: u64,
 }
 
 /// Which kind of SA.
@@ -364,7 +404,10 @@ mod tests {
     fn the_columns_of_flows_are_stable() {
         check_header::<FlowRow>(
             "flow,kind,source,destination,sent_packets,received_packets,lost_packets,sent_bytes,\
-             received_bytes,delay_min_ns,delay_mean_ns,delay_max_ns,first_sent_ns,first_received_ns,last_received_ns",
+             received_bytes,delay_min_ns,delay_mean_ns,delay_max_ns,first_sent_ns,first_received_ns,last_received_ns,\
+             received_payload_bytes,goodput_bps,delay_p50_ns,delay_p90_ns,delay_p99_ns,delay_p999_ns,\
+             jitter_p50_ns,jitter_p99_ns,duplicate_packets,reordered_packets,reordering_extent_max_packets,\
+             gap_max_ns,retransmitted_segments,segment_payload_max_bytes",
         );
     }
 
@@ -381,7 +424,8 @@ mod tests {
         check_header::<NodeRow>(
             "node,kind,cores,cpu_busy_ns,jobs,queue_max,wait_max_ns,ike_sas_established,ike_sas_closed,\
              child_sas_established,child_sas_closed,esp_packets_in,esp_packets_out,esp_bytes_in,esp_bytes_out,\
-             dropped_packets",
+             dropped_packets,datapath_cores,datapath_busy_ns,datapath_packets,datapath_batches,ring_max_packets,\
+             ring_wait_max_ns",
         );
     }
 

@@ -82,6 +82,12 @@ impl ModelRng {
     }
 }
 
+impl core::fmt::Debug for ModelRng {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "ModelRng(..)")
+    }
+}
+
 impl KeyRng {
     /// The stream `label` of the run `seed`, from its beginning.
     pub fn new(seed: RunSeed, label: StreamLabel) -> Self {

@@ -3,7 +3,7 @@
 //! Model: a real host spends more on interrupts, system calls and copies; none of that is in our code, so none of it is
 //! measured.
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use ipseclab_ipsec::{
     DefaultAction, Engine, EngineConfig, Inbound, Mode, Outbound, PolicyId, Spd, SpdAction, SpdEntry,
     TrafficSelector,
 };
-use ipseclab_net::{Fib, Ipv4Net, PortId, build_udp, forward, parse_udp};
+use ipseclab_net::{Fib, IpNet, PortId, build_udp, forward, parse_udp};
 use ipseclab_node::cost_profile::Step;
 
 use super::case::{Case, Subject, repeated};
@@ -50,7 +50,7 @@ fn case<R>(step: Step, octets: usize, work: impl FnMut() -> R + 'static) -> Case
 /// A packet of this many octets that `from` sends to `to`.
 fn packet(from: Ipv4Addr, to: Ipv4Addr, octets: usize) -> Vec<u8> {
     let payload = vec![0; octets - HEADERS_LEN];
-    build_udp(SocketAddrV4::new(from, PORT), SocketAddrV4::new(to, PORT), &payload, TTL, true, 1)
+    build_udp(SocketAddr::new(from.into(), PORT), SocketAddr::new(to.into(), PORT), &payload, TTL, true, 1)
 }
 
 fn receive(size: usize) -> Case {
@@ -65,7 +65,7 @@ fn receive(size: usize) -> Case {
 
 fn send(size: usize) -> Case {
     let (mut engine, payload) = (engine(), vec![0; size - HEADERS_LEN]);
-    let (from, to) = (SocketAddrV4::new(HOST, PORT), SocketAddrV4::new(PEER, PORT));
+    let (from, to) = (SocketAddr::new(HOST.into(), PORT), SocketAddr::new(PEER.into(), PORT));
     case(Step::Send, size, move || {
         let packet = build_udp(from, to, &payload, TTL, true, 1);
         matches!(engine.outbound(Duration::ZERO, packet, ()), Outbound::Send { .. })
@@ -119,10 +119,10 @@ impl RandomSource for Zeros {
 }
 
 fn fib() -> Fib {
-    let site = |third| Ipv4Net::new(Ipv4Addr::new(10, 1, third, 0), 24);
+    let site = |third| IpNet::new(Ipv4Addr::new(10, 1, third, 0), 24);
     let sites = (0..SITES).filter_map(|third| Some((site(third)?, PortId::new(third.into()))));
-    let default = Ipv4Net::new(Ipv4Addr::UNSPECIFIED, 0).map(|net| (net, PortId::new(SITES.into())));
-    sites.chain(default).collect()
+    let default = (IpNet::ALL_V4, PortId::new(SITES.into()));
+    sites.chain([default]).collect()
 }
 
 /// What is inside an `IKE_AUTH` request as strongSwan sends it, with a certificate to make it longer.

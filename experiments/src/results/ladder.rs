@@ -157,7 +157,7 @@ fn place_message(
 }
 
 fn node_at(scenario: &CheckedScenario, address: IpAddr) -> Option<usize> {
-    scenario.nodes.iter().position(|settings| IpAddr::V4(settings.address) == address)
+    scenario.nodes.iter().position(|settings| settings.address == address)
 }
 
 /// The steps of a node; an IKE SA belongs to the pair of the connection that its events name.

@@ -24,10 +24,22 @@ pub const START_UNIX: i64 = 1_767_225_600;
 pub const FLOOD_SOURCES: (std::net::Ipv4Addr, u8) = (std::net::Ipv4Addr::new(203, 0, 113, 0), 24);
 /// Processor cores of a node.
 pub const CORES: u32 = 1;
+/// Packets in a ring: what interfaces of 10 Gb/s and above come with.
+pub const RING_PACKETS: usize = 1024;
+/// Packets that a core takes at once: what DPDK's examples take.
+pub const BATCH_PACKETS: usize = 32;
 /// Octets of data that `ping` sends.
 pub const PING_PAYLOAD_OCTETS: u64 = 56;
 /// A round size for UDP, that of the forwarding workload.
 pub const UDP_PAYLOAD_OCTETS: u64 = 1000;
+/// A short question, as one to a name server or a database is.
+pub const REQUEST_PAYLOAD_OCTETS: u64 = 100;
+/// An answer that fits one packet.
+pub const RESPONSE_OCTETS: u64 = 1000;
+/// The shape of bursts: between 1.2 and 1.7, where measurements of Ethernet traffic put it (Willinger et al. 1997).
+pub const SHAPE_THOUSANDTHS: u32 = 1500;
+/// Buffers of a TCP connection at each end: enough for 100 Mb/s over 20 ms.
+pub const TCP_BUFFER_OCTETS: usize = 256 * 1024;
 /// The interval of `ping`.
 pub const PING_INTERVAL: SimDuration = SimDuration::from_secs(1);
 /// Both halves of the NAT that many firewalls are (RFC 4787 calls it symmetric in its history).

@@ -56,6 +56,13 @@ pub const SCENARIOS: &[Shipped] = &[
         text: include_str!("../../data/scenarios/ikev1-remote-access.toml"),
     },
     Shipped { name: "ikev1-wrong-psk", text: include_str!("../../data/scenarios/ikev1-wrong-psk.toml") },
+    Shipped { name: "two-offices-ipv6", text: include_str!("../../data/scenarios/two-offices-ipv6.toml") },
+    Shipped { name: "tunnel-mtu", text: include_str!("../../data/scenarios/tunnel-mtu.toml") },
+    Shipped { name: "replay-window", text: include_str!("../../data/scenarios/replay-window.toml") },
+    Shipped {
+        name: "gateway-throughput",
+        text: include_str!("../../data/scenarios/gateway-throughput.toml"),
+    },
 ];
 
 /// The shipped studies, which are sweep files.
@@ -66,6 +73,12 @@ pub const STUDIES: &[Shipped] = &[
     },
     Shipped { name: "rekey-storm", text: include_str!("../../data/studies/rekey-storm.toml") },
     Shipped { name: "ikev1-vs-ikev2", text: include_str!("../../data/studies/ikev1-vs-ikev2.toml") },
+    Shipped {
+        name: "datapath-throughput",
+        text: include_str!("../../data/studies/datapath-throughput.toml"),
+    },
+    Shipped { name: "replay-window", text: include_str!("../../data/studies/replay-window.toml") },
+    Shipped { name: "tunnel-mtu", text: include_str!("../../data/studies/tunnel-mtu.toml") },
 ];
 
 impl Shipped {

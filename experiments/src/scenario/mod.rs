@@ -19,13 +19,14 @@ mod value;
 pub use check::{check, hex, read_bounded, read_topology};
 pub use checked::{
     Action, Authority, CaTrust, Certificate, CertificateSource, CheckedScenario, Child, ChildIndex,
-    Connection, ConnectionIndex, CostProfile, Credentials, Eap, EapUser, Fault, Flow, FlowKind, Identity,
-    Lifetime, Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Pair, PeerIdentity, Policy, Pool, RemoteAuth,
-    Renewal, Retransmission, TrafficSelector, V1Settings, Volume, Xauth,
+    Connection, ConnectionIndex, CostProfile, Credentials, Datapath, Eap, EapUser, Fault, Flow, FlowKind,
+    FlowPace, Identity, Lifetime, Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Pair, PeerIdentity,
+    Policy, Pool, RemoteAuth, Renewal, Retransmission, TrafficSelector, V1Settings, Volume, Xauth,
 };
 pub use file::{
-    ActionKind, Childless, CloseAction, CryptoKind, DpdAction, Fragmentation, IkeVersion, KeyKind, Mode,
-    NatBehaviour, PolicyMode, ScenarioFile, SendCert, StartAction, TopologyFile, TrafficKind, Unique,
+    ActionKind, Childless, CloseAction, CryptoKind, Df, DpdAction, Fragmentation, IkeVersion, KeyKind, Mode,
+    NatBehaviour, PolicyMode, ScenarioFile, SendCert, Spreading, StartAction, TopologyFile, TrafficKind,
+    Unique,
 };
 pub use overrides::{Override, OverrideError};
 pub use pattern::{NodePattern, Precision};

@@ -1,18 +1,18 @@
-//! Networks and traffic selectors as swanctl writes them: `10.1.0.0/16`, `10.1.0.0/16[udp/53]`, `dynamic`.
+//! Networks and traffic selectors as swanctl writes them: `10.1.0.0/16`, `2001:db8:1::/48[udp/53]`, `dynamic`.
 //!
-//! Model: IPv4 only. A selector names one protocol or any, and one range of ports or any, as RFC 7296 §3.13.1 can
+//! Model: a selector names one protocol or any, and one range of ports or any, as RFC 7296 §3.13.1 can
 //! carry; opaque ports (`%opaque`) are left out.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::value::TextValue;
 use crate::structure::Mistake;
 
-/// An IPv4 network; its host bits are zero.
+/// An IPv4 or IPv6 network; its host bits are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network {
-    address: Ipv4Addr,
+    address: IpAddr,
     prefix_len: u8,
 }
 
@@ -36,29 +36,55 @@ pub struct Selector {
     pub ports: Option<(u16, u16)>,
 }
 
-impl Network {
-    /// All addresses.
-    pub const ALL: Self = Self { address: Ipv4Addr::UNSPECIFIED, prefix_len: 0 };
+/// An address as a number; an IPv4 one stands in the lowest 32 bits.
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
 
-    /// The network of `prefix_len` bits that holds `address`; lengths above 32 count as 32.
-    pub fn containing(address: Ipv4Addr, prefix_len: u8) -> Self {
-        let prefix_len = prefix_len.min(32);
-        Self { address: Ipv4Addr::from_bits(address.to_bits() & mask(prefix_len)), prefix_len }
+/// The address of the family of `like` with these bits, or `None` where it has too few.
+fn from_bits(like: IpAddr, bits: u128) -> Option<IpAddr> {
+    match like {
+        IpAddr::V4(_) => u32::try_from(bits).ok().map(|bits| Ipv4Addr::from_bits(bits).into()),
+        IpAddr::V6(_) => Some(Ipv6Addr::from_bits(bits).into()),
+    }
+}
+
+/// Bits in an address of the family of `like`.
+fn width(like: IpAddr) -> u8 {
+    if like.is_ipv6() { 128 } else { 32 }
+}
+
+impl Network {
+    /// All IPv4 addresses.
+    pub const ALL: Self = Self { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix_len: 0 };
+    /// All IPv6 addresses.
+    pub const ALL_V6: Self = Self { address: IpAddr::V6(Ipv6Addr::UNSPECIFIED), prefix_len: 0 };
+
+    /// The network of `prefix_len` bits that holds `address`; lengths above the family's 32 or 128 count as that.
+    pub fn containing(address: impl Into<IpAddr>, prefix_len: u8) -> Self {
+        let address = address.into();
+        let prefix_len = prefix_len.min(width(address));
+        let host = Self { address, prefix_len }.host_mask();
+        Self { address: from_bits(address, bits(address) & !host).unwrap_or(address), prefix_len }
     }
 
-    /// The single address as a network of 32 bits.
-    pub fn host(address: Ipv4Addr) -> Self {
-        Self { address, prefix_len: 32 }
+    /// The single address as a network of all its bits.
+    pub fn host(address: impl Into<IpAddr>) -> Self {
+        let address = address.into();
+        Self { address, prefix_len: width(address) }
     }
 
     /// The first address.
-    pub fn first(self) -> Ipv4Addr {
+    pub fn first(self) -> IpAddr {
         self.address
     }
 
     /// The last address.
-    pub fn last(self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(self.address.to_bits() | !mask(self.prefix_len))
+    pub fn last(self) -> IpAddr {
+        from_bits(self.address, bits(self.address) | self.host_mask()).unwrap_or(self.address)
     }
 
     /// The number of leading bits that are fixed.
@@ -66,9 +92,20 @@ impl Network {
         self.prefix_len
     }
 
-    /// Whether `address` is in the network.
-    pub fn contains(self, address: Ipv4Addr) -> bool {
-        address.to_bits() & mask(self.prefix_len) == self.address.to_bits()
+    /// Whether its addresses are of IPv6.
+    pub fn is_ipv6(self) -> bool {
+        self.address.is_ipv6()
+    }
+
+    /// Whether it is the whole of its family's address space.
+    pub fn is_everything(self) -> bool {
+        self.prefix_len == 0
+    }
+
+    /// Whether `address` is in the network; none of the other family is.
+    pub fn contains(self, address: impl Into<IpAddr>) -> bool {
+        let address = address.into();
+        address.is_ipv6() == self.is_ipv6() && bits(address) & !self.host_mask() == bits(self.address)
     }
 
     /// Whether the two have an address in common.
@@ -77,22 +114,33 @@ impl Network {
     }
 
     /// The address of the first host: the one behind the network's own, or the only one there is.
-    pub fn first_host(self) -> Ipv4Addr {
-        match self.prefix_len {
-            31.. => self.address,
-            _ => Ipv4Addr::from_bits(self.address.to_bits() + 1),
-        }
+    pub fn first_host(self) -> IpAddr {
+        let skip = u128::from(self.host_mask() > 1);
+        from_bits(self.address, bits(self.address) + skip).unwrap_or(self.address)
+    }
+
+    /// The `index`-th host, counted from [`first_host`](Self::first_host), or `None` past the end.
+    pub fn host_at(self, index: u128) -> Option<IpAddr> {
+        let address = bits(self.first_host()).checked_add(index)?;
+        from_bits(self.address, address).filter(|address| self.contains(*address))
     }
 
     /// The `index`-th network of `prefix_len` bits inside this one, or `None` past the end.
     pub fn subnet(self, prefix_len: u8, index: u32) -> Option<Self> {
-        if !(self.prefix_len..=32).contains(&prefix_len) {
+        let width = width(self.address);
+        if !(self.prefix_len..=width).contains(&prefix_len) {
             return None;
         }
-        let offset = u64::from(index) << (32 - prefix_len);
-        let address = u32::try_from(u64::from(self.address.to_bits()) + offset).ok()?;
-        let address = Ipv4Addr::from_bits(address);
+        let step = 1_u128.checked_shl(u32::from(width - prefix_len));
+        let offset = if index == 0 { 0 } else { step?.checked_mul(index.into())? };
+        let address = from_bits(self.address, bits(self.address).checked_add(offset)?)?;
         self.contains(address).then_some(Self { address, prefix_len })
+    }
+
+    /// Ones in the bits behind the prefix.
+    fn host_mask(self) -> u128 {
+        let host_bits = u32::from(width(self.address) - self.prefix_len);
+        u128::MAX.checked_shr(128 - host_bits).unwrap_or(0)
     }
 }
 
@@ -108,10 +156,6 @@ impl Selector {
     }
 }
 
-fn mask(prefix_len: u8) -> u32 {
-    u32::MAX.checked_shl(32 - u32::from(prefix_len)).unwrap_or(0)
-}
-
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix_len)
@@ -119,20 +163,21 @@ impl fmt::Display for Network {
 }
 
 impl TextValue for Network {
-    const FORMAT: &'static str = "ipv4-network";
-    const EXPECTED: &'static str = "an IPv4 network such as \"10.1.0.0/16\"";
-    const PATTERN: &'static str = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$";
+    const FORMAT: &'static str = "ip-network";
+    const EXPECTED: &'static str = "an IP network such as \"10.1.0.0/16\" or \"2001:db8:1::/48\"";
+    const PATTERN: &'static str = r"^[0-9a-fA-F.:]+/[0-9]{1,3}$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
         let (address, prefix_len) =
             text.split_once('/').ok_or_else(|| Mistake::new("`/` and a length are missing"))?;
         let place = |span| Some(span).filter(|span: &std::ops::Range<usize>| !span.is_empty());
-        let parsed: Ipv4Addr = address
+        let parsed: IpAddr = address
             .parse()
-            .map_err(|_| Mistake { span: place(0..address.len()), ..Mistake::new("not an IPv4 address") })?;
-        let length = prefix_len.parse::<u8>().ok().filter(|bits| *bits <= 32).ok_or_else(|| Mistake {
+            .map_err(|_| Mistake { span: place(0..address.len()), ..Mistake::new("not an IP address") })?;
+        let most = width(parsed);
+        let length = prefix_len.parse::<u8>().ok().filter(|bits| *bits <= most).ok_or_else(|| Mistake {
             span: place(address.len() + 1..text.len()),
-            ..Mistake::new("not a prefix length from 0 to 32")
+            ..Mistake::new(format!("not a prefix length from 0 to {most}"))
         })?;
         let network = Self::containing(parsed, length);
         if network.address != parsed {
@@ -147,7 +192,7 @@ impl TextValue for Selector {
     const FORMAT: &'static str = "traffic-selector";
     const EXPECTED: &'static str =
         "a traffic selector such as \"10.1.0.0/16\", \"10.1.0.0/16[udp/53]\" or \"dynamic\"";
-    const PATTERN: &'static str = r"^(dynamic|[0-9./]+)(\[[a-z0-9]+(/[0-9]+(-[0-9]+)?)?\])?$";
+    const PATTERN: &'static str = r"^(dynamic|[0-9a-fA-F.:/]+)(\[[a-z0-9]+(/[0-9]+(-[0-9]+)?)?\])?$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
         let (range, rest) = text.split_at(text.find('[').unwrap_or(text.len()));
@@ -155,9 +200,10 @@ impl TextValue for Selector {
             "dynamic" => SelectorRange::Own,
             network if network.contains('/') => SelectorRange::Network(Network::parse(network)?),
             // swanctl takes a bare address as the network of that one host.
-            host => SelectorRange::Network(
-                Network::parse(&format!("{host}/32")).map_err(|mistake| Mistake { span: None, ..mistake })?,
-            ),
+            host => match host.parse::<IpAddr>() {
+                Ok(address) => SelectorRange::Network(Network::host(address)),
+                Err(_) => return Err(Mistake::new("not an IP address")),
+            },
         };
         let at = |message: &str| Mistake {
             span: Some(text.len() - rest.len()..text.len()),
@@ -184,6 +230,7 @@ impl TextValue for Selector {
 fn protocol_number(name: &str) -> Option<u8> {
     match name {
         "icmp" => Some(1),
+        "icmpv6" => Some(58),
         "tcp" => Some(6),
         "udp" => Some(17),
         // RFC 7296 §3.13.1: protocol 0 means any, which is written by leaving the protocol out.
@@ -259,20 +306,29 @@ mod tests {
         assert_eq!(pool.subnet(16, 0), None);
         assert_eq!(network("0.0.0.0/0").subnet(32, u32::MAX), Some(Network::host(Ipv4Addr::BROADCAST)));
         assert_eq!(network("255.255.255.255/32").subnet(32, 1), None);
+        assert_eq!(network("2001:db8::/32").subnet(48, 7), Some(network("2001:db8:7::/48")));
+        assert_eq!(network("2001:db8::/32").subnet(48, 1 << 16), None);
     }
 
     proptest! {
         #[test]
         fn overlap_is_having_an_address_in_common(a: u32, b: u32, m in 0_u8..=32, n in 0_u8..=32) {
-            let (x, y) = (Network::containing(a.into(), m), Network::containing(b.into(), n));
+            let (x, y) = (Network::containing(Ipv4Addr::from_bits(a), m), Network::containing(Ipv4Addr::from_bits(b), n));
             let common = x.first().max(y.first()) <= x.last().min(y.last());
             prop_assert_eq!(x.overlaps(y), common);
         }
 
         #[test]
         fn networks_read_back_as_written(a: u32, m in 0_u8..=32) {
-            let net = Network::containing(a.into(), m);
+            let net = Network::containing(Ipv4Addr::from_bits(a), m);
             prop_assert_eq!(network(&net.to_string()), net);
+        }
+
+        #[test]
+        fn networks_of_ipv6_read_back_as_written(a: u128, m in 0_u8..=128) {
+            let net = Network::containing(Ipv6Addr::from_bits(a), m);
+            prop_assert_eq!(network(&net.to_string()), net);
+            prop_assert!(net.contains(net.first_host()) && net.contains(net.last()));
         }
 
         #[test]

@@ -5,7 +5,7 @@
 
 use ipseclab_crypto::Provider;
 use ipseclab_ike::proposal::IkeProposal;
-use ipseclab_net::Ipv4Net;
+use ipseclab_net::IpNet;
 use ipseclab_node::{App, AppId, Command, IkeFlood, IkeFloodConfig, NodeEvent};
 use ipseclab_sim::{ModelRng, ProcessId, RunSeed, SimDuration, SimTime, StreamLabel};
 use ipseclab_topologies::{LinkIndex, NodeIndex};
@@ -26,7 +26,7 @@ pub struct Flood {
     /// Time from one to the next; above zero.
     pub interval: SimDuration,
     /// Where the source addresses are drawn from.
-    pub sources: Ipv4Net,
+    pub sources: IpNet,
     /// What they offer; one with a key exchange.
     pub proposal: IkeProposal,
 }

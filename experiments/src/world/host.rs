@@ -1,5 +1,7 @@
 //! Hosts: endpoint, policies and traps of one node.
 
+use core::net::IpAddr;
+
 use ipseclab_ike::config::{
     Child, Childless as IkeChildless, CloseAction as IkeCloseAction, ConfiguredTs, Connection,
     DpdAction as IkeDpdAction, EndpointConfig, Fragmentation as IkeFragmentation, IkeVersion as Version,
@@ -9,16 +11,20 @@ use ipseclab_ike::config::{
 use ipseclab_ike::credential::UnixTime;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
-use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector};
+use ipseclab_ipsec::{
+    DefaultAction, DontFragment, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector,
+    WindowLen,
+};
+use ipseclab_net::ReassemblyConfig;
 use ipseclab_node::{HostConfig, Observe, convert};
 use ipseclab_sim::SimDuration;
 use ipseclab_topologies::NodeIndex;
 
 use super::credentials::{CredentialError, Issued};
-use super::links::ipv4_net;
+use super::links::ip_net;
 use super::{Connections, authentication};
 use crate::scenario::{
-    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, IkeVersion, Mode, Network,
+    self, CheckedScenario, Childless, CloseAction, Df, DpdAction, Fragmentation, IkeVersion, Mode, Network,
     NodeSettings, PolicyMode, StartAction, TrafficSelector, Unique,
 };
 
@@ -36,7 +42,7 @@ pub(super) fn config(
     }
     let indices = connections.at(node);
     let own: Vec<_> = indices.iter().map(|index| &scenario.connections[index.index()]).collect();
-    let address = settings.nat.map_or(settings.address, |nat| nat.inside);
+    let address = settings.nat.map_or(settings.address, |nat| nat.inside.into());
     let ike = EndpointConfig {
         limits: limits(settings),
         profile: (*settings.profile).clone(),
@@ -45,18 +51,28 @@ pub(super) fn config(
         epoch: UnixTime::from_secs(u64::try_from(scenario.start_unix).unwrap_or(0)),
         trace: observe.steps,
         ..EndpointConfig::new(
-            address.into(),
+            address,
             own.iter().map(|written| connection(written, issued)).collect::<Result<_, _>>()?,
         )
     };
     let children =
         || policy_children(&own).map(|(_, connection, place)| (connection, &connection.children[place]));
     Ok(Some(HostConfig {
-        networks: settings.networks.iter().copied().map(ipv4_net).collect(),
+        networks: settings.networks.iter().copied().map(ip_net).collect(),
         spd: policies(scenario, &own, node, Network::host(address)),
         ike,
         acquire_queue: scenario.limits.acquire_queue,
+        reassembly: ReassemblyConfig::default(),
+        dont_fragment: match settings.df {
+            Df::Set => DontFragment::Set,
+            Df::Clear => DontFragment::Clear,
+            Df::Copy => DontFragment::Copy,
+        },
+        mss_clamp: settings.mss_clamp,
         traps: children().map(|(connection, child)| traps(connection, child)).collect(),
+        replay_windows: children()
+            .map(|(_, child)| WindowLen::new(child.replay_window).unwrap_or_default())
+            .collect(),
         inactivity: children().map(|(_, child)| child.inactivity.map(SimDuration::to_duration)).collect(),
     }))
 }
@@ -72,7 +88,7 @@ fn connection(written: &scenario::Connection, issued: &Issued) -> Result<Connect
         send_cert: authentication::send_cert(written.send_cert),
         send_certreq: written.send_certreq,
         signature_authentication: written.signature_authentication,
-        remote_address: written.remote_address.map(Into::into),
+        remote_address: written.remote_address,
         proposals: written.proposals.clone(),
         encap: written.encap,
         mobike: written.mobike,
@@ -275,7 +291,7 @@ fn protect(policy: PolicyId, connection: &scenario::Connection, place: usize, ow
 
 /// Whether the addresses of a selector are known only when its tunnel is up.
 fn is_open(selector: &TrafficSelector) -> bool {
-    selector.is_dynamic && selector.network == Network::ALL
+    selector.is_dynamic && selector.network.is_everything()
 }
 
 /// Written bypasses and discards first, then the tunnels, those of addresses that come and go before the others; what
@@ -308,7 +324,7 @@ fn policies(
 
 pub(super) fn identity(identity: &scenario::Identity) -> Identity {
     match identity {
-        scenario::Identity::Address(address) => Identity::Address((*address).into()),
+        scenario::Identity::Address(address) => Identity::Address(*address),
         scenario::Identity::Fqdn(name) => Identity::Fqdn(name.clone()),
         scenario::Identity::Email(address) => Identity::Email(address.clone()),
         scenario::Identity::KeyId(octets) => Identity::KeyId(octets.clone()),
@@ -336,7 +352,11 @@ fn ike_selectors(selectors: &[TrafficSelector]) -> TrafficSelectors {
 fn ike_selector(selector: &TrafficSelector) -> IkeSelector {
     let (start_port, end_port) = selector.ports.unwrap_or((0, u16::MAX));
     let network = selector.network;
-    let addresses = AddressRange::V4 { start: network.first(), end: network.last() };
+    let addresses = match (network.first(), network.last()) {
+        (IpAddr::V4(start), IpAddr::V4(end)) => AddressRange::V4 { start, end },
+        (IpAddr::V6(start), IpAddr::V6(end)) => AddressRange::V6 { start, end },
+        (first, last) => unreachable!("a network goes from {first} to {last}"),
+    };
     IkeSelector { protocol: selector.protocol.unwrap_or(0), start_port, end_port, addresses }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ipseclab_net::{BitRate, Ipv4Net, Link, LinkConfig, LossPpb, Mtu, PortId};
+use ipseclab_net::{BitRate, IpNet, Link, LinkConfig, LossPpb, Mtu, PortId};
 use ipseclab_node::{Node, Port};
 use ipseclab_sim::{ModelRng, ProcessId, RunSeed, SimDuration, Simulation, StreamLabel};
 use ipseclab_topologies::{LinkSpec, NodeIndex, Routes};
@@ -99,7 +99,8 @@ pub(super) fn fill_routes(
         // A node at the edge has one way to everybody. A table of all destinations would say the same, and the tables
         // of all spokes of a hub would take memory in the square of their number.
         if nats.contains_key(&from) || scenario.topology.degree(from) == 1 {
-            fib.insert(Ipv4Net::ALL, EDGE_PORT);
+            fib.insert(IpNet::ALL_V4, EDGE_PORT);
+            fib.insert(IpNet::ALL_V6, EDGE_PORT);
             continue;
         }
         for destination in scenario.nodes.iter().filter(|other| other.node != from) {
@@ -107,15 +108,16 @@ pub(super) fn fill_routes(
             let ends = &wires[2 * link.index()..][..2];
             let wire = ends.iter().find(|wire| wire.process == process(from));
             let port = wire.expect("a next hop leaves by a link of its node").port;
-            fib.insert(Ipv4Net::host(destination.address), port);
+            fib.insert(IpNet::host(destination.address), port);
             for network in &destination.networks {
-                fib.insert(ipv4_net(*network), port);
+                fib.insert(ip_net(*network), port);
             }
         }
     }
 }
 
 /// A network of the scenario in the words of the network crate.
-pub(super) fn ipv4_net(network: Network) -> Ipv4Net {
-    Ipv4Net::new(network.first(), network.prefix_len()).expect("a checked network has at most 32 bits")
+pub(super) fn ip_net(network: Network) -> IpNet {
+    IpNet::new(network.first(), network.prefix_len())
+        .expect("a checked network has at most as many bits as its addresses")
 }

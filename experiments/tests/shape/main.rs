@@ -26,12 +26,11 @@ use ipseclab_node::{CaptureDirection, Observe, Step};
 use message::{Opener, Seen};
 use table::Case;
 
-/// Cases that need what is not built: AH and IPv6 in the datapath, EAP-TLS, postquantum keys, addresses that change.
-const BEYOND: [(&str, &str); 6] = [
+/// Cases that need what is not built: AH, EAP-TLS, postquantum keys, addresses that change.
+const BEYOND: [(&str, &str); 5] = [
     ("v2-ah", "AH"),
     ("v2-eap-tls", "EAP-TLS"),
     ("v2-ppk", "RFC 8784"),
-    ("v2-psk-ipv6", "IPv6 packets"),
     ("v2-mobike-p500", "an address of a node that changes"),
     ("v2-probes", "malformed requests: tests/endpoint/probes.rs of ipseclab-ike"),
 ];

@@ -9,11 +9,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use ipseclab_net::{
-    Arrival, BitRate, Fib, Ipv4Net, Link, LinkConfig, Pace, Packet, PortId, UdpCbrConfig, UdpCbrSource,
-    UdpSink, Verdict, forward, parse_udp,
+    Arrival, BitRate, Fib, IpNet, Link, LinkConfig, Pace, Packet, PortId, Sizes, UdpConfig, UdpSink,
+    UdpSource, UdpStreams, Verdict, forward, parse_udp,
 };
 use ipseclab_sim::{
     ChannelId, Context, ModelRng, Options, Process, ProcessId, RunSeed, SimDuration, SimTime, Simulation,
@@ -50,17 +50,18 @@ impl Plan {
         SimTime::from_nanos(u64::from(pair) * 1_000)
     }
 
-    fn source(self, pair: u32) -> UdpCbrSource {
-        let config = UdpCbrConfig {
-            source: SocketAddrV4::new(sender(pair), 9),
-            destination: SocketAddrV4::new(receiver(pair), 9),
-            payload_len: PAYLOAD_LEN,
+    fn source(self, pair: u32) -> UdpSource {
+        let config = UdpConfig {
+            source: SocketAddr::new(sender(pair).into(), 9),
+            destination: SocketAddr::new(receiver(pair).into(), 9),
+            sizes: Sizes::Payload(PAYLOAD_LEN),
             pace: Pace::Interval(self.interval),
             count: Some(self.packets_per_pair()),
+            until: None,
             ttl: 64,
             dont_fragment: true,
         };
-        UdpCbrSource::new(config, Self::start(pair)).expect("the plan is possible")
+        UdpSource::new(config, Self::start(pair), UdpStreams::default()).expect("the plan is possible")
     }
 }
 
@@ -85,7 +86,7 @@ struct Port {
 }
 
 enum Node {
-    Sender { source: Box<UdpCbrSource>, port: Option<Port> },
+    Sender { source: Box<UdpSource>, port: Option<Port> },
     Router { fib: Fib, ports: Vec<Port> },
     Receiver { sink: UdpSink },
 }
@@ -189,7 +190,7 @@ impl World {
 /// Host routes to every receiver, as shortest paths over the topology would give them to each router.
 fn routes(plan: Plan, router: u32) -> Fib {
     let port = |pair| if router == 2 { pair } else { 0 };
-    (0..plan.pairs).map(|pair| (Ipv4Net::host(receiver(pair)), PortId::new(port(pair)))).collect()
+    (0..plan.pairs).map(|pair| (IpNet::host(receiver(pair)), PortId::new(port(pair)))).collect()
 }
 
 // The bare loop's side.
@@ -206,7 +207,7 @@ struct Bare {
     sequence: u64,
     /// Core links 0 and 1, then an access link of a sender and one of a receiver for each pair.
     links: Vec<BareLink>,
-    sources: Vec<UdpCbrSource>,
+    sources: Vec<UdpSource>,
     delivered: u64,
     delay_sum: u128,
 }

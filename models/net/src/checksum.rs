@@ -3,7 +3,9 @@
 //! Routers and NATs change a few octets of a packet; to sum all of it again would cost more, and would hide damage
 //! that the sender's checksum was there to reveal.
 
-use smoltcp::wire::{IpProtocol, Ipv4Address};
+use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Address};
+
+use crate::address::IpAddr;
 
 /// The one's complement sum of `data`, not complemented.
 pub(crate) fn sum(data: &[u8]) -> u16 {
@@ -15,10 +17,16 @@ pub(crate) fn verifies(data: &[u8]) -> bool {
     sum(data) == u16::MAX
 }
 
-/// The sum of the UDP pseudo header (RFC 768) and the datagram.
-pub(crate) fn udp_sum(source: Ipv4Address, destination: Ipv4Address, udp_len: u16, datagram: &[u8]) -> u16 {
-    use smoltcp::wire::checksum::{combine, pseudo_header_v4};
-    combine(&[pseudo_header_v4(&source, &destination, IpProtocol::Udp, u32::from(udp_len)), sum(datagram)])
+/// The sum of the pseudo header (RFC 768, RFC 8200 §8.1) and the octets of an upper-layer protocol.
+///
+/// # Panics
+/// When the addresses are of two families: no packet can have both.
+pub(crate) fn transport_sum((source, destination): (IpAddr, IpAddr), protocol: u8, octets: &[u8]) -> u16 {
+    use smoltcp::wire::checksum::{combine, pseudo_header};
+    assert!(source.is_ipv4() == destination.is_ipv4(), "no packet goes from {source} to {destination}");
+    let len = u32::try_from(octets.len()).expect("shorter than its packet");
+    let (source, destination) = (IpAddress::from(source), IpAddress::from(destination));
+    combine(&[pseudo_header(&source, &destination, IpProtocol::from(protocol), len), sum(octets)])
 }
 
 /// The checksum after the 16-bit word `old` became `new` (RFC 1624 §3, equation 3: HC' = ~(~HC + ~m + m')).

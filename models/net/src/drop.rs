@@ -46,7 +46,7 @@ drop_reasons! {
     MalformedPacket = "malformed_packet",
     /// A header's or a datagram's checksum is wrong.
     BadChecksum = "bad_checksum",
-    /// It is a fragment, and reassembly is not modelled.
+    /// It is a fragment, where whole packets are needed.
     FragmentUnsupported = "fragment_unsupported",
     /// The NAT has a mapping, but its filter refuses the sender (RFC 4787 §5).
     NatFiltered = "nat_filtered",
@@ -111,6 +111,16 @@ drop_reasons! {
     LostWithNode = "lost_with_node",
     /// The IKE endpoint could not use it.
     IkeRejected = "ike_rejected",
+    /// The ring of its datapath core was full.
+    RingFull = "ring_full",
+    /// Reassembly had no memory for the fragment, or gave it up for a newer packet.
+    ReassemblyFull = "reassembly_full",
+    /// The fragment's packet was not complete in time (RFC 791 §3.2, RFC 8200 §4.5).
+    ReassemblyTimeout = "reassembly_timeout",
+    /// The fragment is there already.
+    DuplicateFragment = "duplicate_fragment",
+    /// The fragment contradicts itself or the others of its packet (RFC 5722).
+    MalformedFragment = "malformed_fragment",
 }
 
 impl fmt::Display for DropReason {

@@ -15,8 +15,8 @@ pub enum PacketError {
         /// Octets that are there.
         available: usize,
     },
-    /// The version nibble is not 4.
-    #[error("IP version is {version}, not 4")]
+    /// The version nibble is neither 4 nor 6, or not the one that was asked for.
+    #[error("IP version {version} does not belong here")]
     Version {
         /// The version found.
         version: u8,
@@ -31,12 +31,26 @@ pub enum PacketError {
         /// Octets that are there.
         available: usize,
     },
-    /// The UDP length contradicts the IPv4 payload.
+    /// The payload length of IPv6 contradicts the octets.
+    #[error("IPv6 payload length {payload_len} does not fit {available} octets")]
+    Ipv6Length {
+        /// Payload length in octets.
+        payload_len: u16,
+        /// Octets that are there.
+        available: usize,
+    },
+    /// More extension headers than a packet may have here.
+    #[error("more than {max} extension headers")]
+    TooManyExtensions {
+        /// The most that are walked through.
+        max: usize,
+    },
+    /// The UDP length contradicts the IP payload.
     #[error("UDP length {udp_len} does not fit {available} octets")]
     UdpLength {
         /// UDP length field.
         udp_len: u16,
-        /// Octets of the IPv4 payload.
+        /// Octets of the IP payload.
         available: usize,
     },
     /// A checksum does not verify.
@@ -59,9 +73,9 @@ pub enum PacketError {
         /// The protocol number found.
         found: u8,
     },
-    /// It is an ICMP message other than echo.
-    #[error("ICMP type {icmp_type} code {code} is no echo")]
-    NotEcho {
+    /// It is an ICMP message of a type that nothing here makes use of.
+    #[error("ICMP type {icmp_type} code {code} is neither echo nor a known error")]
+    UnknownIcmp {
         /// ICMP type.
         icmp_type: u8,
         /// ICMP code.
@@ -75,10 +89,12 @@ impl PacketError {
         match self {
             Self::Checksum { .. } => DropReason::BadChecksum,
             Self::Fragment { .. } => DropReason::FragmentUnsupported,
-            Self::Protocol { .. } | Self::NotEcho { .. } => DropReason::NoListener,
+            Self::Protocol { .. } | Self::UnknownIcmp { .. } => DropReason::NoListener,
             Self::Truncated { .. }
             | Self::Version { .. }
             | Self::Ipv4Length { .. }
+            | Self::Ipv6Length { .. }
+            | Self::TooManyExtensions { .. }
             | Self::UdpLength { .. } => DropReason::MalformedPacket,
         }
     }

@@ -3,7 +3,7 @@
 //! Field access is smoltcp's; what is ours is the rule that a view can only be had of a header that is right in
 //! itself: version, lengths, checksum. Options are skipped on reading and never written. Octets after the total
 //! length are tolerated, since ESP may append padding to an inner packet (RFC 4303 §2.7).
-//! Fragments can be read and recognised; nothing here reassembles.
+//! Fragments can be read and recognised here; cutting and joining them is in `fragment`.
 
 pub(crate) use smoltcp::wire::IPV4_HEADER_LEN as HEADER_LEN;
 use smoltcp::wire::{IpProtocol, Ipv4Packet};
@@ -11,6 +11,7 @@ use smoltcp::wire::{IpProtocol, Ipv4Packet};
 use crate::address::Ipv4Addr;
 use crate::checksum;
 use crate::error::PacketError;
+use crate::ipv6::FragmentInfo;
 
 /// Protocol numbers of the simulated network (IANA "Assigned Internet Protocol Numbers").
 pub mod protocol {
@@ -22,10 +23,16 @@ pub mod protocol {
     pub const TCP: u8 = 6;
     /// UDP, RFC 768.
     pub const UDP: u8 = 17;
+    /// IPv6 in an IP packet, the next header of ESP in tunnel mode around IPv6.
+    pub const IPV6: u8 = 41;
+    /// The fragment header of IPv6, RFC 8200 §4.5.
+    pub const IPV6_FRAGMENT: u8 = 44;
     /// ESP, RFC 4303.
     pub const ESP: u8 = 50;
     /// AH, RFC 4302.
     pub const AH: u8 = 51;
+    /// ICMP for IPv6, RFC 4443.
+    pub const ICMPV6: u8 = 58;
 }
 
 /// What an IPv4 header says, lengths and fragmentation aside.
@@ -66,7 +73,7 @@ pub enum TtlOutcome {
     },
     /// The TTL is used up (RFC 1812 §5.3.1); the packet is unchanged.
     Expired,
-    /// There is no IPv4 header; the octets are unchanged.
+    /// There is no IP header; the octets are unchanged.
     Malformed,
 }
 
@@ -177,21 +184,15 @@ impl<'a> Ipv4View<'a> {
         self.header_len
     }
 
-    /// Whether this is a fragment, first or later.
-    pub fn is_fragment(&self) -> bool {
-        self.wire().more_frags() || self.wire().frag_offset() != 0
-    }
-
-    /// The payload, if it is whole and of the protocol asked for.
-    ///
-    /// # Errors
-    /// When the packet is a fragment or carries another protocol.
-    pub fn payload_of(&self, expected: u8) -> Result<&'a [u8], PacketError> {
-        if self.is_fragment() {
-            return Err(PacketError::Fragment { offset: self.wire().frag_offset() });
-        }
-        let found = self.protocol();
-        if found == expected { Ok(self.payload()) } else { Err(PacketError::Protocol { expected, found }) }
+    /// Which fragment this is; `None` for a whole packet.
+    pub fn fragment(&self) -> Option<FragmentInfo> {
+        let wire = self.wire();
+        let info = FragmentInfo {
+            offset: wire.frag_offset(),
+            more: wire.more_frags(),
+            identification: wire.ident().into(),
+        };
+        (info.more || info.offset != 0).then_some(info)
     }
 
     const fn wire(&self) -> Ipv4Packet<&'a [u8]> {
@@ -222,7 +223,7 @@ fn lengths(bytes: &[u8]) -> Result<(usize, usize), PacketError> {
 /// Decrements the TTL as a router does, and updates the header checksum in place (RFC 1624).
 ///
 /// The checksum is not verified here; a wrong one stays wrong.
-pub fn decrement_ttl(packet: &mut [u8]) -> TtlOutcome {
+pub(crate) fn decrement_ttl(packet: &mut [u8]) -> TtlOutcome {
     if packet.len() < HEADER_LEN || packet[0] >> 4 != 4 {
         return TtlOutcome::Malformed;
     }

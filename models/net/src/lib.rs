@@ -2,7 +2,7 @@
 //!
 //! Everything here is a plain value without a clock: the owner (a node of the simulation, a test, a benchmark loop)
 //! passes `now` in and gets a verdict back. So a link can be proven against a closed form without an event queue.
-//! What is in a [`Packet`] is what would be on a real wire: real IPv4, UDP and ICMP octets with right checksums.
+//! What is in a [`Packet`] is what would be on a real wire: real IPv4, IPv6, UDP and ICMP octets with right checksums.
 //!
 //! Invariants:
 //! - every packet that enters a value leaves it again or is counted under a [`DropReason`];
@@ -22,15 +22,19 @@
 //! assert_eq!(verdict, Verdict::Deliver { queued_and_serialised, propagation: SimDuration::from_millis(20) });
 //! ```
 //!
-//! Left out for now: IPv6, fragmentation and reassembly, ICMP errors, TCP.
+//! Left out for now: fragmentation and reassembly, TCP.
 
 mod address;
 mod checksum;
 mod drop;
 mod error;
+mod fragment;
 mod icmp;
+mod ip;
 mod ipv4;
+mod ipv6;
 mod link;
+mod mss;
 mod nat;
 mod packet;
 mod router;
@@ -38,18 +42,23 @@ mod traffic;
 mod trail;
 mod udp;
 
-pub use address::{AddressError, Ipv4Addr, Ipv4Net};
+pub use address::{AddressError, IpAddr, IpNet, Ipv4Addr, Ipv6Addr};
 pub use drop::{DropCounters, DropReason};
 pub use error::PacketError;
-pub use icmp::{Echo, EchoKind, build_echo_reply, build_echo_request, parse_icmp};
-pub use ipv4::{Ipv4Header, Ipv4View, TtlOutcome, build_ipv4, decrement_ttl, protocol};
+pub use fragment::{FragmentError, Reassembled, Reassembler, ReassemblyConfig, ReassemblyCounters, fragment};
+pub use icmp::{Echo, EchoKind, IcmpError, IcmpMessage, build_echo, build_icmp_error, parse_icmp};
+pub use ip::{IpHeader, IpView, build_ip, decrement_ttl};
+pub use ipv4::{Ipv4Header, Ipv4View, TtlOutcome, build_ipv4, protocol};
+pub use ipv6::{FragmentInfo, Ipv6Header, Ipv6View, build_ipv6};
 pub use link::{BitRate, Link, LinkConfig, LinkCounters, LossPpb, Mtu, Verdict};
+pub use mss::clamp_mss;
 pub use nat::{Nat, NatBehaviour, NatConfig, NatCounters};
 pub use packet::Packet;
 pub use router::{Fib, PortId, forward};
 pub use traffic::{
-    Arrival, DelayStats, FlowRecord, Pace, PingConfig, PingSource, STAMP_LEN, Tally, TrafficError,
-    UdpCbrConfig, UdpCbrSource, UdpSink,
+    Arrival, DelayStats, FlowRecord, Pace, Pareto, PingConfig, PingSource, Reordering, RequestConfig,
+    RequestSource, Responder, STAMP_LEN, Sizes, Spans, Tally, TcpConfig, TcpReceiver, TcpSender,
+    TrafficError, UdpConfig, UdpSink, UdpSource, UdpStreams,
 };
 pub use trail::{Delays, Trail};
 pub use udp::{UdpDatagram, build_udp, parse_udp};

@@ -1,6 +1,6 @@
 //! One simulated packet: its real octets, and what the simulation knows beside them.
 //!
-//! The octets start at the IPv4 version nibble; there is no link-layer frame, and a link adds framing as a number
+//! The octets start at the IP version nibble; there is no link-layer frame, and a link adds framing as a number
 //! (`LinkConfig::overhead`). The trail is not on the wire: no model may read it to decide what happens to a packet.
 
 use ipseclab_sim::SimTime;
@@ -10,7 +10,7 @@ use crate::trail::Trail;
 /// A packet under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// An IPv4 packet, from the version octet on.
+    /// An IPv4 or IPv6 packet, from the version octet on.
     pub bytes: Vec<u8>,
     /// Where the packet's time went.
     pub trail: Trail,
@@ -29,7 +29,7 @@ impl Packet {
         Self { bytes, trail, tag: 0 }
     }
 
-    /// The length in octets, IPv4 header included.
+    /// The length in octets, IP header included.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }

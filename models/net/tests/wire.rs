@@ -2,25 +2,25 @@
 
 #![cfg(test)]
 
-use core::net::SocketAddrV4;
+use core::net::{SocketAddr, SocketAddrV4};
 
 use etherparse::{Icmpv4Type, PacketBuilder, SlicedPacket, TransportSlice};
 use ipseclab_net::{
-    DropReason, EchoKind, Ipv4Addr, Ipv4Header, Ipv4View, PacketError, TtlOutcome, UdpDatagram,
-    build_echo_reply, build_echo_request, build_ipv4, build_udp, decrement_ttl, parse_icmp, parse_udp,
-    protocol,
+    DropReason, EchoKind, IcmpMessage, IpHeader, IpView, Ipv4Addr, Ipv4Header, Ipv4View, Ipv6Addr,
+    Ipv6Header, Ipv6View, PacketError, TtlOutcome, UdpDatagram, build_echo, build_ipv4, build_ipv6,
+    build_udp, decrement_ttl, parse_icmp, parse_udp, protocol,
 };
 use proptest::prelude::*;
 
 const LEFT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const RIGHT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
 
-fn left() -> SocketAddrV4 {
-    SocketAddrV4::new(LEFT, 500)
+fn left() -> SocketAddr {
+    SocketAddrV4::new(LEFT, 500).into()
 }
 
-fn right() -> SocketAddrV4 {
-    SocketAddrV4::new(RIGHT, 4_500)
+fn right() -> SocketAddr {
+    SocketAddrV4::new(RIGHT, 4_500).into()
 }
 
 fn header() -> impl Strategy<Value = Ipv4Header> {
@@ -102,7 +102,7 @@ fn options_are_skipped() {
     let packet = [&header.to_bytes(), udp].concat();
     let view = Ipv4View::parse(&packet).unwrap();
     assert_eq!((view.header_len(), view.payload().len()), (24, 15));
-    assert_eq!(UdpDatagram::parse(&view).unwrap().payload, b"payload");
+    assert_eq!(UdpDatagram::parse(&IpView::V4(view)).unwrap().payload, b"payload");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn fragments_are_named() {
     packet[10..12].fill(0);
     let sum = !smoltcp::wire::checksum::data(&packet[..20]);
     packet[10..12].copy_from_slice(&sum.to_be_bytes());
-    assert!(Ipv4View::parse(&packet).unwrap().is_fragment());
+    assert!(IpView::parse(&packet).unwrap().is_fragment());
     let error = parse_udp(&packet).unwrap_err();
     assert_eq!(error, PacketError::Fragment { offset: 16 });
     assert_eq!(error.drop_reason(), DropReason::FragmentUnsupported);
@@ -125,22 +125,26 @@ fn errors_say_what_and_where() {
     assert_eq!(message(&packet[..12]), "IPv4 header needs 20 octets, 12 are there");
     assert_eq!(message(&packet[..34]), "IPv4 header length 20 and total length 35 do not fit 34 octets");
     let mut version = packet.clone();
-    version[0] = 0x65;
-    assert_eq!(message(&version), "IP version is 6, not 4");
+    version[0] = 0x55;
+    assert_eq!(message(&version), "IP version 5 does not belong here");
     let esp = build_ipv4(&Ipv4Header::new(LEFT, RIGHT, protocol::ESP), &[0; 8]);
     assert_eq!(message(&esp), "protocol is 50, not 17");
     let short = build_ipv4(&Ipv4Header::new(LEFT, RIGHT, protocol::UDP), &[0, 0, 0, 0, 0, 9, 0, 0]);
     assert_eq!(message(&short), "UDP length 9 does not fit 8 octets");
 }
 
+fn echo_packet(kind: EchoKind, ident: u16, seq: u16, payload: &[u8]) -> Vec<u8> {
+    build_echo(&IpHeader::new(LEFT.into(), RIGHT.into(), 0), kind, ident, seq, payload)
+}
+
+fn parse_echo(packet: &[u8]) -> Result<IcmpMessage<'_>, PacketError> {
+    parse_icmp(&IpView::parse(packet)?)
+}
+
 #[test]
-fn an_echo_is_answered_with_its_own_payload() {
-    let request = build_echo_request(7, 9, b"ping");
-    let echo = parse_icmp(&request).unwrap();
-    assert_eq!((echo.kind, echo.ident, echo.seq, echo.payload), (EchoKind::Request, 7, 9, &b"ping"[..]));
-    assert_eq!(echo.reply(), build_echo_reply(7, 9, b"ping"));
-    let unreachable = [3, 1, 0xfc, 0xfe, 0, 0, 0, 0];
-    assert_eq!(parse_icmp(&unreachable), Err(PacketError::NotEcho { icmp_type: 3, code: 1 }));
+fn an_unknown_icmp_message_is_named() {
+    let redirect = build_ipv4(&Ipv4Header::new(LEFT, RIGHT, protocol::ICMP), &[5, 1, 0xfa, 0xfe, 0, 0, 0, 0]);
+    assert_eq!(parse_echo(&redirect), Err(PacketError::UnknownIcmp { icmp_type: 5, code: 1 }));
 }
 
 #[test]
@@ -151,7 +155,7 @@ fn decrementing_the_ttl_stops_at_the_last_hop() {
     let last = packet.clone();
     assert_eq!((decrement_ttl(&mut packet), packet), (TtlOutcome::Expired, last));
     assert_eq!(decrement_ttl(&mut [0x45; 19]), TtlOutcome::Malformed);
-    assert_eq!(decrement_ttl(&mut [0x65; 40]), TtlOutcome::Malformed);
+    assert_eq!(decrement_ttl(&mut [0x55; 40]), TtlOutcome::Malformed);
 }
 
 /// No reader panics, and what the IPv4 reader accepts is within the octets.
@@ -163,11 +167,15 @@ fn read_everything(bytes: &[u8]) {
         );
         let _fields = view.header();
     }
+    if let Ok(view) = Ipv6View::parse(bytes) {
+        assert!(view.header_len() + view.payload().len() == view.bytes().len());
+        let _fields = (view.header(), view.fragment());
+    }
     if let Ok(datagram) = parse_udp(bytes) {
         assert!(datagram.payload.len() + 28 <= bytes.len());
     }
-    if let Ok(echo) = parse_icmp(bytes) {
-        assert_eq!(parse_icmp(&echo.reply()).unwrap().payload, echo.payload);
+    if let Ok(IcmpMessage::Echo(echo)) = parse_echo(bytes) {
+        assert!(echo.payload.len() + 28 <= bytes.len());
     }
     decrement_ttl(&mut bytes.to_vec());
 }
@@ -179,7 +187,7 @@ proptest! {
         let view = Ipv4View::parse(&packet).unwrap();
         prop_assert_eq!(view.header(), header);
         prop_assert_eq!(view.payload(), &payload);
-        prop_assert!(!view.is_fragment());
+        prop_assert_eq!(view.fragment(), None);
         prop_assert_eq!((view.source(), view.destination()), (header.source, header.destination));
         let theirs = etherparse::Ipv4Slice::from_slice(&packet);
         // etherparse wants to parse authentication headers, too.
@@ -193,7 +201,7 @@ proptest! {
 
     #[test]
     fn udp_packets_round_trip(ports: (u16, u16), payload in prop::collection::vec(any::<u8>(), 0..200)) {
-        let (source, destination) = (SocketAddrV4::new(LEFT, ports.0), SocketAddrV4::new(RIGHT, ports.1));
+        let (source, destination) = (SocketAddr::new(LEFT.into(), ports.0), SocketAddr::new(RIGHT.into(), ports.1));
         let packet = build_udp(source, destination, &payload, 9, false, 77);
         check_udp_checksums(&packet);
         let expected = UdpDatagram { source, destination, payload: &payload };
@@ -203,12 +211,42 @@ proptest! {
     }
 
     #[test]
+    fn ipv6_headers_agree_with_etherparse(
+        addresses: (u128, u128),
+        fields in (any::<u8>(), 0..64_u8, 0..4_u8, 0_u32..1 << 20),
+        payload in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let (hop_limit, dscp, ecn, flow_label) = fields;
+        let (source, destination) = (Ipv6Addr::from_bits(addresses.0), Ipv6Addr::from_bits(addresses.1));
+        let header = Ipv6Header { hop_limit, dscp, ecn, flow_label, ..Ipv6Header::new(source, destination, protocol::ESP) };
+        let packet = build_ipv6(&header, &payload);
+        let view = Ipv6View::parse(&packet).unwrap();
+        prop_assert_eq!((view.header(), view.payload()), (header, payload.as_slice()));
+        let theirs = etherparse::Ipv6Slice::from_slice(&packet).unwrap().header().to_header();
+        prop_assert_eq!((theirs.hop_limit, theirs.traffic_class), (hop_limit, dscp << 2 | ecn));
+        prop_assert_eq!((theirs.flow_label.value(), usize::from(theirs.payload_length)), (flow_label, payload.len()));
+        prop_assert_eq!((theirs.source, theirs.destination), (source.octets(), destination.octets()));
+    }
+
+    #[test]
+    fn udp_over_ipv6_agrees_with_etherparse(ports: (u16, u16), payload in prop::collection::vec(any::<u8>(), 0..200)) {
+        let (left, right): (Ipv6Addr, Ipv6Addr) = ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
+        let (source, destination) = (SocketAddr::new(left.into(), ports.0), SocketAddr::new(right.into(), ports.1));
+        let packet = build_udp(source, destination, &payload, 9, false, 0);
+        let mut theirs = Vec::new();
+        PacketBuilder::ipv6(left.octets(), right.octets(), 9).udp(ports.0, ports.1).write(&mut theirs, &payload).unwrap();
+        prop_assert_eq!(&packet, &theirs);
+        prop_assert_eq!(parse_udp(&packet), Ok(UdpDatagram { source, destination, payload: &payload }));
+    }
+
+    #[test]
     fn echo_messages_agree_with_etherparse(ident: u16, seq: u16, payload in prop::collection::vec(any::<u8>(), 0..99)) {
         let echo = etherparse::IcmpEchoHeader { id: ident, seq };
         for (kind, message) in [
-            (Icmpv4Type::EchoRequest(echo), build_echo_request(ident, seq, &payload)),
-            (Icmpv4Type::EchoReply(echo), build_echo_reply(ident, seq, &payload)),
+            (Icmpv4Type::EchoRequest(echo), echo_packet(EchoKind::Request, ident, seq, &payload)),
+            (Icmpv4Type::EchoReply(echo), echo_packet(EchoKind::Reply, ident, seq, &payload)),
         ] {
+            let message = &message[20..];
             let theirs = etherparse::Icmpv4Header::with_checksum(kind, &payload).to_bytes();
             prop_assert_eq!(&message[..8], theirs.as_slice());
             prop_assert_eq!(&message[8..], &payload);
@@ -246,11 +284,11 @@ proptest! {
 
     #[test]
     fn every_bit_flip_in_an_echo_is_found(payload in prop::collection::vec(any::<u8>(), 0..40)) {
-        let message = build_echo_request(1, 2, &payload);
-        for bit in 0..message.len() * 8 {
-            let mut flipped = message.clone();
+        let packet = echo_packet(EchoKind::Request, 1, 2, &payload);
+        for bit in 20 * 8..packet.len() * 8 {
+            let mut flipped = packet.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            prop_assert_eq!(parse_icmp(&flipped), Err(PacketError::Checksum { header: "ICMP" }));
+            prop_assert_eq!(parse_echo(&flipped), Err(PacketError::Checksum { header: "ICMP" }));
         }
     }
 
@@ -258,9 +296,11 @@ proptest! {
     fn arbitrary_octets_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
         read_everything(&bytes);
         let mut likely = bytes;
-        if let Some(first) = likely.first_mut() {
-            *first = 0x45;
+        for version in [0x45, 0x60] {
+            if let Some(first) = likely.first_mut() {
+                *first = version;
+            }
+            read_everything(&likely);
         }
-        read_everything(&likely);
     }
 }

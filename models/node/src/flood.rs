@@ -6,7 +6,7 @@
 //!
 //! Model: answers go to addresses where nobody is; the attacker never sees a cookie.
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipseclab_crypto::{Provider, Secret};
 use ipseclab_ike::config::IKE_PORT;
@@ -14,7 +14,7 @@ use ipseclab_ike::proposal::IkeProposal;
 use ipseclab_ike::wire::{
     ExchangeType, Flags, IkeSpi, KePayload, Message, MessageHeader, MessageId, NoncePayload, Payload, Version,
 };
-use ipseclab_net::{FlowRecord, Ipv4Net, Packet, build_udp};
+use ipseclab_net::{FlowRecord, IpNet, Packet, build_udp};
 use ipseclab_sim::{ModelRng, SimDuration, SimTime};
 
 /// Octets of a nonce, as strongSwan's (RFC 7296 §2.10 wants at least 16).
@@ -28,9 +28,9 @@ const SOURCE_PORT_MIN: u16 = 1024;
 #[derive(Clone, Debug, PartialEq)]
 pub struct IkeFloodConfig {
     /// The victim.
-    pub target: Ipv4Addr,
-    /// Where the forged source addresses are drawn from.
-    pub sources: Ipv4Net,
+    pub target: IpAddr,
+    /// Where the forged source addresses are drawn from, of the target's family; of an IPv6 network, the first 2³².
+    pub sources: IpNet,
     /// What the requests offer; its first key exchange is the one with a public value.
     pub proposal: IkeProposal,
     /// When the first request leaves.
@@ -71,7 +71,7 @@ impl IkeFlood {
         self.next_send().filter(|due| *due <= now)?;
         let payload = self.request();
         let from = self.source();
-        let to = SocketAddrV4::new(self.config.target, IKE_PORT);
+        let to = SocketAddr::new(self.config.target, IKE_PORT);
         let ident = u16::try_from(self.record.sent.packets & 0xffff).unwrap_or_default();
         let bytes = build_udp(from, to, &payload, TTL, true, ident);
         self.record.sent.packets += 1;
@@ -85,12 +85,22 @@ impl IkeFlood {
     }
 
     /// An address of the network, whatever it is, and a port.
-    fn source(&mut self) -> SocketAddrV4 {
-        let (first, last) = (self.config.sources.first().to_bits(), self.config.sources.last().to_bits());
-        let address = first + below(&mut self.random, last - first);
+    fn source(&mut self) -> SocketAddr {
+        let address = match (self.config.sources.first(), self.config.sources.last()) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => {
+                let (first, last) = (first.to_bits(), last.to_bits());
+                Ipv4Addr::from_bits(first + below(&mut self.random, last - first)).into()
+            }
+            (IpAddr::V6(first), IpAddr::V6(last)) => {
+                let (first, last) = (first.to_bits(), last.to_bits());
+                let span = u32::try_from(last - first).unwrap_or(u32::MAX);
+                Ipv6Addr::from_bits(first + u128::from(below(&mut self.random, span))).into()
+            }
+            (first, last) => unreachable!("a network goes from {first} to {last}"),
+        };
         let port = below(&mut self.random, u32::from(u16::MAX - SOURCE_PORT_MIN));
         let port = SOURCE_PORT_MIN + u16::try_from(port).expect("a port offset has 16 bits");
-        SocketAddrV4::new(Ipv4Addr::from_bits(address), port)
+        SocketAddr::new(address, port)
     }
 
     fn request(&mut self) -> Vec<u8> {
@@ -134,15 +144,15 @@ fn octets(random: &mut ModelRng, len: usize) -> Vec<u8> {
 mod tests {
     use ipseclab_crypto::RealProvider;
     use ipseclab_ike::proposal::parse_ike_proposal;
-    use ipseclab_net::{Ipv4View, UdpDatagram};
+    use ipseclab_net::parse_udp;
     use ipseclab_sim::{RunSeed, StreamLabel};
 
     use super::*;
 
     fn flood(seed: u64) -> IkeFlood {
         let config = IkeFloodConfig {
-            target: Ipv4Addr::new(192, 0, 2, 1),
-            sources: Ipv4Net::new(Ipv4Addr::new(203, 0, 113, 0), 24).unwrap(),
+            target: Ipv4Addr::new(192, 0, 2, 1).into(),
+            sources: IpNet::new(Ipv4Addr::new(203, 0, 113, 0), 24).unwrap(),
             proposal: parse_ike_proposal("aes128gcm16-prfsha256-x25519").unwrap(),
             start: SimTime::from_nanos(5),
             interval: SimDuration::from_nanos(10),
@@ -163,11 +173,10 @@ mod tests {
         let mut spis = std::collections::BTreeSet::new();
         let mut sources = std::collections::BTreeSet::new();
         for bytes in &packets {
-            let view = Ipv4View::parse(bytes).unwrap();
-            let datagram = UdpDatagram::parse(&view).unwrap();
+            let datagram = parse_udp(bytes).unwrap();
             let message = Message::decode(datagram.payload).unwrap();
             assert_eq!((message.header.exchange, message.payloads.len()), (ExchangeType::IkeSaInit, 3));
-            assert!(datagram.source.ip().octets().starts_with(&[203, 0, 113]));
+            assert!(IpNet::new(Ipv4Addr::new(203, 0, 113, 0), 24).unwrap().contains(datagram.source.ip()));
             spis.insert(message.header.spi_i.as_u64());
             sources.insert(datagram.source);
         }

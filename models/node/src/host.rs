@@ -6,8 +6,9 @@
 
 mod commands;
 mod events;
+mod sizes;
 
-use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,8 +17,10 @@ use ipseclab_crypto::{Crypto, Provider};
 use ipseclab_ike::config::{ChildId, ConnectionId, EndpointConfig, IkeVersion};
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{Endpoint, IkeSaId, Transmit};
-use ipseclab_ipsec::{ChildSaCounters, Engine, EngineConfig, Inbound, Outbound, Spd, Spi};
-use ipseclab_net::{DropReason, Ipv4Net, Ipv4View, Packet, Trail, UdpDatagram, protocol};
+use ipseclab_ipsec::{
+    ChildSaCounters, DontFragment, Engine, EngineConfig, Inbound, Outbound, Spd, Spi, WindowLen,
+};
+use ipseclab_net::{IpNet, IpView, Packet, Reassembler, ReassemblyConfig, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
 
 use crate::app::Apps;
@@ -37,7 +40,7 @@ use crate::renewal::Renewals;
 #[derive(Clone, Debug)]
 pub struct HostConfig {
     /// Networks behind the host; their addresses are its own applications'.
-    pub networks: Vec<Ipv4Net>,
+    pub networks: Vec<IpNet>,
     /// The IKE endpoint.
     pub ike: EndpointConfig,
     /// The policies; [`PolicyId`] n protects what child n negotiates, counted through all connections of `ike` in order.
@@ -46,18 +49,26 @@ pub struct HostConfig {
     pub acquire_queue: usize,
     /// For each child, counted in the same way: whether a packet that matches its policy starts a negotiation (swanctl's `trap`).
     pub traps: Vec<bool>,
+    /// For each child: how many sequence numbers its anti-replay windows cover.
+    pub replay_windows: Vec<WindowLen>,
     /// For each child: after this long without a packet its Child SA ends (swanctl's `inactivity`).
     pub inactivity: Vec<Option<Duration>>,
+    /// Bounds of the memory for fragments that arrive; those that come out of tunnels have as much again.
+    pub reassembly: ReassemblyConfig,
+    /// The DF flag of a tunnel's outer headers.
+    pub dont_fragment: DontFragment,
+    /// TCP connections that begin through this host announce a maximum segment size of at most this.
+    pub mss_clamp: Option<u16>,
 }
 
 /// The host's state.
 pub(crate) struct Host {
-    address: Ipv4Addr,
-    networks: Vec<Ipv4Net>,
+    address: IpAddr,
+    networks: Vec<IpNet>,
     /// Addresses that came during the run, such as the virtual ones of a road warrior.
-    assigned: BTreeSet<Ipv4Addr>,
+    assigned: BTreeSet<IpAddr>,
     /// Those of them that a peer lends us, by the IKE SA with which they end.
-    borrowed: BTreeMap<IkeSaId, Vec<Ipv4Addr>>,
+    borrowed: BTreeMap<IkeSaId, Vec<IpAddr>>,
     pub(crate) endpoint: Endpoint,
     pub(crate) engine: Engine<Trail>,
     pub(crate) apps: Apps,
@@ -66,6 +77,15 @@ pub(crate) struct Host {
     policies: Policies,
     traps: Vec<bool>,
     inactivity: Vec<Option<Duration>>,
+    replay_windows: Vec<WindowLen>,
+    /// Fragments that have arrived from the network.
+    outer_fragments: Reassembler,
+    /// Fragments that have come out of tunnels.
+    pub(crate) inner_fragments: Reassembler,
+    /// What is known of the paths to other hosts: the longest packet, and until when that is believed.
+    path_mtus: BTreeMap<IpAddr, (u32, SimTime)>,
+    mss_clamp: Option<u16>,
+    next_fragment_id: u32,
     /// Installed Child SAs by inbound SPI.
     children: BTreeMap<u32, Installed>,
     /// Outbound SPIs of Child SAs in UDP with their inbound ones: what they send holds a NAT's mapping open.
@@ -105,6 +125,7 @@ struct Origin {
     /// How often the host has gone down.
     incarnation: u32,
     queue_packets: usize,
+    dont_fragment: DontFragment,
 }
 
 /// What a crash takes along.
@@ -143,22 +164,30 @@ impl Origin {
         Endpoint::new(config, Crypto::new(Arc::clone(&self.provider)), Box::new(self.streams("ike")))
     }
 
-    fn engine(&self, spd: Spd, address: Ipv4Addr) -> Engine<Trail> {
-        let config = EngineConfig { queue_packets: self.queue_packets, ..EngineConfig::new(spd, address) };
+    fn engine(&self, spd: Spd, address: IpAddr) -> Engine<Trail> {
+        let (queue_packets, dont_fragment) = (self.queue_packets, self.dont_fragment);
+        let config = EngineConfig { queue_packets, dont_fragment, ..EngineConfig::new(spd, address) };
         Engine::new(config, Crypto::new(Arc::clone(&self.provider)), Box::new(self.streams("esp")))
     }
 }
 
 impl Host {
     pub(crate) fn new(
-        address: Ipv4Addr,
+        address: IpAddr,
         config: HostConfig,
         provider: &Arc<dyn Provider>,
         seed: RunSeed,
         owner: ProcessId,
     ) -> Self {
         let provider = Arc::clone(provider);
-        let origin = Origin { provider, seed, owner, incarnation: 0, queue_packets: config.acquire_queue };
+        let origin = Origin {
+            provider,
+            seed,
+            owner,
+            incarnation: 0,
+            queue_packets: config.acquire_queue,
+            dont_fragment: config.dont_fragment,
+        };
         Self {
             address,
             networks: config.networks,
@@ -172,6 +201,12 @@ impl Host {
             renewals: Renewals::default(),
             traps: config.traps,
             inactivity: config.inactivity,
+            replay_windows: config.replay_windows,
+            outer_fragments: Reassembler::new(config.reassembly),
+            inner_fragments: Reassembler::new(config.reassembly),
+            path_mtus: BTreeMap::new(),
+            mss_clamp: config.mss_clamp,
+            next_fragment_id: 0,
             children: BTreeMap::new(),
             senders: BTreeMap::new(),
             ike_sas: BTreeMap::new(),
@@ -183,28 +218,31 @@ impl Host {
     }
 
     /// Whether packets to `destination` end here.
-    pub(crate) fn owns(&self, destination: Ipv4Addr) -> bool {
+    pub(crate) fn owns(&self, destination: IpAddr) -> bool {
         destination == self.address
             || self.networks.iter().any(|network| network.contains(destination))
             || self.assigned.contains(&destination)
     }
 
     /// Gives the host a further address, which the applications without one send from.
-    pub(crate) fn assign(&mut self, address: Ipv4Addr) {
+    pub(crate) fn assign(&mut self, address: IpAddr) {
         self.assigned.insert(address);
-        self.apps.move_dynamic(address);
+        self.apps.move_dynamic(&self.assigned);
     }
 
     /// Takes an address away again.
-    pub(crate) fn withdraw(&mut self, address: Ipv4Addr) {
+    pub(crate) fn withdraw(&mut self, address: IpAddr) {
         if self.assigned.remove(&address) {
-            self.apps.move_dynamic(self.assigned.first().copied().unwrap_or(Ipv4Addr::UNSPECIFIED));
+            self.apps.move_dynamic(&self.assigned);
         }
     }
 
     /// When the protocol cores want to run next.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        [self.endpoint.poll_timeout(), self.engine.poll_timeout()].into_iter().flatten().min()
+        let cores = [self.endpoint.poll_timeout(), self.engine.poll_timeout()];
+        let fragments = [self.outer_fragments.next_timeout(), self.inner_fragments.next_timeout()];
+        let fragments = fragments.into_iter().flatten().map(SimTime::to_duration);
+        cores.into_iter().flatten().chain(fragments).min()
     }
 
     /// Runs a job's protocol work. `arrived` is when the job came to the CPU, `now` the start of its service.
@@ -224,11 +262,12 @@ impl Host {
             broken: vec![],
             established: vec![],
             finished: vec![],
+            made: 0,
             effects,
         };
         match job {
-            Job::Receive(packet) => self.receive(&mut run, packet),
-            Job::Send(packet) => self.send(&mut run, packet),
+            Job::Receive(packet) => self.receive(&mut run, now, packet),
+            Job::Send(packet) => self.send(&mut run, now, packet),
             Job::Raw(packet) => {
                 run.charge(PathStep::Send, packet.len());
                 run.push(Output::Packet(packet));
@@ -236,6 +275,7 @@ impl Host {
             Job::Timer(_) => {
                 self.endpoint.handle_timeout(run.now);
                 self.engine.handle_timeout(run.now);
+                self.expire_fragments(&mut run, now);
             }
             Job::Command(command) => self.command(&mut run, command),
             Job::Forward(_) => unreachable!("the node forwards by itself"),
@@ -243,17 +283,23 @@ impl Host {
         self.drain(&mut run);
         run.charge_crypto(&self.endpoint.take_work());
         run.charge_crypto(&self.engine.take_work());
+        if run.made > 0 {
+            let made = run.made;
+            run.effects.outputs.insert(0, Output::Made(made));
+        }
         run.effects
     }
 
-    fn receive(&mut self, run: &mut Run<'_>, packet: Packet) {
+    fn receive(&mut self, run: &mut Run<'_>, now: SimTime, packet: Packet) {
         run.charge(PathStep::Receive, packet.len());
+        let Some(packet) = self.reassemble(run, now, packet) else { return };
         let tag = packet.tag;
         match self.engine.inbound(run.now, packet.bytes, packet.trail) {
             Inbound::Deliver { packet: bytes, token: trail, spi } => {
-                let packet = Packet { bytes, trail, tag };
+                let mut packet = Packet { bytes, trail, tag };
                 if let Some(spi) = spi {
                     self.note_alive(run.now, spi);
+                    self.clamp(&mut packet);
                     run.push(Output::Local(packet));
                 } else if self.receive_ike(run, &packet) {
                     run.push(Output::Absorbed);
@@ -280,22 +326,29 @@ impl Host {
         if let Some(spi_i) = initiator_spi(datagram.payload, datagram.destination.port()) {
             self.ledger.arrival(spi_i, datagram.payload.len());
         }
-        let (from, to) = (SocketAddr::V4(datagram.source), SocketAddr::V4(datagram.destination));
-        self.endpoint.handle_datagram(run.now, from, to, datagram.payload);
+        self.endpoint.handle_datagram(run.now, datagram.source, datagram.destination, datagram.payload);
         true
     }
 
-    fn send(&mut self, run: &mut Run<'_>, packet: Packet) {
+    fn send(&mut self, run: &mut Run<'_>, now: SimTime, mut packet: Packet) {
         run.charge(PathStep::Send, packet.len());
+        self.clamp(&mut packet);
         let tag = packet.tag;
+        for packet in self.fit_to_path(run, now, packet) {
+            self.send_one(run, packet, tag);
+        }
+    }
+
+    fn send_one(&mut self, run: &mut Run<'_>, packet: Packet, tag: u64) {
         match self.engine.outbound(run.now, packet.bytes, packet.trail) {
             Outbound::Send { packet: bytes, token: trail, sa } => {
                 self.note_sent(run.now, sa);
                 run.push(Output::Packet(Packet { bytes, trail, tag }));
             }
             Outbound::Discard { reason, .. } => run.push(Output::Drop(convert::drop_reason(reason))),
-            // Only engines with a path MTU and fragmentation before protection ask for this.
-            Outbound::Fragment { .. } => run.push(Output::Drop(DropReason::PathMtu)),
+            Outbound::Fragment { octets, packet: bytes, token: trail } => {
+                self.send_smaller(run, &Packet { bytes, trail, tag }, octets);
+            }
             Outbound::Queued => {}
         }
         while let Some(notice) = self.engine.poll_notice() {
@@ -345,7 +398,9 @@ impl Host {
     /// Loses all SAs, negotiations, waiting packets and assigned addresses. Configuration, applications and counters
     /// stay, and the randomness of the next life is another one.
     pub(crate) fn crash(&mut self, now: SimTime) -> Wreck {
-        let packets = self.engine.packets_held();
+        let fragments = self.outer_fragments.clear() + self.inner_fragments.clear();
+        let packets = self.engine.packets_held() + usize::try_from(fragments).unwrap_or(usize::MAX);
+        self.path_mtus.clear();
         let (negotiations, renewals) = self.end_all((Outcome::NodeDown, RenewalOutcome::NodeDown), now);
         let closures = self.lose_sas();
         self.origin.incarnation += 1;
@@ -355,7 +410,7 @@ impl Host {
         self.assigned.clear();
         self.borrowed.clear();
         self.bare.clear();
-        self.apps.move_dynamic(Ipv4Addr::UNSPECIFIED);
+        self.apps.move_dynamic(&self.assigned);
         Wreck { packets, negotiations, renewals, closures }
     }
 
@@ -386,20 +441,12 @@ fn add(sum: &mut ChildSaCounters, carried: ChildSaCounters) {
 }
 
 /// The datagram in a packet for the IKE ports of `address`.
-pub(crate) fn ike_datagram(bytes: &[u8], address: Ipv4Addr) -> Option<UdpDatagram<'_>> {
-    let view = Ipv4View::parse(bytes).ok()?;
+pub(crate) fn ike_datagram(bytes: &[u8], address: IpAddr) -> Option<UdpDatagram<'_>> {
+    let view = IpView::parse(bytes).ok()?;
     if view.protocol() != protocol::UDP || view.destination() != address {
         return None;
     }
     let datagram = UdpDatagram::parse(&view).ok()?;
     let port = datagram.destination.port();
     (port == ipseclab_ike::config::IKE_PORT || port == ipseclab_ike::config::NAT_T_PORT).then_some(datagram)
-}
-
-/// The IPv4 form of an endpoint's address; the endpoint was configured with IPv4 only.
-pub(crate) fn v4(address: SocketAddr) -> SocketAddrV4 {
-    match address {
-        SocketAddr::V4(address) => address,
-        SocketAddr::V6(_) => unreachable!("an IPv4 endpoint sends to IPv4"),
-    }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use ipseclab_ike::config::ConnectionId;
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{IkeSaId, Transmit};
-use ipseclab_net::{DropReason, Packet};
+use ipseclab_net::{DropReason, IcmpError, Packet};
 use ipseclab_sim::{SimDuration, SimTime};
 
 use crate::cost_profile::{CostProfile, Step as PathStep};
@@ -33,8 +33,10 @@ pub(crate) enum Job {
 /// What a job leads to when its CPU time is over.
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// A packet to route.
+    /// A packet of this node to route.
     Packet(Packet),
+    /// A packet of others to route.
+    Forwarded(Packet),
     /// A packet of this host's own making, to one of its own addresses or another.
     Notice(Packet),
     /// An IKE message to wrap and route.
@@ -49,7 +51,20 @@ pub(crate) enum Output {
     Established(IkeSaId),
     /// A packet ended here.
     Drop(DropReason),
-    /// The IKE endpoint took a packet.
+    /// A packet ended here, and its sender is told why.
+    Refused {
+        /// The packet.
+        packet: Box<Packet>,
+        /// Why.
+        reason: DropReason,
+        /// What its sender is told.
+        error: IcmpError,
+    },
+    /// A message of this host about a packet that ended before.
+    Answer(Packet),
+    /// Cutting packets has made so many more of them.
+    Made(u64),
+    /// The IKE endpoint took a packet, or it was part of another one.
     Absorbed,
     /// The IKE endpoint could do nothing with what it took.
     IkeRejected,
@@ -76,6 +91,8 @@ pub(crate) struct Run<'a> {
     pub(crate) established: Vec<IkeSaId>,
     /// IKE SAs of IKEv1 for which this job has finished a Quick Mode; the message that says so belongs to it.
     pub(crate) finished: Vec<IkeSaId>,
+    /// Packets that this job has made of others by cutting them.
+    pub(crate) made: u64,
     pub(crate) effects: Effects,
 }
 
@@ -93,8 +110,15 @@ impl Output {
     /// Whether a packet ends or leaves with it.
     pub(crate) fn has_packet(&self) -> bool {
         match self {
-            Self::Packet(_) | Self::Local(_) | Self::Drop(_) | Self::Absorbed => true,
-            Self::Notice(_)
+            Self::Packet(_)
+            | Self::Forwarded(_)
+            | Self::Local(_)
+            | Self::Drop(_)
+            | Self::Refused { .. }
+            | Self::Absorbed => true,
+            Self::Answer(_)
+            | Self::Notice(_)
+            | Self::Made(_)
             | Self::Ike(_)
             | Self::Step(_)
             | Self::Closed(_)

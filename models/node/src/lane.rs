@@ -1,13 +1,13 @@
 //! Which lane of the CPU an arriving packet belongs to.
 
 use ipseclab_ipsec::udp_encap::{IKE_PORT, NAT_TRAVERSAL_PORT, Port4500};
-use ipseclab_net::{Ipv4View, UdpDatagram, protocol};
+use ipseclab_net::{IpView, UdpDatagram, protocol};
 
 use crate::cpu::Lane;
 use crate::negotiation::initiator_spi;
 
 /// What must stay in order with this packet: the messages of its IKE SA, or the packets of its ESP SA.
-pub(crate) fn receive_lane(view: &Ipv4View<'_>) -> Option<Lane> {
+pub(crate) fn receive_lane(view: &IpView<'_>) -> Option<Lane> {
     let esp = |packet: &[u8]| packet.first_chunk().map(|spi| Lane::EspIn(u32::from_be_bytes(*spi)));
     match view.protocol() {
         protocol::ESP => esp(view.payload()),
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     fn lane_of(packet: &[u8]) -> Option<Lane> {
-        receive_lane(&Ipv4View::parse(packet).unwrap())
+        receive_lane(&IpView::parse(packet).unwrap())
     }
 
     fn udp(port: u16, payload: &[u8]) -> Vec<u8> {

@@ -2,7 +2,7 @@
 //!
 //! This file makes nodes and reads their books; what they do with events is in `process`.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use crate::app::{App, AppTimes};
 use crate::books::PacketBooks;
 use crate::cost_profile::CostProfile;
 use crate::cpu::{CoreId, Cpu, CpuCounters};
+use crate::datapath::{Datapath, DatapathConfig};
 use crate::event::AppId;
 use crate::host::{Host, HostConfig, HostCounters};
 use crate::job::{Effects, Job};
@@ -28,11 +29,13 @@ pub struct NodeConfig {
     /// The name in results.
     pub name: String,
     /// The node's own address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Number of cores, at least 1.
     pub cores: u16,
     /// Jobs that may wait for a core.
     pub cpu_queue: usize,
+    /// Cores for packets alone; without them, packets share the cores with everything else.
+    pub datapath: Option<DatapathConfig>,
     /// What work costs.
     pub cost_profile: Arc<CostProfile>,
     /// What to write down.
@@ -50,6 +53,9 @@ pub struct Node {
     pub(crate) fib: Fib,
     pub(crate) cpu: Cpu<Job>,
     pub(crate) running: BTreeMap<CoreId, (Effects, TimerHandle)>,
+    pub(crate) datapath: Option<Datapath<Job>>,
+    /// The batches under way, by core.
+    pub(crate) batches: BTreeMap<u16, (Vec<Effects>, TimerHandle)>,
     pub(crate) timer: Option<(SimTime, TimerHandle)>,
     /// Whether a timer job waits for a core.
     pub(crate) timer_queued: bool,
@@ -58,6 +64,10 @@ pub struct Node {
     pub(crate) records: Records,
     pub(crate) sent_tags: u64,
     pub(crate) next_ident: u16,
+    /// The last identification of a fragmented IPv6 packet.
+    pub(crate) next_fragment_id: u32,
+    /// Alarms of the ends of TCP connections.
+    pub(crate) app_alarms: BTreeMap<AppId, (SimTime, TimerHandle)>,
     pub(crate) power: Power,
     /// Whether what arrives is swallowed.
     pub(crate) is_blackhole: bool,
@@ -95,14 +105,16 @@ impl Node {
         Self::with_kind(config, id, Kind::Host(Box::new(host)))
     }
 
-    /// A NAT: its first port leads inside, its second outside; `config.address` is what the outside sees.
-    pub fn nat(config: NodeConfig, id: ProcessId, nat: NatConfig) -> Self {
-        let nat = Nat::new(nat, config.address);
-        Self::with_kind(config, id, Kind::Nat(Box::new(nat)))
+    /// A NAT: its first port leads inside, its second outside; `config.address` is what the outside sees. `None` when
+    /// that is an IPv6 address, which nothing is translated to.
+    pub fn nat(config: NodeConfig, id: ProcessId, nat: NatConfig) -> Option<Self> {
+        let IpAddr::V4(external) = config.address else { return None };
+        Some(Self::with_kind(config, id, Kind::Nat(Box::new(Nat::new(nat, external)))))
     }
 
     fn with_kind(config: NodeConfig, id: ProcessId, kind: Kind) -> Self {
         let cpu = Cpu::new(config.cores.max(1), config.cpu_queue);
+        let datapath = config.datapath.map(Datapath::new);
         let records = Records { timeline: Timeline::new(config.timeline), ..Records::default() };
         Self {
             config,
@@ -112,6 +124,8 @@ impl Node {
             fib: Fib::new(),
             cpu,
             running: BTreeMap::new(),
+            datapath,
+            batches: BTreeMap::new(),
             timer: None,
             timer_queued: false,
             drops: DropCounters::default(),
@@ -119,9 +133,16 @@ impl Node {
             records,
             sent_tags: 0,
             next_ident: 0,
+            next_fragment_id: 0,
+            app_alarms: BTreeMap::new(),
             power: Power::On,
             is_blackhole: false,
         }
+    }
+
+    /// Gives the node datapath cores, or takes them away; before the run alone.
+    pub fn set_datapath(&mut self, config: Option<DatapathConfig>) {
+        self.datapath = config.map(Datapath::new);
     }
 
     /// Adds a port; the first is 0.
@@ -147,16 +168,16 @@ impl Node {
     }
 
     /// Gives a host a further address during the run, such as a virtual one (RFC 7296 §2.19). Packets to it end here, and
-    /// applications that were added with the source 0.0.0.0 send from it. Until then their packets are dropped as
+    /// applications that were added with the source 0.0.0.0, or ::, send from it. Until then their packets are dropped as
     /// [`DropReason::NoAddress`](ipseclab_net::DropReason::NoAddress).
-    pub fn assign_address(&mut self, address: Ipv4Addr) {
+    pub fn assign_address(&mut self, address: IpAddr) {
         if let Kind::Host(host) = &mut self.kind {
             host.assign(address);
         }
     }
 
     /// Takes an assigned address away again.
-    pub fn withdraw_address(&mut self, address: Ipv4Addr) {
+    pub fn withdraw_address(&mut self, address: IpAddr) {
         if let Kind::Host(host) = &mut self.kind {
             host.withdraw(address);
         }
@@ -168,7 +189,7 @@ impl Node {
     }
 
     /// The node's own address.
-    pub fn address(&self) -> Ipv4Addr {
+    pub fn address(&self) -> IpAddr {
         self.config.address
     }
 
@@ -223,9 +244,24 @@ impl Node {
         }
     }
 
-    /// What the cores have done.
+    /// What the cores have done, those of the datapath aside.
     pub fn cpu_counters(&self) -> CpuCounters {
         self.cpu.counters()
+    }
+
+    /// What the datapath cores have done, where there are some, and in how many batches.
+    pub fn datapath_counters(&self) -> Option<(CpuCounters, u64)> {
+        self.datapath.as_ref().map(|datapath| (datapath.counters(), datapath.batches()))
+    }
+
+    /// Number of datapath cores.
+    pub fn datapath_cores(&self) -> u16 {
+        self.datapath.as_ref().map_or(0, |datapath| datapath.config().cores.max(1))
+    }
+
+    /// Jobs and packets that wait for a core or are being worked on.
+    fn in_progress(&self) -> usize {
+        self.cpu.in_progress() + self.datapath.as_ref().map_or(0, Datapath::in_progress)
     }
 
     /// Packets that ended in this node, by reason; those that ended on a link are the link's.
@@ -233,13 +269,13 @@ impl Node {
         &self.drops
     }
 
-    /// Packets that are inside the node: waiting for a core, being worked on, or waiting for an SA.
+    /// Packets that are inside the node: waiting for a core, being worked on, or waiting for an SA or for fragments.
     pub fn packets_held(&self) -> usize {
         let waiting = match &self.kind {
-            Kind::Host(host) => host.engine.packets_held(),
+            Kind::Host(host) => host.packets_held(),
             Kind::Router | Kind::Nat(_) => 0,
         };
-        self.cpu.in_progress() + waiting
+        self.in_progress() + waiting
     }
 
     /// What came in and what went out.
@@ -251,10 +287,10 @@ impl Node {
     /// there.
     pub fn is_balanced(&self) -> Option<bool> {
         let held = match &self.kind {
-            Kind::Host(host) => host.engine.packets_held() as u64,
+            Kind::Host(host) => host.packets_held() as u64,
             Kind::Router | Kind::Nat(_) => 0,
         };
-        (self.cpu.in_progress() == 0).then(|| self.books.are_balanced(held))
+        (self.in_progress() == 0).then(|| self.books.are_balanced(held))
     }
 
     /// What has been written down.

@@ -6,23 +6,21 @@
 use std::sync::Arc;
 
 use ipseclab_ike::{FailureReason, Role};
-use ipseclab_net::{
-    DropReason, Ipv4Header, Ipv4View, Packet, PortId, TtlOutcome, UdpDatagram, build_ipv4, build_udp,
-    decrement_ttl, parse_icmp, protocol,
-};
+use ipseclab_net::{DropReason, IpView, Packet, PortId, build_udp};
 use ipseclab_sim::{Context, Process, SimDuration, SimTime};
 
-use crate::cost_profile::{CostProfile, Step as PathStep};
+use crate::cost_profile::Step as PathStep;
 use crate::cpu::Lane;
-use crate::event::{AppId, Command, NodeEvent};
-use crate::host::{ike_datagram, v4};
+use crate::datapath::outbound_hash;
+use crate::event::{Command, NodeEvent};
+use crate::host::ike_datagram;
 use crate::job::{Effects, Job, Output};
 use crate::journey::Cause;
 use crate::lane::receive_lane;
 use crate::node::{Kind, Node, Power};
+use crate::path::{self, Origin};
 use crate::record::{
-    CaptureDirection, CapturedPacket, ClosureRecord, Departure, MessageRecord, RefusalRecord, Step,
-    StepRecord,
+    CaptureDirection, ClosureRecord, Departure, MessageRecord, RefusalRecord, Step, StepRecord,
 };
 use crate::timeline::Bucket;
 
@@ -36,17 +34,9 @@ mod note {
 const NAT_INSIDE: PortId = PortId::new(0);
 const NAT_OUTSIDE: PortId = PortId::new(1);
 /// TTL of what this node sends itself; the captures have 64.
-const TTL: u8 = 64;
+pub(crate) const TTL: u8 = 64;
 
 impl Node {
-    fn start(&mut self, ctx: &mut Context<'_, NodeEvent>) {
-        if let Kind::Host(host) = &self.kind {
-            for (app, time) in host.apps.alarms() {
-                ctx.schedule(span_until(ctx.now(), time), NodeEvent::App(app));
-            }
-        }
-    }
-
     fn arrive(&mut self, ctx: &mut Context<'_, NodeEvent>, port: PortId, packet: Packet) {
         ctx.note(note::PACKET, &[packet.len() as u64]);
         self.books.arrived += 1;
@@ -57,15 +47,35 @@ impl Node {
         if let Kind::Nat(_) = &self.kind {
             return self.translate(ctx, port, packet);
         }
-        let Ok(view) = Ipv4View::parse(&packet.bytes) else {
+        let Ok(view) = IpView::parse(&packet.bytes) else {
             return self.drop_packet(ctx, DropReason::MalformedPacket);
         };
-        let (lane, job) = match &mut self.kind {
-            Kind::Host(host) if host.owns(view.destination()) => (receive_lane(&view), Job::Receive(packet)),
-            Kind::Host(_) | Kind::Router | Kind::Nat(_) => (None, Job::Forward(packet)),
+        let is_own = matches!(&self.kind, Kind::Host(host) if host.owns(view.destination()));
+        let lane = receive_lane(&view).filter(|_| is_own);
+        let hash = match (&self.datapath, lane) {
+            // The messages of IKE are for the other cores.
+            (Some(_), Some(Lane::Ike(_))) | (None, _) => None,
+            (Some(datapath), lane) => Some(datapath.config().spreading.hash(lane, &view)),
         };
+        let job = if is_own { Job::Receive(packet) } else { Job::Forward(packet) };
         self.note_ike_arrival(ctx.now(), &job);
-        self.submit(ctx, lane, job);
+        self.submit_packet(ctx, lane, hash, job);
+    }
+
+    /// Hands a packet to the datapath core for `hash`, or to the cores that do everything.
+    fn submit_packet(
+        &mut self,
+        ctx: &mut Context<'_, NodeEvent>,
+        lane: Option<Lane>,
+        hash: Option<u64>,
+        job: Job,
+    ) {
+        let (Some(datapath), Some(hash)) = (&mut self.datapath, hash) else {
+            return self.submit(ctx, lane, job);
+        };
+        if datapath.submit(ctx.now(), hash, job).is_err() {
+            self.drop_packet(ctx, DropReason::RingFull);
+        }
     }
 
     /// Passes a packet through the NAT.
@@ -82,15 +92,7 @@ impl Node {
         }
     }
 
-    /// Hands a packet to a link.
-    fn transmit(&mut self, ctx: &mut Context<'_, NodeEvent>, port: PortId, packet: Packet) {
-        self.books.sent += 1;
-        if let Some(reason) = self.ports[port.index()].transmit(ctx, packet) {
-            self.records.timeline.drop(ctx.now(), reason);
-        }
-    }
-
-    fn submit(&mut self, ctx: &mut Context<'_, NodeEvent>, lane: Option<Lane>, job: Job) {
+    pub(crate) fn submit(&mut self, ctx: &mut Context<'_, NodeEvent>, lane: Option<Lane>, job: Job) {
         match job {
             // Losing an alarm would stop the host, and there is at most one at a time; commands are the scenario's.
             Job::Timer(_) | Job::Command(_) => self.cpu.submit_always(ctx.now(), lane, job),
@@ -116,6 +118,7 @@ impl Node {
                 self.running.insert(core, (effects, done));
             }
         }
+        self.work_datapath(ctx);
         let waiting = self.cpu.waiting() as u64;
         if waiting > 0 {
             let note = |bucket: &mut Bucket| bucket.cpu_queue_max = bucket.cpu_queue_max.max(waiting);
@@ -124,10 +127,39 @@ impl Node {
         self.set_alarm(ctx);
     }
 
+    /// Starts batches until no datapath core is free or none has anything to do.
+    fn work_datapath(&mut self, ctx: &mut Context<'_, NodeEvent>) {
+        while let Some((core, batch)) = self.datapath.as_mut().and_then(|datapath| datapath.next(ctx.now())) {
+            let effects: Vec<_> =
+                batch.into_iter().map(|queued| self.run(ctx.now(), queued.arrived, queued.job)).collect();
+            let fixed = self.config.cost_profile.step(PathStep::Batch, 0);
+            let cost = effects.iter().fold(fixed, |sum, effects| sum + effects.cost);
+            let place = u16::try_from(core).expect("as many cores as fit 16 bits");
+            if cost == SimDuration::ZERO {
+                self.finish_batch(ctx, place, effects);
+            } else {
+                if let Some(datapath) = &mut self.datapath {
+                    datapath.begin(cost);
+                }
+                let done = ctx.schedule(cost, NodeEvent::BatchDone(place));
+                self.batches.insert(place, (effects, done));
+            }
+        }
+    }
+
+    fn finish_batch(&mut self, ctx: &mut Context<'_, NodeEvent>, core: u16, batch: Vec<Effects>) {
+        if let Some(datapath) = &mut self.datapath {
+            datapath.finish(core.into(), batch.len());
+        }
+        for effects in batch {
+            self.complete(ctx, effects);
+        }
+    }
+
     fn run(&mut self, now: SimTime, arrived: SimTime, job: Job) -> Effects {
         let profile = Arc::clone(&self.config.cost_profile);
         match (&mut self.kind, job) {
-            (_, Job::Forward(packet)) => forward(&profile, packet),
+            (_, Job::Forward(packet)) => path::forward(&profile, packet),
             (Kind::Host(host), job) => {
                 self.timer_queued &= !matches!(job, Job::Timer(_));
                 host.run(&profile, now, arrived, job)
@@ -139,7 +171,8 @@ impl Node {
     fn complete(&mut self, ctx: &mut Context<'_, NodeEvent>, effects: Effects) {
         for output in effects.outputs {
             match output {
-                Output::Packet(packet) => self.route(ctx, packet),
+                Output::Packet(packet) => self.route(ctx, packet, Origin::Own),
+                Output::Forwarded(packet) => self.route(ctx, packet, Origin::Others),
                 Output::Notice(packet) => self.send_notice(ctx, packet),
                 Output::Ike(transmit) => self.send_ike(ctx, effects.cause, *transmit),
                 Output::Local(packet) => self.deliver(ctx, &packet),
@@ -153,6 +186,12 @@ impl Node {
                     self.write_ends(ctx.now(), setup, renewals);
                 }
                 Output::Drop(reason) => self.drop_packet(ctx, reason),
+                Output::Refused { packet, reason, error } => {
+                    self.drop_packet(ctx, reason);
+                    self.report(ctx, error, &packet);
+                }
+                Output::Answer(packet) => self.submit_send(ctx, packet),
+                Output::Made(packets) => self.books.originated += packets,
                 Output::Absorbed => self.books.absorbed += 1,
                 Output::IkeRejected => self.drops.count(DropReason::IkeRejected),
             }
@@ -161,24 +200,12 @@ impl Node {
 
     fn send_notice(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
         self.books.originated += 1;
-        let destination = Ipv4View::parse(&packet.bytes).map(|view| view.destination());
+        let destination = IpView::parse(&packet.bytes).map(|view| view.destination());
         let is_ours = match (&self.kind, destination) {
             (Kind::Host(host), Ok(destination)) => host.owns(destination),
             _ => false,
         };
-        if is_ours { self.deliver(ctx, &packet) } else { self.route(ctx, packet) }
-    }
-
-    fn route(&mut self, ctx: &mut Context<'_, NodeEvent>, mut packet: Packet) {
-        let now = ctx.now();
-        packet.trail.add_cpu(now.since(packet.trail.now()));
-        let destination = Ipv4View::parse(&packet.bytes).map(|view| view.destination());
-        let port = destination.ok().and_then(|destination| self.fib.lookup(destination));
-        let Some(port) = port else {
-            return self.drop_packet(ctx, DropReason::NoRoute);
-        };
-        self.capture(now, CaptureDirection::Outbound, &packet);
-        self.transmit(ctx, port, packet);
+        if is_ours { self.deliver(ctx, &packet) } else { self.route(ctx, packet, Origin::Own) }
     }
 
     fn send_ike(&mut self, ctx: &mut Context<'_, NodeEvent>, cause: Cause, transmit: ipseclab_ike::Transmit) {
@@ -187,8 +214,7 @@ impl Node {
         let trail = host.departure(&transmit, cause, now);
         self.books.originated += 1;
         self.next_ident = self.next_ident.wrapping_add(1);
-        let (from, to) = (v4(transmit.from), v4(transmit.to));
-        let bytes = build_udp(from, to, &transmit.payload, TTL, true, self.next_ident);
+        let bytes = build_udp(transmit.from, transmit.to, &transmit.payload, TTL, true, self.next_ident);
         self.sent_tags += 1;
         let tag = (u64::from(self.id.index()) << 32) | self.sent_tags;
         ctx.note(note::IKE_SENT, &[content_hash(&transmit.payload)]);
@@ -201,7 +227,7 @@ impl Node {
             };
             self.records.messages.push(MessageRecord { tag, time: now, departure: Some(departure) });
         }
-        self.route(ctx, Packet { bytes, trail, tag });
+        self.route(ctx, Packet { bytes, trail, tag }, Origin::Own);
     }
 
     fn note_ike_arrival(&mut self, now: SimTime, job: &Job) {
@@ -216,78 +242,20 @@ impl Node {
         }
     }
 
-    /// Gives a packet in the clear to the application that waits for it.
-    fn deliver(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: &Packet) {
-        let Ok(view) = Ipv4View::parse(&packet.bytes) else {
-            return self.drop_packet(ctx, DropReason::MalformedPacket);
-        };
-        let taken = match view.protocol() {
-            protocol::ICMP => self.deliver_icmp(ctx, &view),
-            protocol::UDP => self.deliver_udp(ctx.now(), &view),
-            _ => false,
-        };
-        if taken {
-            self.books.delivered += 1;
-        } else {
-            self.drop_packet(ctx, DropReason::NoListener);
-        }
-    }
-
-    fn deliver_icmp(&mut self, ctx: &mut Context<'_, NodeEvent>, view: &Ipv4View<'_>) -> bool {
-        let Kind::Host(host) = &mut self.kind else { return false };
-        let Ok(echo) = parse_icmp(view.payload()) else { return false };
-        if echo.kind == ipseclab_net::EchoKind::Reply {
-            return host.apps.echo_reply(ctx.now(), view.source(), &echo);
-        }
-        let header = Ipv4Header {
-            ttl: TTL,
-            identification: view.header().identification,
-            ..Ipv4Header::new(view.destination(), view.source(), protocol::ICMP)
-        };
-        let reply = Packet::new(build_ipv4(&header, &echo.reply()), ctx.now());
-        self.submit_send(ctx, reply);
-        true
-    }
-
-    fn deliver_udp(&mut self, now: SimTime, view: &Ipv4View<'_>) -> bool {
-        let Kind::Host(host) = &mut self.kind else { return false };
-        UdpDatagram::parse(view).is_ok_and(|datagram| host.apps.datagram(now, &datagram))
-    }
-
-    fn submit_send(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
+    pub(crate) fn submit_send(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
         self.books.originated += 1;
         let lane = self.send_lane(&packet);
-        self.submit(ctx, lane, Job::Send(packet));
+        let hash = self.datapath.as_ref().map(|_| outbound_hash(lane, &packet.bytes));
+        self.submit_packet(ctx, lane, hash, Job::Send(packet));
     }
 
     /// Packets of one policy share its SAs, so they keep their order on one core.
-    fn send_lane(&mut self, packet: &Packet) -> Option<Lane> {
+    pub(crate) fn send_lane(&mut self, packet: &Packet) -> Option<Lane> {
         use ipseclab_ipsec::{Direction, Selectors};
         let Kind::Host(host) = &mut self.kind else { return None };
         let selectors = Selectors::parse(&packet.bytes).ok()?;
         let policy = host.engine.lookup(Direction::Outbound, &selectors)?.policy()?;
         Some(Lane::EspOut(policy.0))
-    }
-
-    fn run_app(&mut self, ctx: &mut Context<'_, NodeEvent>, id: AppId) {
-        let Kind::Host(host) = &mut self.kind else { return };
-        let (packet, next) = host.apps.send(id, ctx.now());
-        let (has_source, is_raw) = (host.apps.has_source(id), host.apps.get(id).0.is_raw());
-        if let Some(time) = next {
-            ctx.schedule(span_until(ctx.now(), time), NodeEvent::App(id));
-        }
-        let Some(packet) = packet else { return };
-        if self.power == Power::On && has_source {
-            return if is_raw { self.submit_raw(ctx, packet) } else { self.submit_send(ctx, packet) };
-        }
-        self.books.originated += 1;
-        let reason = if has_source { DropReason::NodeDown } else { DropReason::NoAddress };
-        self.drop_packet(ctx, reason);
-    }
-
-    fn submit_raw(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
-        self.books.originated += 1;
-        self.submit(ctx, None, Job::Raw(packet));
     }
 
     fn command(&mut self, ctx: &mut Context<'_, NodeEvent>, command: Command) {
@@ -341,12 +309,6 @@ impl Node {
         self.records.timeline.count(now, count);
     }
 
-    fn capture(&mut self, time: SimTime, direction: CaptureDirection, packet: &Packet) {
-        if self.config.observe.packets {
-            self.records.packets.push(CapturedPacket { time, direction, bytes: packet.bytes.clone() });
-        }
-    }
-
     pub(crate) fn drop_packet(&mut self, ctx: &mut Context<'_, NodeEvent>, reason: DropReason) {
         ctx.note(note::DROP, &[reason as u64]);
         self.drops.count(reason);
@@ -367,24 +329,16 @@ impl Process for Node {
                 let (effects, _) = self.running.remove(&core).expect("a core that is done was running");
                 self.complete(ctx, effects);
             }
+            NodeEvent::BatchDone(core) => {
+                let (batch, _) = self.batches.remove(&core).expect("a core that is done was running");
+                self.finish_batch(ctx, core, batch);
+            }
             NodeEvent::Timer => self.timer_due(ctx),
             NodeEvent::App(id) => self.run_app(ctx, id),
             NodeEvent::Command(command) => self.command(ctx, command),
         }
         self.work(ctx);
     }
-}
-
-/// Passes a packet of others on: one hop less to live.
-fn forward(profile: &CostProfile, mut packet: Packet) -> Effects {
-    let cost = profile.step(PathStep::Forward, packet.len());
-    let cause = Cause::Trail(packet.trail);
-    let output = match decrement_ttl(&mut packet.bytes) {
-        TtlOutcome::Forward { .. } => Output::Packet(packet),
-        TtlOutcome::Expired => Output::Drop(DropReason::TtlExpired),
-        TtlOutcome::Malformed => Output::Drop(DropReason::MalformedPacket),
-    };
-    Effects { cause, outputs: vec![output], cost }
 }
 
 /// FNV-1a, for the fingerprint: any difference between two messages should show, and speed matters little here.
@@ -394,7 +348,7 @@ fn content_hash(octets: &[u8]) -> u64 {
     })
 }
 
-fn span_until(now: SimTime, time: SimTime) -> SimDuration {
+pub(crate) fn span_until(now: SimTime, time: SimTime) -> SimDuration {
     if time > now { time.since(now) } else { SimDuration::ZERO }
 }
 

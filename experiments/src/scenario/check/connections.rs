@@ -1,7 +1,7 @@
 //! `[connections.<name>]`: patterns expanded into pairs of nodes; [`super::sides`] makes two configurations of each.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use ipseclab_sim::SimDuration;
 use ipseclab_topologies::NodeIndex;
@@ -41,6 +41,7 @@ impl Checker<'_> {
                     self.pair_taken(ground, (local, remote), &first, &path);
                 } else if let Some(auth) = &auth {
                     let pair = (&nodes[local.index()], &nodes[remote.index()]);
+                    self.check_families(pair, &path);
                     all.extend(self.two_sides(name, connection, auth, pair));
                 }
             }
@@ -79,6 +80,16 @@ impl Checker<'_> {
             self.blame(&path.key("remote"), "no path leads there", finding);
         }
         pairs
+    }
+
+    /// Datagrams of IKE go from one address to another of the same family.
+    fn check_families(&mut self, (local, remote): (&NodeSettings, &NodeSettings), path: &KeyPath) {
+        if self.networks_known && local.address.is_ipv6() != remote.address.is_ipv6() {
+            let (here, there) = (local.address, remote.address);
+            let finding = Finding::new(format!("`{}` at {here} cannot reach {there}", local.name))
+                .help(format!("give `{}` and `{}` addresses of one family", local.name, remote.name));
+            self.blame(&path.key("remote"), "an address of the other family", finding);
+        }
     }
 
     fn pair_taken(&mut self, ground: &Ground, pair: (NodeIndex, NodeIndex), first: &str, path: &KeyPath) {
@@ -203,8 +214,8 @@ impl Checker<'_> {
 }
 
 /// The address that a node's own packets carry: the inside one behind a NAT.
-pub(super) fn own_address(node: &NodeSettings) -> Ipv4Addr {
-    node.nat.map_or(node.address, |nat| nat.inside)
+pub(super) fn own_address(node: &NodeSettings) -> IpAddr {
+    node.nat.map_or(node.address, |nat| nat.inside.into())
 }
 
 pub(super) fn default_selectors(node: &NodeSettings, mode: Mode) -> Vec<TrafficSelector> {
@@ -235,16 +246,19 @@ mod tests {
         let node = NodeSettings {
             node: NodeIndex::new(0),
             name: "left".to_owned(),
-            address: Ipv4Addr::new(198, 18, 0, 1),
+            address: IpAddr::from([198, 18, 0, 1]),
             networks: Vec::new(),
             cores: 1,
             cost_profile: CostProfile::Free,
             nat: None,
             profile: std::sync::Arc::default(),
             limits: NodeLimits::default(),
+            df: crate::scenario::file::Df::Set,
+            mss_clamp: None,
+            datapath: None,
             is_host: true,
         };
         let own = default_selectors(&node, Mode::Tunnel);
-        assert_eq!(own[0].network, Network::host(Ipv4Addr::new(198, 18, 0, 1)));
+        assert_eq!(own[0].network, Network::host(IpAddr::from([198, 18, 0, 1])));
     }
 }

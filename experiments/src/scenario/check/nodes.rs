@@ -1,7 +1,7 @@
 //! `[nodes.<pattern>]`: settings of every node, layered from the least to the most exact pattern.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use ipseclab_sim::SimDuration;
 use ipseclab_topologies::NodeIndex;
@@ -9,9 +9,9 @@ use ipseclab_topologies::NodeIndex;
 use super::clash::{Claim, report_clashes};
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
-use crate::scenario::checked::{Connection, CostProfile, Fault, Flow, Nat, NodeSettings};
+use crate::scenario::checked::{Connection, CostProfile, Datapath, Fault, Flow, Nat, NodeSettings};
 use crate::scenario::defaults;
-use crate::scenario::file::NodeFile;
+use crate::scenario::file::{DatapathFile, Df, NodeFile, Spreading};
 use crate::scenario::pattern::{NodePattern, Precision};
 use crate::scenario::selector::Network;
 use crate::scenario::value::Address;
@@ -34,12 +34,16 @@ struct Chosen {
     limits: Option<usize>,
     swanctl: Option<usize>,
     nat: Option<usize>,
+    mss_clamp: Option<usize>,
+    datapath: Option<usize>,
+    df: Option<usize>,
 }
 
-/// Hands out addresses that nobody asked for by name.
+/// Hands out addresses of a network that nobody asked for by name.
 struct Spare {
-    next: u32,
-    taken: Vec<Ipv4Addr>,
+    network: Network,
+    next: u128,
+    taken: Vec<IpAddr>,
 }
 
 pub(super) fn path_of(layer: &Layer<'_>) -> KeyPath {
@@ -58,8 +62,8 @@ impl Checker<'_> {
         let limits = self.node_limits(&layers);
         let mut claims = Vec::new();
         let networks = self.networks(ground, &layers, &chosen, &mut claims);
-        let addresses = addresses(ground, &layers, &chosen, &mut claims);
-        let nats = self.nats(ground, &layers, &chosen);
+        let addresses = self.addresses(ground, &layers, &chosen, &mut claims);
+        let nats = self.nats(ground, &layers, &chosen, &addresses);
         report_clashes(claims, self.document, &mut self.report);
         let cores = |chosen: &Chosen| chosen.cores.and_then(|layer| layers[layer].file.cores);
         let profile = |chosen: &Chosen| chosen.cost_profile.and_then(|layer| profiles.get(&layer).cloned());
@@ -72,10 +76,13 @@ impl Checker<'_> {
             address,
             networks,
             cores: cores(chosen).unwrap_or(defaults::CORES),
+            datapath: chosen.datapath.and_then(|layer| layers[layer].file.datapath.as_ref()).map(datapath),
             cost_profile: profile(chosen).unwrap_or(CostProfile::Free),
             nat,
             profile: behaviour(chosen).unwrap_or_default(),
             limits: chosen.limits.and_then(|layer| limits.get(&layer).copied()).unwrap_or_default(),
+            df: chosen.df.and_then(|layer| layers[layer].file.df).unwrap_or(Df::Set),
+            mss_clamp: chosen.mss_clamp.and_then(|layer| layers[layer].file.mss_clamp),
             is_host: false,
         });
         let settings = settings.collect();
@@ -128,6 +135,9 @@ impl Checker<'_> {
             ("limits", file.limits.is_some(), &mut chosen.limits),
             ("swanctl", file.swanctl.is_some(), &mut chosen.swanctl),
             ("nat", file.nat.is_some(), &mut chosen.nat),
+            ("df", file.df.is_some(), &mut chosen.df),
+            ("datapath", file.datapath.is_some(), &mut chosen.datapath),
+            ("mss_clamp", file.mss_clamp.is_some(), &mut chosen.mss_clamp),
         ];
         for (key, given, slot) in slots {
             let rival =
@@ -195,15 +205,22 @@ impl Checker<'_> {
         network
     }
 
-    fn nats(&mut self, ground: &Ground, layers: &[Layer<'_>], chosen: &[Chosen]) -> Vec<Option<Nat>> {
+    fn nats(
+        &mut self,
+        ground: &Ground,
+        layers: &[Layer<'_>],
+        chosen: &[Chosen],
+        addresses: &[IpAddr],
+    ) -> Vec<Option<Nat>> {
         let given = chosen.iter().filter_map(|chosen| layers[chosen.nat?].file.nat.as_ref());
         let taken = given.filter_map(|nat| nat.inside).map(Address::get).collect();
-        let mut spare = Spare::new(defaults::FIRST_INSIDE_ADDRESS, taken);
+        let mut spare = Spare::new(inside_addresses(), taken);
         let mut nats = Vec::with_capacity(chosen.len());
-        for ((node, _), chosen) in ground.topology.nodes().zip(chosen) {
+        for (((node, _), chosen), address) in ground.topology.nodes().zip(chosen).zip(addresses) {
             let layer = chosen.nat.map(|position| &layers[position]);
             if let Some(layer) = layer {
                 self.check_nat_place(ground, node, &path_of(layer).key("nat"));
+                self.check_nat_family(ground.name(node), *address, layer);
             }
             nats.push(layer.and_then(|layer| self.nat(layer, &mut spare)));
         }
@@ -217,12 +234,60 @@ impl Checker<'_> {
             let path = path_of(layer).key("nat").key("timeout");
             self.blame(&path, "forgets at once", Finding::new(format!("`{path}` must be above zero")));
         }
+        let inside = nat.inside.map(Address::get).or_else(|| spare.take());
+        let Some(IpAddr::V4(inside)) = inside else { return None };
         Some(Nat {
-            inside: nat.inside.map_or_else(|| spare.take(), Address::get),
+            inside,
             mapping: nat.mapping.unwrap_or(defaults::NAT_BEHAVIOUR),
             filtering: nat.filtering.unwrap_or(defaults::NAT_BEHAVIOUR),
             timeout,
         })
+    }
+
+    /// A NAT translates IPv4 to IPv4.
+    fn check_nat_family(&mut self, name: &str, outside: IpAddr, layer: &Layer<'_>) {
+        let inside = layer.file.nat.as_ref().and_then(|nat| nat.inside);
+        let path = path_of(layer).key("nat");
+        if outside.is_ipv6() {
+            let finding = Finding::new(format!("a NAT cannot stand in front of `{name}`"))
+                .help("give the node an IPv4 address, or leave the NAT out");
+            self.blame(&path, format!("the address of `{name}` is {outside}"), finding);
+        } else if inside.is_some_and(|inside| inside.get().is_ipv6()) {
+            let finding = Finding::new(format!("`{path}.inside` must be an IPv4 address"));
+            self.blame(&path.key("inside"), "a NAT translates IPv4 to IPv4", finding);
+        }
+    }
+
+    /// The address of every node, in node order.
+    fn addresses(
+        &mut self,
+        ground: &Ground,
+        layers: &[Layer<'_>],
+        chosen: &[Chosen],
+        claims: &mut Vec<Claim>,
+    ) -> Vec<IpAddr> {
+        let given = |chosen: &Chosen| chosen.address.and_then(|layer| layers[layer].file.address);
+        let taken = chosen.iter().filter_map(given).map(Address::get).collect();
+        let from = self.file.topology.addresses.unwrap_or_else(outside_addresses);
+        let mut spare = Spare::new(from, taken);
+        let mut all = Vec::with_capacity(chosen.len());
+        for ((_, spec), chosen) in ground.topology.nodes().zip(chosen) {
+            let Some(address) = given(chosen).map(Address::get).or_else(|| spare.take()) else {
+                let path = KeyPath::root().key("topology").key("addresses");
+                let finding = Finding::new(format!("`{path}` is too small"));
+                self.blame(&path, format!("no address is left for `{}`", spec.name), finding);
+                // The rest of the check goes on as if it had one.
+                all.push(from.first());
+                continue;
+            };
+            claims.push(Claim {
+                network: Network::host(address),
+                owner: format!("the address {address} of `{}`", spec.name),
+                path: address_path(layers, chosen),
+            });
+            all.push(address);
+        }
+        all
     }
 
     fn cost_profiles(&mut self, layers: &[Layer<'_>]) -> BTreeMap<usize, CostProfile> {
@@ -255,6 +320,18 @@ impl Checker<'_> {
     }
 }
 
+fn datapath(file: &DatapathFile) -> Datapath {
+    let count = |given: Option<u32>, default: usize| {
+        given.map_or(default, |given| usize::try_from(given).unwrap_or(usize::MAX))
+    };
+    Datapath {
+        cores: u16::try_from(file.cores).unwrap_or(u16::MAX),
+        ring: count(file.ring, defaults::RING_PACKETS),
+        batch: count(file.batch, defaults::BATCH_PACKETS),
+        spreading: file.spreading.unwrap_or(Spreading::Spi),
+    }
+}
+
 /// Tells hosts from nodes that only forward; of these, those without a named cost profile work for free.
 pub(super) fn settle_roles(
     nodes: &mut [NodeSettings],
@@ -281,26 +358,14 @@ pub(super) fn settle_roles(
     }
 }
 
-fn addresses(
-    ground: &Ground,
-    layers: &[Layer<'_>],
-    chosen: &[Chosen],
-    claims: &mut Vec<Claim>,
-) -> Vec<Ipv4Addr> {
-    let given = |chosen: &Chosen| chosen.address.and_then(|layer| layers[layer].file.address);
-    let taken = chosen.iter().filter_map(given).map(Address::get).collect();
-    let mut spare = Spare::new(defaults::FIRST_ADDRESS, taken);
-    let mut all = Vec::with_capacity(chosen.len());
-    for ((_, spec), chosen) in ground.topology.nodes().zip(chosen) {
-        let address = given(chosen).map_or_else(|| spare.take(), Address::get);
-        claims.push(Claim {
-            network: Network::host(address),
-            owner: format!("the address {address} of `{}`", spec.name),
-            path: address_path(layers, chosen),
-        });
-        all.push(address);
-    }
-    all
+/// Where addresses towards the topology come from, unless the scenario says (RFC 2544 §C.2.2).
+fn outside_addresses() -> Network {
+    Network::containing(defaults::FIRST_ADDRESS, 15)
+}
+
+/// Where addresses behind NATs come from (RFC 6598).
+fn inside_addresses() -> Network {
+    Network::containing(defaults::FIRST_INSIDE_ADDRESS, 10)
 }
 
 /// Where an address was given; one that was not points at the topology that brought the node.
@@ -312,17 +377,18 @@ fn address_path(layers: &[Layer<'_>], chosen: &Chosen) -> KeyPath {
 }
 
 impl Spare {
-    fn new(first: Ipv4Addr, mut taken: Vec<Ipv4Addr>) -> Self {
+    fn new(network: Network, mut taken: Vec<IpAddr>) -> Self {
         taken.sort_unstable();
-        Self { next: first.to_bits(), taken }
+        Self { network, next: 0, taken }
     }
 
-    fn take(&mut self) -> Ipv4Addr {
+    /// The next address that is free, or `None` when all are taken.
+    fn take(&mut self) -> Option<IpAddr> {
         loop {
-            let address = Ipv4Addr::from_bits(self.next);
-            self.next = self.next.wrapping_add(1);
+            let address = self.network.host_at(self.next)?;
+            self.next += 1;
             if self.taken.binary_search(&address).is_err() {
-                return address;
+                return Some(address);
             }
         }
     }

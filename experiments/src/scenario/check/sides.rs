@@ -4,6 +4,8 @@
 //! in their place. What begins something (`start`, `restart`) is the local side's alone, as two gateways that both begin
 //! would only cross; `trap` is on both sides, where the other one can be reached.
 
+use std::net::IpAddr;
+
 use ipseclab_ike::proposal;
 use ipseclab_sim::SimDuration;
 
@@ -64,7 +66,7 @@ impl Checker<'_> {
             .iter()
             .map(|(child, given)| {
                 let path = path.key("children").key(child);
-                let own = self.local_traffic(given, near, has_vips(file), &path);
+                let own = self.local_traffic(given, near, first_vip(file), &path);
                 let other = self.remote_traffic(given, far, &own, &path);
                 (own, other)
             })
@@ -81,16 +83,15 @@ impl Checker<'_> {
         &mut self,
         file: &ChildFile,
         side: Side<'_>,
-        is_roaming: bool,
+        vip: Option<IpAddr>,
         path: &KeyPath,
     ) -> Traffic {
         let mode = file.mode.unwrap_or(Mode::Tunnel);
         let local_ts = self.selectors(file.local_ts.as_deref(), side.own, mode, &path.key("local_ts"));
         let remote_ts = self.selectors(file.remote_ts.as_deref(), side.peer, mode, &path.key("remote_ts"));
-        let own = if is_roaming {
-            Some(virtual_traffic(file.local_ts.as_deref().unwrap_or_default(), local_ts))
-        } else {
-            local_ts
+        let own = match vip {
+            Some(vip) => Some(virtual_traffic(file.local_ts.as_deref().unwrap_or_default(), local_ts, vip)),
+            None => local_ts,
         };
         (
             own.unwrap_or_else(|| default_selectors(side.own, mode)),
@@ -117,14 +118,19 @@ impl Checker<'_> {
     }
 }
 
-/// Whether the local side asks for virtual addresses.
-fn has_vips(file: &ConnectionFile) -> bool {
-    file.vips.as_ref().is_some_and(|vips| !vips.is_empty())
+/// The first virtual address that the local side asks for.
+fn first_vip(file: &ConnectionFile) -> Option<IpAddr> {
+    file.vips.as_deref().and_then(<[_]>::first).map(|vip| vip.get())
 }
 
 /// Traffic of a side that gets its address from its peer: `dynamic`, unless it names networks.
-fn virtual_traffic(given: &[Selector], resolved: Option<Vec<TrafficSelector>>) -> Vec<TrafficSelector> {
-    let all = TrafficSelector { network: Network::ALL, is_dynamic: true, protocol: None, ports: None };
+fn virtual_traffic(
+    given: &[Selector],
+    resolved: Option<Vec<TrafficSelector>>,
+    vip: IpAddr,
+) -> Vec<TrafficSelector> {
+    let network = if vip.is_ipv6() { Network::ALL_V6 } else { Network::ALL };
+    let all = TrafficSelector { network, is_dynamic: true, protocol: None, ports: None };
     let Some(resolved) = resolved else { return vec![all] };
     let settled = given.iter().zip(resolved).map(|(written, selector)| match written.range {
         SelectorRange::Own => TrafficSelector { protocol: selector.protocol, ports: selector.ports, ..all },
@@ -260,7 +266,7 @@ fn fragment_size(file: &ConnectionFile) -> Option<u16> {
     file.fragment_size.and_then(|size| u16::try_from(Size::octets(size)).ok())
 }
 
-fn addresses(given: Option<&[VirtualAddress]>) -> Vec<std::net::IpAddr> {
+fn addresses(given: Option<&[VirtualAddress]>) -> Vec<IpAddr> {
     given.into_iter().flatten().map(|address| address.get()).collect()
 }
 

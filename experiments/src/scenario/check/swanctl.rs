@@ -7,7 +7,7 @@
 //! Model: `dynamic` stands for all addresses where virtual ones are handed out, or where the peer may be anywhere; the
 //! negotiation narrows it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipseclab_ike::profile::Profile;
@@ -122,8 +122,6 @@ impl Checker<'_> {
         let about = (name, version);
         let children = self.conf_children(about, section, place, &conf.node.profile, (own, peer));
         let habits = Arc::clone(&conf.node.profile);
-        let own = habits.defaults.ike_proposals.as_slice();
-        let proposals = self.proposals(section, "proposals", (own, |one: &IkeProposal| one.parsed().clone()));
         let connection = Connection {
             name: name.to_owned(),
             label: String::new(),
@@ -188,7 +186,7 @@ impl Checker<'_> {
         section: &Section,
         place: &Location,
         habits: &Profile,
-        dynamic: (Option<Ipv4Addr>, Option<Ipv4Addr>),
+        dynamic: (Option<IpAddr>, Option<IpAddr>),
     ) -> Vec<Child> {
         let given = section.inside("children");
         if given.is_empty() {
@@ -277,7 +275,7 @@ impl Checker<'_> {
         section: &Section,
         place: &Location,
         habits: &Profile,
-        dynamic: (Option<Ipv4Addr>, Option<Ipv4Addr>),
+        dynamic: (Option<IpAddr>, Option<IpAddr>),
     ) -> Child {
         let lifetime = LifetimeKeys {
             rekey_time: self.get(section, "rekey_time", swanctl::span),
@@ -334,12 +332,7 @@ impl Checker<'_> {
     }
 
     /// Selectors of a list; `dynamic`, which is the default, is the given address or any.
-    fn conf_selectors(
-        &mut self,
-        section: &Section,
-        key: &str,
-        own: Option<Ipv4Addr>,
-    ) -> Vec<TrafficSelector> {
+    fn conf_selectors(&mut self, section: &Section, key: &str, own: Option<IpAddr>) -> Vec<TrafficSelector> {
         let resolved = |selector: Selector| TrafficSelector {
             network: match selector.range {
                 SelectorRange::Network(network) => network,

@@ -1,6 +1,6 @@
 //! Addresses and pools of a swanctl.conf: whose they are.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use ipseclab_topologies::NodeIndex;
 
@@ -15,7 +15,7 @@ use crate::scenario::swanctl::{self, Section};
 /// Where a peer is.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Remote {
-    pub(super) address: Option<Ipv4Addr>,
+    pub(super) address: Option<IpAddr>,
     pub(super) node: Option<NodeIndex>,
 }
 
@@ -23,10 +23,10 @@ impl Checker<'_> {
     pub(super) fn check_local_address(&mut self, conf: &Conf<'_>, section: &Section) {
         let Some(entry) = section.entry("local_addrs") else { return };
         let node = conf.node;
-        let own = [Some(node.address), node.nat.map(|nat| nat.inside)];
+        let own = [Some(node.address), node.nat.map(|nat| nat.inside.into())];
         for item in swanctl::items(entry) {
             let is_own = item.text.starts_with("%any")
-                || item.text == "0.0.0.0"
+                || matches!(item.text.as_str(), "0.0.0.0" | "::")
                 || item.text.parse().is_ok_and(|address| own.contains(&Some(address)));
             if !is_own {
                 let finding = Finding::new(format!("{} is no address of `{}`", item.text, node.name))
@@ -40,7 +40,10 @@ impl Checker<'_> {
     pub(super) fn remote_of(&mut self, conf: &Conf<'_>, section: &Section) -> Remote {
         let Some(entry) = section.entry("remote_addrs") else { return Remote::default() };
         let items = swanctl::items(entry);
-        if items.iter().any(|item| item.text.starts_with("%any") || item.text == "0.0.0.0/0") {
+        if items
+            .iter()
+            .any(|item| item.text.starts_with("%any") || matches!(item.text.as_str(), "0.0.0.0/0" | "::/0"))
+        {
             return Remote::default();
         }
         let [item] = items.as_slice() else {
@@ -49,7 +52,7 @@ impl Checker<'_> {
         };
         let place = entry.within(item.range.clone());
         match item.text.parse::<IpAddr>() {
-            Ok(IpAddr::V4(address)) => {
+            Ok(address) => {
                 let owner = conf.nodes.iter().find(|node| node.address == address);
                 if owner.is_none() {
                     let known: Vec<_> = conf.nodes.iter().map(|node| node.address.to_string()).collect();
@@ -58,10 +61,6 @@ impl Checker<'_> {
                     self.report.push(finding.at(place, "nobody is there"));
                 }
                 Remote { address: Some(address), node: owner.map(|node| node.node) }
-            }
-            Ok(IpAddr::V6(_)) => {
-                self.refuse(place, "IPv6 between gateways");
-                Remote::default()
             }
             Err(_) => {
                 self.refuse(place, "a peer by name or by range");
@@ -126,7 +125,7 @@ impl Checker<'_> {
 }
 
 /// The address that the peer's own packets carry.
-pub(super) fn peer_address(conf: &Conf<'_>, remote: Remote) -> Option<Ipv4Addr> {
+pub(super) fn peer_address(conf: &Conf<'_>, remote: Remote) -> Option<IpAddr> {
     let node = conf.nodes.iter().find(|node| Some(node.node) == remote.node);
     node.map(own_address).or(remote.address)
 }

@@ -1,7 +1,7 @@
 //! `[[traffic]]`: patterns expanded into flows, with addresses, intervals and times.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipseclab_sim::{SimDuration, SimTime};
 use ipseclab_topologies::NodeIndex;
@@ -9,20 +9,23 @@ use ipseclab_topologies::NodeIndex;
 use super::connections::own_address;
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
-use crate::scenario::checked::{Connection, Flow, FlowKind, NodeSettings};
+use crate::scenario::checked::{Connection, Flow, FlowKind, FlowPace, NodeSettings};
 use crate::scenario::defaults;
-use crate::scenario::file::{TrafficFile, TrafficKind};
+use crate::scenario::file::{Distribution, TrafficFile, TrafficKind};
 use crate::scenario::selector::Network;
-use crate::scenario::value::{Address, Duration, Size};
+use crate::scenario::value::{Address, Duration, Factor, Size};
 
 /// IPv4 and UDP or ICMP echo headers (RFC 791 §3.1, RFC 768, RFC 792): 20 + 8 octets.
 const HEADER_OCTETS: u64 = 28;
+/// The mean length of the simple Internet mix, rounded: (7 × 40 + 4 × 576 + 1500) / 12.
+const IMIX_MEAN_OCTETS: u64 = 340;
 /// The Total Length of IPv4 has 16 bits.
 const MAX_PAYLOAD_OCTETS: u64 = 65_535 - HEADER_OCTETS;
 
 /// What the flows of one entry share.
 struct Pace {
     kind: FlowKind,
+    pace: FlowPace,
     interval: SimDuration,
     payload_octets: u32,
     start: SimTime,
@@ -61,11 +64,23 @@ impl Checker<'_> {
                 break;
             }
             for (position, (from, to)) in (0_u64..).zip(pairs) {
-                let source = self.end(&nodes[from.index()], traffic.source, &hosts, FROM, &path);
-                let destination = self.end(&nodes[to.index()], traffic.destination, &hosts, TO, &path);
+                let ends = self.ends(traffic, (&nodes[from.index()], &nodes[to.index()]), &hosts, &path);
                 let start = self.staggered(&pace, position, &path);
-                let (Some(source), Some(destination), Some(start)) = (source, destination, start) else {
+                let (Some((source, destination)), Some(start)) = (ends, start) else { continue };
+                if source.is_unspecified() && matches!(pace.kind, FlowKind::Tcp { .. }) {
+                    let finding =
+                        Finding::new(format!("a connection of `{path}` has no address to begin from"))
+                            .help("give `source`: TCP cannot wait for a virtual address");
+                    self.blame(&path.key("from"), "its address comes with the tunnel", finding);
                     continue;
+                }
+                let interval = match (traffic.rate, source) {
+                    // The headers of IPv6 are 20 octets longer.
+                    (Some(rate), IpAddr::V6(_)) if pace.kind != FlowKind::Imix => {
+                        let octets = u64::from(pace.payload_octets) + HEADER_OCTETS + 20;
+                        spacing(octets, rate.bits_per_second()).max(SimDuration::from_nanos(1))
+                    }
+                    _ => pace.interval,
                 };
                 all.push(Flow {
                     entry,
@@ -74,7 +89,8 @@ impl Checker<'_> {
                     source,
                     destination,
                     kind: pace.kind,
-                    interval: pace.interval,
+                    pace: pace.pace,
+                    interval,
                     payload_octets: pace.payload_octets,
                     start,
                     stop: pace.stop,
@@ -92,6 +108,8 @@ impl Checker<'_> {
         for flow in flows {
             *by_entry.entry(flow.entry).or_default() += u128::from(packets(flow));
         }
+        // A transfer has no pace: its packets come as its acknowledgements do, and the event limit ends what is too much.
+        by_entry.retain(|entry, _| self.file.traffic[*entry].kind != TrafficKind::Tcp);
         let total: u128 = by_entry.values().sum();
         let most = by_entry.into_iter().max_by_key(|(entry, packets)| (*packets, std::cmp::Reverse(*entry)));
         let Some((entry, packets)) = most.filter(|_| total > u128::from(limit)) else { return };
@@ -129,15 +147,24 @@ impl Checker<'_> {
     }
 
     fn pace(&mut self, file: &TrafficFile, duration: SimDuration, path: &KeyPath) -> Option<Pace> {
+        self.check_kind(file, path);
         let payload_octets = self.payload(file, path);
+        let distribution = self.distribution(file, path);
         let interval = self.interval(file, payload_octets?.into(), path);
         let window = self.window(file, duration, path);
         let (start, stop) = window?;
+        let response = file.response.map_or(defaults::RESPONSE_OCTETS, Size::octets);
         Some(Pace {
             kind: match file.kind {
                 TrafficKind::Ping => FlowKind::Ping,
+                TrafficKind::Udp if file.mix.is_some() => FlowKind::Imix,
                 TrafficKind::Udp => FlowKind::Udp,
+                TrafficKind::Request => {
+                    FlowKind::Request { response_octets: self.octets(response, "response", path)? }
+                }
+                TrafficKind::Tcp => FlowKind::Tcp { volume: file.size.map(Size::octets) },
             },
+            pace: distribution?,
             interval: interval?,
             payload_octets: payload_octets?,
             start,
@@ -146,35 +173,106 @@ impl Checker<'_> {
         })
     }
 
+    /// Keys that say nothing about this kind of traffic.
+    fn check_kind(&mut self, file: &TrafficFile, path: &KeyPath) {
+        use TrafficKind::{Ping, Request, Tcp, Udp};
+        let on_off = file.distribution == Some(Distribution::OnOff);
+        let keys: [(&str, bool, bool, &str); 9] = [
+            ("rate", file.rate.is_some(), matches!(file.kind, Udp | Request), "udp and request"),
+            ("interval", file.interval.is_some(), file.kind != Tcp, "ping, udp and request"),
+            ("count", file.count.is_some(), file.kind != Tcp, "ping, udp and request"),
+            (
+                "distribution",
+                file.distribution.is_some(),
+                matches!(file.kind, Ping | Udp | Request),
+                "ping, udp and request",
+            ),
+            ("mix", file.mix.is_some(), file.kind == Udp, "udp"),
+            ("response", file.response.is_some(), file.kind == Request, "request"),
+            ("on", file.on.is_some(), on_off, "distribution = \"on-off\""),
+            ("off", file.off.is_some(), on_off, "distribution = \"on-off\""),
+            ("shape", file.shape.is_some(), on_off, "distribution = \"on-off\""),
+        ];
+        for (key, given, belongs, owner) in keys {
+            if given && !belongs {
+                let finding = Finding::new(format!("`{path}.{key}` means nothing here"));
+                self.blame(&path.key(key), format!("only for {owner}"), finding);
+            }
+        }
+        if file.mix.is_some() && file.size.is_some() {
+            let finding = Finding::new(format!("`{path}` has both `size` and `mix`"));
+            self.blame(&path.key("size"), "one of them is enough", finding);
+        }
+    }
+
+    fn distribution(&mut self, file: &TrafficFile, path: &KeyPath) -> Option<FlowPace> {
+        match file.distribution {
+            None | Some(Distribution::Constant) => Some(FlowPace::Constant),
+            Some(Distribution::Poisson) => Some(FlowPace::Poisson),
+            Some(Distribution::OnOff) => {
+                let on = self.period(file.on, "on", path);
+                let off = self.period(file.off, "off", path);
+                let shape_thousandths = file.shape.map_or(defaults::SHAPE_THOUSANDTHS, Factor::thousandths);
+                if shape_thousandths <= 1000 {
+                    let finding = Finding::new(format!("`{path}.shape` must be above 1"));
+                    self.blame(&path.key("shape"), "such periods have no mean", finding);
+                    return None;
+                }
+                Some(FlowPace::OnOff { on: on?, off: off?, shape_thousandths })
+            }
+        }
+    }
+
+    /// A mean length of periods.
+    fn period(&mut self, given: Option<Duration>, key: &str, path: &KeyPath) -> Option<SimDuration> {
+        let span = given.map(Duration::span);
+        if span.is_none() {
+            let finding =
+                Finding::new(format!("`{path}` lacks `{key}`")).help(format!("such as {key} = \"100ms\""));
+            self.blame(&path.key("distribution"), "how long are its periods?", finding);
+        }
+        self.check_positive(given, &path.key(key));
+        span.filter(|span| *span > SimDuration::ZERO)
+    }
+
     fn payload(&mut self, file: &TrafficFile, path: &KeyPath) -> Option<u32> {
         let default = match file.kind {
             TrafficKind::Ping => defaults::PING_PAYLOAD_OCTETS,
             TrafficKind::Udp => defaults::UDP_PAYLOAD_OCTETS,
+            TrafficKind::Request => defaults::REQUEST_PAYLOAD_OCTETS,
+            // Its `size` is what is transferred in all.
+            TrafficKind::Tcp => return Some(0),
         };
-        let octets = file.size.map_or(default, Size::octets);
+        self.octets(file.size.map_or(default, Size::octets), "size", path)
+    }
+
+    /// A length of payload that a packet can have.
+    fn octets(&mut self, octets: u64, key: &str, path: &KeyPath) -> Option<u32> {
         if octets > MAX_PAYLOAD_OCTETS {
-            let finding = Finding::new(format!("`{path}.size` must be at most {MAX_PAYLOAD_OCTETS}B"));
-            self.blame(&path.key("size"), "more than an IPv4 packet can carry", finding);
+            let finding = Finding::new(format!("`{path}.{key}` must be at most {MAX_PAYLOAD_OCTETS}B"));
+            self.blame(&path.key(key), "more than an IPv4 packet can carry", finding);
         }
         u32::try_from(octets).ok().filter(|_| octets <= MAX_PAYLOAD_OCTETS)
     }
 
     fn interval(&mut self, file: &TrafficFile, payload: u64, path: &KeyPath) -> Option<SimDuration> {
         let (key, interval) = match (file.kind, file.interval, file.rate) {
-            (TrafficKind::Ping, _, Some(_)) => {
-                let finding = Finding::new("a ping has an `interval` and no `rate`");
-                self.blame(&path.key("rate"), "only for udp", finding);
-                return None;
+            // Reported already, or nothing that has a pace.
+            (TrafficKind::Tcp, ..) | (TrafficKind::Ping, _, Some(_)) => {
+                return Some(SimDuration::from_nanos(1));
             }
             (TrafficKind::Ping, None, None) => ("interval", defaults::PING_INTERVAL),
             (_, Some(interval), None) => ("interval", interval.span()),
-            (TrafficKind::Udp, None, Some(rate)) => ("rate", spacing(payload, rate.bits_per_second())),
-            (TrafficKind::Udp, Some(_), Some(_)) => {
+            (_, None, Some(rate)) => {
+                let len = if file.mix.is_some() { IMIX_MEAN_OCTETS } else { payload + HEADER_OCTETS };
+                ("rate", spacing(len, rate.bits_per_second()))
+            }
+            (_, Some(_), Some(_)) => {
                 let finding = Finding::new(format!("`{path}` has both `interval` and `rate`"));
                 self.blame(&path.key("rate"), "one of them is enough", finding);
                 return None;
             }
-            (TrafficKind::Udp, None, None) => {
+            (_, None, None) => {
                 let finding = Finding::new(format!("`{path}` lacks `interval` or `rate`"))
                     .help("such as interval = \"10ms\" or rate = \"1Mbps\"");
                 self.blame(path, "how often?", finding);
@@ -217,7 +315,32 @@ impl Checker<'_> {
         start
     }
 
-    /// The address at one end of a flow.
+    /// The addresses of a flow: the first ones of the same family.
+    fn ends(
+        &mut self,
+        file: &TrafficFile,
+        (from, to): (&NodeSettings, &NodeSettings),
+        hosts: &Hosts,
+        path: &KeyPath,
+    ) -> Option<(IpAddr, IpAddr)> {
+        let sources = self.end(from, file.source, hosts, FROM, path);
+        let destinations = self.end(to, file.destination, hosts, TO, path);
+        let (sources, destinations) = (sources?, destinations?);
+        let partner = |source: &IpAddr| {
+            let of_family = destinations.iter().find(|address| address.is_ipv6() == source.is_ipv6());
+            of_family.map(|destination| (*source, *destination))
+        };
+        let found = sources.iter().find_map(partner);
+        if found.is_none() {
+            let (source, destination) = (sources[0], destinations[0]);
+            let finding = Finding::new(format!("no packet goes from {source} to {destination}"))
+                .help("both ends of a flow need addresses of IPv4, or of IPv6");
+            self.blame(path, "from one family to the other", finding);
+        }
+        found
+    }
+
+    /// The addresses that one end of a flow may have, the best first; never none.
     fn end(
         &mut self,
         node: &NodeSettings,
@@ -225,14 +348,14 @@ impl Checker<'_> {
         hosts: &Hosts,
         end: End,
         path: &KeyPath,
-    ) -> Option<Ipv4Addr> {
+    ) -> Option<Vec<IpAddr>> {
         let name = &node.name;
         let Some(given) = given.map(Address::get) else { return self.default_end(node, hosts, end, path) };
         if !self.networks_known {
             return None;
         }
         if given == own_address(node) || node.networks.iter().any(|network| network.contains(given)) {
-            return Some(given);
+            return Some(vec![given]);
         }
         let finding = Finding::new(format!("{given} is no address of `{name}` or behind it"))
             .help(format!("the address of `{name}` is {}", own_address(node)));
@@ -246,24 +369,26 @@ impl Checker<'_> {
         hosts: &Hosts,
         end: End,
         path: &KeyPath,
-    ) -> Option<Ipv4Addr> {
-        match node.networks.first() {
-            Some(network) => Some(network.first_host()),
-            // Whoever sends waits for the address; whoever answers needs to be known by one.
-            None if end.node_key == FROM.node_key && hosts.roaming.contains(&node.node) => {
-                Some(Ipv4Addr::UNSPECIFIED)
-            }
-            None if hosts.protected.contains(&node.node) => Some(own_address(node)),
-            None if !self.networks_known => None,
-            None => {
-                let name = &node.name;
-                let finding = Finding::new(format!("`{name}` has no networks for `{path}`"))
-                    .help(format!("add networks = [\"10.1.0.0/16\"] to [nodes.{name}]"))
-                    .help(format!("or give `{}`, the node's own address", end.address_key));
-                self.blame(&path.key(end.node_key), "nobody is there", finding);
-                None
-            }
+    ) -> Option<Vec<IpAddr>> {
+        if !node.networks.is_empty() {
+            return Some(node.networks.iter().map(|network| network.first_host()).collect());
         }
+        // Whoever sends waits for the address; whoever answers needs to be known by one.
+        let roaming = hosts.roaming.get(&node.node).filter(|_| end.node_key == FROM.node_key);
+        if let Some(any) = roaming {
+            return Some(any.clone());
+        }
+        if hosts.protected.contains(&node.node) {
+            return Some(vec![own_address(node)]);
+        }
+        if self.networks_known {
+            let name = &node.name;
+            let finding = Finding::new(format!("`{name}` has no networks for `{path}`"))
+                .help(format!("add networks = [\"10.1.0.0/16\"] to [nodes.{name}]"))
+                .help(format!("or give `{}`, the node's own address", end.address_key));
+            self.blame(&path.key(end.node_key), "nobody is there", finding);
+        }
+        None
     }
 }
 
@@ -272,15 +397,19 @@ impl Checker<'_> {
 struct Hosts {
     /// Those whose own address some tunnel protects.
     protected: BTreeSet<NodeIndex>,
-    /// Those that ask for a virtual address.
-    roaming: BTreeSet<NodeIndex>,
+    /// Those that ask for virtual addresses, with no address of each family that they ask for.
+    roaming: BTreeMap<NodeIndex, Vec<IpAddr>>,
 }
 
 fn hosts_of(nodes: &[NodeSettings], connections: &[Connection]) -> Hosts {
     let mut hosts = Hosts::default();
     for connection in connections {
+        let any = connection.vips.iter().map(|vip| match vip {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        });
         if !connection.vips.is_empty() {
-            hosts.roaming.insert(connection.node);
+            hosts.roaming.entry(connection.node).or_default().extend(any);
         }
         let own = Network::host(own_address(&nodes[connection.node.index()]));
         let mut selectors = connection.children.iter().flat_map(|child| &child.local_ts);
@@ -298,9 +427,9 @@ fn packets(flow: &Flow) -> u64 {
     flow.count.map_or(packets, |count| packets.min(count))
 }
 
-/// The interval at which packets of `payload` octets make a bit rate, in whole nanoseconds.
-fn spacing(payload: u64, bits_per_second: u64) -> SimDuration {
-    let bits = u128::from(payload + HEADER_OCTETS) * 8;
+/// The interval at which IP packets of so many octets make a bit rate, in whole nanoseconds.
+fn spacing(octets: u64, bits_per_second: u64) -> SimDuration {
+    let bits = u128::from(octets) * 8;
     let nanos = bits * 1_000_000_000 / u128::from(bits_per_second.max(1));
     SimDuration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

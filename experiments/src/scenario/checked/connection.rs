@@ -1,6 +1,6 @@
 //! What one node is configured with about a peer: a `connections.<name>` section of its swanctl.conf.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use ipseclab_ike::proposal::{AhProposal, EspProposal, IkeProposal};
 use ipseclab_sim::SimDuration;
@@ -44,7 +44,7 @@ pub struct Connection {
     /// What IKEv1 alone has a use for.
     pub v1: V1Settings,
     /// Where the peer is reached; `None` answers requests from anywhere and cannot initiate (swanctl's `%any`).
-    pub remote_address: Option<Ipv4Addr>,
+    pub remote_address: Option<IpAddr>,
     /// IKE proposals, best first; at least one.
     pub proposals: Vec<IkeProposal>,
     /// What the node shows as its identity.
@@ -96,8 +96,8 @@ pub struct Connection {
 /// Who a peer says it is (RFC 7296 §3.5).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Identity {
-    /// `ID_IPV4_ADDR`.
-    Address(Ipv4Addr),
+    /// `ID_IPV4_ADDR` or `ID_IPV6_ADDR`.
+    Address(IpAddr),
     /// `ID_FQDN`.
     Fqdn(String),
     /// `ID_RFC822_ADDR`.

@@ -9,7 +9,7 @@ mod credentials;
 mod events;
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub use connection::{
 pub use credentials::{Authority, CaTrust, Certificate, CertificateSource, Credentials, Pool};
 pub use events::{Action, Fault};
 
-use super::file::{CryptoKind, NatBehaviour, PolicyMode};
+use super::file::{CryptoKind, Df, NatBehaviour, PolicyMode, Spreading};
 use super::selector::Network;
 
 /// A whole scenario.
@@ -76,11 +76,13 @@ pub struct NodeSettings {
     /// Its name in the topology.
     pub name: String,
     /// Its address towards the topology; the NAT's outside when there is a NAT.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The networks behind it; they overlap with nobody's.
     pub networks: Vec<Network>,
     /// Processor cores, at least 1.
     pub cores: u32,
+    /// Cores for packets alone.
+    pub datapath: Option<Datapath>,
     /// What its work costs.
     pub cost_profile: CostProfile,
     /// The NAT in front of it; such a node has one link.
@@ -89,6 +91,10 @@ pub struct NodeSettings {
     pub profile: Arc<Profile>,
     /// Bounds on what peers can make it keep; `None` where the profile's own holds.
     pub limits: NodeLimits,
+    /// The DF flag of its tunnels' outer headers.
+    pub df: Df,
+    /// TCP connections through the node announce segments of at most so many octets.
+    pub mss_clamp: Option<u16>,
     /// Whether it has tunnels, networks or traffic of its own; any other node only forwards.
     pub is_host: bool,
 }
@@ -144,6 +150,19 @@ pub enum CostProfile {
     },
 }
 
+/// Cores of a node for packets alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datapath {
+    /// How many; at least 1.
+    pub cores: u16,
+    /// Packets that may wait for each.
+    pub ring: usize,
+    /// Packets that a core takes at once, at most; at least 1.
+    pub batch: usize,
+    /// By what arriving packets are spread.
+    pub spreading: Spreading,
+}
+
 /// A NAT in front of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nat {
@@ -192,13 +211,15 @@ pub struct Flow {
     pub from: NodeIndex,
     /// The receiving node.
     pub to: NodeIndex,
-    /// Where packets come from: an address of `from` or of a network behind it; 0.0.0.0 for its virtual one.
-    pub source: Ipv4Addr,
-    /// Where packets go: an address of `to` or of a network behind it.
-    pub destination: Ipv4Addr,
+    /// Where packets come from: an address of `from` or of a network behind it; 0.0.0.0 or :: for its virtual one.
+    pub source: IpAddr,
+    /// Where packets go: an address of `to` or of a network behind it, of the same family.
+    pub destination: IpAddr,
     /// What is sent.
     pub kind: FlowKind,
-    /// Time from one packet to the next; above zero.
+    /// When packets leave.
+    pub pace: FlowPace,
+    /// Time from one packet to the next, or its mean; above zero.
     pub interval: SimDuration,
     /// Octets of data in a packet, without headers.
     pub payload_octets: u32,
@@ -215,8 +236,50 @@ pub struct Flow {
 pub enum FlowKind {
     /// ICMP echo requests, which the receiver answers.
     Ping,
-    /// UDP datagrams in one direction.
+    /// UDP datagrams of one length, in one direction.
     Udp,
+    /// UDP datagrams whose lengths are those of the simple Internet mix.
+    Imix,
+    /// UDP datagrams that the receiver answers with others.
+    Request {
+        /// Octets of data in an answer.
+        response_octets: u32,
+    },
+    /// A bulk transfer over TCP.
+    Tcp {
+        /// Octets to transfer; `None` for as many as fit.
+        volume: Option<u64>,
+    },
+}
+
+impl FlowKind {
+    /// The name in results.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ping => "ping",
+            Self::Udp | Self::Imix => "udp",
+            Self::Request { .. } => "request",
+            Self::Tcp { .. } => "tcp",
+        }
+    }
+}
+
+/// When the packets of a flow leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowPace {
+    /// At regular intervals.
+    Constant,
+    /// As a Poisson process.
+    Poisson,
+    /// In bursts, whose lengths and distances have a Pareto distribution.
+    OnOff {
+        /// Mean length of bursts; above zero.
+        on: SimDuration,
+        /// Mean silence between bursts; above zero.
+        off: SimDuration,
+        /// Shape of both in thousandths; above 1000.
+        shape_thousandths: u32,
+    },
 }
 
 /// Bounds on what a run may use.

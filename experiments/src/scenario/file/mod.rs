@@ -25,9 +25,9 @@ pub use connections::{
 };
 pub use credentials::{AuthorityFile, CertificateFile, KeyKind, PoolOfAddressesFile};
 pub use events::{ActionFile, ActionKind, FaultFile, FaultKind};
-pub use nodes::{NatBehaviour, NodeFile, NodeLimitsFile};
+pub use nodes::{DatapathFile, Df, NatBehaviour, NodeFile, NodeLimitsFile, Spreading};
 pub use topology::{LinkFile, TopologyFile, TopologyKind};
-pub use traffic::{TrafficFile, TrafficKind};
+pub use traffic::{Distribution, Mix, TrafficFile, TrafficKind};
 
 use super::defaults::MAX_SEED;
 use super::value::{Duration, Moment};

@@ -4,6 +4,7 @@ use ipseclab_topologies::MAX_CHAIN_NODES;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::scenario::selector::Network;
 use crate::scenario::value::{Duration, Loss, Rate, Size};
 
 /// Nodes and links: either a generator (`kind`) or a file (`file`).
@@ -24,6 +25,9 @@ pub struct TopologyFile {
     /// What every link is like. With `file`, the keys given here replace those of the file.
     #[serde(default)]
     pub link: LinkFile,
+    /// Where nodes without an `address` get theirs from, in node order. Default: from 198.18.0.1 upwards; an IPv6 network
+    /// such as "2001:db8::/64" makes a topology of IPv6.
+    pub addresses: Option<Network>,
     /// Delay of a link whose ends have no coordinates. Only for GraphML files.
     pub default_delay: Option<Duration>,
 }

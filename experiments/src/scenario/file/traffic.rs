@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::scenario::pattern::NodePattern;
-use crate::scenario::value::{Address, Duration, Rate, Size};
+use crate::scenario::value::{Address, Duration, Factor, Rate, Size};
 
 /// A stream of packets from one node to another, or one for each pair of nodes that two patterns name.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-not-built-yet" = ["distribution", "port", "dscp"]))]
+#[schemars(extend("x-not-built-yet" = ["port", "dscp"]))]
 pub struct TrafficFile {
     /// What is sent.
     pub kind: TrafficKind,
@@ -21,12 +21,27 @@ pub struct TrafficFile {
     pub source: Option<Address>,
     /// Where packets go. Default: the first host of the receiver's first network, or its own address.
     pub destination: Option<Address>,
-    /// Time from one packet to the next. Default for ping: 1s. For udp, give this or `rate`.
+    /// Time from one packet to the next, or its mean; within bursts, where there are some. Default for ping: 1s. For
+    /// udp and request, give this or `rate`.
     pub interval: Option<Duration>,
-    /// Bit rate of whole IP packets, instead of `interval`. Only for udp.
+    /// Bit rate of whole IP packets, instead of `interval`. Only for udp and request.
     pub rate: Option<Rate>,
-    /// Octets of data in a packet, without ICMP, UDP and IP headers. Default: 56B for ping, 1000B for udp.
+    /// When packets leave. Default: constant.
+    pub distribution: Option<Distribution>,
+    /// Mean length of bursts. Only for `on-off`, which needs it.
+    pub on: Option<Duration>,
+    /// Mean length of the silence between bursts. Only for `on-off`, which needs it.
+    pub off: Option<Duration>,
+    /// Shape of the Pareto distribution of `on` and `off`, above 1: the smaller, the heavier the tail. Only for `on-off`.
+    /// Default: 1.5.
+    pub shape: Option<Factor>,
+    /// Octets of data in a packet, without ICMP, UDP and IP headers. Default: 56B for ping, 1000B for udp, 100B for a
+    /// request. For tcp, the octets to transfer in all; default: as many as fit until `stop`.
     pub size: Option<Size>,
+    /// A mix of packet lengths, instead of `size`. Only for udp.
+    pub mix: Option<Mix>,
+    /// Octets of data in the answer to a request. Only for request. Default: 1000B.
+    pub response: Option<Size>,
     /// Packets to send. Default: as many as fit until `stop`.
     #[schemars(range(min = 1))]
     pub count: Option<u64>,
@@ -41,10 +56,34 @@ pub struct TrafficFile {
 /// What a stream sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(extend("x-not-built-yet" = ["tcp", "voip", "http"]))]
+#[schemars(extend("x-not-built-yet" = ["voip", "http"]))]
 pub enum TrafficKind {
     /// ICMP echo requests, which the receiver answers.
     Ping,
     /// UDP datagrams in one direction.
     Udp,
+    /// UDP datagrams, each of which the receiver answers with another one.
+    Request,
+    /// A bulk transfer over one TCP connection.
+    Tcp,
+}
+
+/// When packets leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distribution {
+    /// At regular intervals.
+    Constant,
+    /// As a Poisson process: with independent, exponentially distributed times between packets.
+    Poisson,
+    /// At regular intervals in bursts; the lengths of bursts and of the silence between them have a Pareto distribution.
+    OnOff,
+}
+
+/// A mix of packet lengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mix {
+    /// IP packets of 40, 576 and 1500 octets, seven to four to one, in random order.
+    Imix,
 }

@@ -11,7 +11,7 @@ mod proposals;
 mod spread;
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipseclab_sim::SimDuration;
 use ipseclab_topologies::units::{self, UnitError};
@@ -65,9 +65,9 @@ pub struct Loss(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Factor(u32);
 
-/// An IPv4 address: `"192.0.2.1"`.
+/// The address of a host: `"192.0.2.1"`, `"2001:db8::1"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Address(Ipv4Addr);
+pub struct Address(IpAddr);
 
 /// A pre-shared key: any text, or octets in hexadecimal behind `0x`.
 #[derive(Clone, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Factor {
 
 impl Address {
     /// The address.
-    pub fn get(self) -> Ipv4Addr {
+    pub fn get(self) -> IpAddr {
         self.0
     }
 }
@@ -226,14 +226,14 @@ impl TextValue for Factor {
 }
 
 impl TextValue for Address {
-    const FORMAT: &'static str = "ipv4";
-    const EXPECTED: &'static str = "an IPv4 address such as \"192.0.2.1\"";
-    const PATTERN: &'static str = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$";
+    const FORMAT: &'static str = "ip-address";
+    const EXPECTED: &'static str = "an IP address such as \"192.0.2.1\" or \"2001:db8::1\"";
+    const PATTERN: &'static str = r"^[0-9a-fA-F.:]+$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
-        let address: Ipv4Addr = text.parse().map_err(|_| Mistake::new("not an IPv4 address"))?;
+        let address: IpAddr = text.parse().map_err(|_| Mistake::new("not an IP address"))?;
         if address.is_unspecified()
-            || address.is_broadcast()
+            || address == IpAddr::V4(Ipv4Addr::BROADCAST)
             || address.is_multicast()
             || address.is_loopback()
         {
@@ -353,8 +353,8 @@ text_values! {
     Size = "Size": "A number of octets: a number and one of B, kB, MB, GB, KiB, MiB, GiB.",
     Loss = "Loss": "A probability from 0 to 1: a number, or a text with %, ppm or ppb.",
     Factor = "Factor": "A factor from 1 to 100 with at most three decimals.",
-    Address = "Address": "An IPv4 address of a host.",
-    Network = "Network": "An IPv4 network in prefix notation.",
+    Address = "Address": "An IPv4 or IPv6 address of a host.",
+    Network = "Network": "An IPv4 or IPv6 network in prefix notation.",
     Selector = "Selector": "Traffic: a network, or `dynamic` for the node's own address, with an optional [protocol/port].",
     NodePattern = "NodePattern": "The name of a node; `*` stands for any run of characters.",
     Psk = "Psk": "A pre-shared key: any text, or octets in hexadecimal behind 0x or in Base64 behind 0s.",

@@ -4,7 +4,8 @@ use etherparse::{Ipv4Slice, SlicedPacket, TransportSlice};
 use proptest::prelude::*;
 
 use super::*;
-use crate::icmp::{build_echo_reply, build_echo_request, parse_icmp};
+use crate::icmp::{EchoKind, IcmpMessage, build_echo, parse_icmp};
+use crate::ip::{IpHeader, IpView};
 use crate::ipv4::{Ipv4Header, Ipv4View, build_ipv4, protocol};
 use crate::udp::{build_udp, parse_udp};
 
@@ -26,28 +27,33 @@ fn sock(text: &str) -> SocketAddrV4 {
     text.parse().unwrap()
 }
 
+fn v4(address: core::net::SocketAddr) -> SocketAddrV4 {
+    let core::net::SocketAddr::V4(address) = address else { panic!("{address}") };
+    address
+}
+
 const fn s(seconds: u64) -> SimTime {
     SimTime::from_nanos(seconds * 1_000_000_000)
 }
 
 /// Sends a datagram from the inside; returns the endpoint that the outside sees.
 fn out(nat: &mut Nat, now: SimTime, from: &str, to: &str) -> Result<SocketAddrV4, DropReason> {
-    let mut packet = build_udp(sock(from), sock(to), b"payload", 64, true, 1);
+    let mut packet = build_udp(sock(from).into(), sock(to).into(), b"payload", 64, true, 1);
     nat.outbound(now, &mut packet)?;
     let datagram = parse_udp(&packet).unwrap();
-    assert_eq!((datagram.destination, datagram.payload), (sock(to), &b"payload"[..]));
+    assert_eq!((datagram.destination, datagram.payload), (sock(to).into(), &b"payload"[..]));
     check_checksums(&packet);
-    Ok(datagram.source)
+    Ok(v4(datagram.source))
 }
 
 /// Sends a datagram from the outside; returns the endpoint of the inside that gets it.
 fn back(nat: &mut Nat, now: SimTime, from: &str, to: SocketAddrV4) -> Result<SocketAddrV4, DropReason> {
-    let mut packet = build_udp(sock(from), to, b"answer", 64, true, 1);
+    let mut packet = build_udp(sock(from).into(), to.into(), b"answer", 64, true, 1);
     nat.inbound(now, &mut packet)?;
     let datagram = parse_udp(&packet).unwrap();
-    assert_eq!((datagram.source, datagram.payload), (sock(from), &b"answer"[..]));
+    assert_eq!((datagram.source, datagram.payload), (sock(from).into(), &b"answer"[..]));
     check_checksums(&packet);
-    Ok(datagram.destination)
+    Ok(v4(datagram.destination))
 }
 
 /// Both checksums, recomputed by etherparse from the rewritten octets.
@@ -199,7 +205,7 @@ fn a_mapping_without_free_port_is_refused() {
     let results: Vec<_> = (0..16_386)
         .map(|n: u32| {
             let from = SocketAddrV4::new(Ipv4Addr::from_bits(0x0a00_0000 + n), 500);
-            let mut packet = build_udp(from, sock(SERVER), b"", 64, true, 1);
+            let mut packet = build_udp(from.into(), sock(SERVER).into(), b"", 64, true, 1);
             nat.outbound(s(0), &mut packet)
         })
         .collect();
@@ -233,8 +239,15 @@ fn each_reboot_hands_out_another_port() {
     assert_eq!(seen.len(), all);
 }
 
-fn icmp_packet(source: Ipv4Addr, destination: Ipv4Addr, message: &[u8]) -> Vec<u8> {
-    build_ipv4(&Ipv4Header::new(source, destination, protocol::ICMP), message)
+fn echo_packet(source: Ipv4Addr, destination: Ipv4Addr, kind: EchoKind, ident: u16) -> Vec<u8> {
+    build_echo(&IpHeader::new(source.into(), destination.into(), 0), kind, ident, 1, b"data")
+}
+
+fn ident_of(packet: &[u8]) -> u16 {
+    match parse_icmp(&IpView::parse(packet).unwrap()).unwrap() {
+        IcmpMessage::Echo(echo) => echo.ident,
+        error @ IcmpMessage::Error { .. } => panic!("{error:?}"),
+    }
 }
 
 /// Pings from two inside hosts with one identifier; returns the identifiers that the outside sees.
@@ -244,20 +257,20 @@ fn echo_identifiers_are_translated_there_and_back() {
     let outside = *sock(SERVER).ip();
     let hosts = [Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3)];
     let idents = hosts.map(|host| {
-        let mut packet = icmp_packet(host, outside, &build_echo_request(7, 1, b"data"));
+        let mut packet = echo_packet(host, outside, EchoKind::Request, 7);
         nat.outbound(s(0), &mut packet).unwrap();
         check_checksums(&packet);
         let view = Ipv4View::parse(&packet).unwrap();
         assert_eq!(view.source(), EXTERNAL);
-        parse_icmp(view.payload()).unwrap().ident
+        ident_of(&packet)
     });
     assert_eq!(idents, [7, 49_152]);
     for (host, ident) in hosts.into_iter().zip(idents) {
-        let mut packet = icmp_packet(outside, EXTERNAL, &build_echo_reply(ident, 1, b"data"));
+        let mut packet = echo_packet(outside, EXTERNAL, EchoKind::Reply, ident);
         nat.inbound(s(0), &mut packet).unwrap();
         check_checksums(&packet);
         let view = Ipv4View::parse(&packet).unwrap();
-        assert_eq!((view.destination(), parse_icmp(view.payload()).unwrap().ident), (host, 7));
+        assert_eq!((view.destination(), ident_of(&packet)), (host, 7));
     }
 }
 
@@ -265,10 +278,9 @@ fn echo_identifiers_are_translated_there_and_back() {
 fn udp_ports_and_echo_identifiers_do_not_clash() {
     let mut nat = strict();
     assert_eq!(out(&mut nat, s(0), "10.0.0.2:7", SERVER).unwrap().port(), 7);
-    let mut packet =
-        icmp_packet(Ipv4Addr::new(10, 0, 0, 3), *sock(SERVER).ip(), &build_echo_request(7, 1, b""));
+    let mut packet = echo_packet(Ipv4Addr::new(10, 0, 0, 3), *sock(SERVER).ip(), EchoKind::Request, 7);
     nat.outbound(s(0), &mut packet).unwrap();
-    assert_eq!(parse_icmp(&packet[20..]).unwrap().ident, 7);
+    assert_eq!(ident_of(&packet), 7);
 }
 
 #[test]
@@ -282,7 +294,7 @@ fn what_cannot_be_translated_is_refused_by_name_and_left_alone() {
     };
     let esp = build_ipv4(&Ipv4Header::new(inside, outside, protocol::ESP), &[1; 40]);
     check(&esp, DropReason::NatUnsupportedProtocol);
-    check(&icmp_packet(inside, outside, &build_echo_reply(1, 1, b"")), DropReason::NatUnsupportedProtocol);
+    check(&echo_packet(inside, outside, EchoKind::Reply, 1), DropReason::NatUnsupportedProtocol);
     check(
         &build_ipv4(&Ipv4Header::new(inside, outside, protocol::UDP), &[0; 7]),
         DropReason::MalformedPacket,
@@ -298,7 +310,7 @@ fn what_cannot_be_translated_is_refused_by_name_and_left_alone() {
 #[test]
 fn a_datagram_without_checksum_stays_without() {
     let mut nat = strict();
-    let mut packet = build_udp(sock("10.0.0.2:4500"), sock(SERVER), b"esp", 64, true, 1);
+    let mut packet = build_udp(sock("10.0.0.2:4500").into(), sock(SERVER).into(), b"esp", 64, true, 1);
     packet[26..28].fill(0);
     nat.outbound(s(0), &mut packet).unwrap();
     assert_eq!(packet[26..28], [0, 0]);
@@ -313,15 +325,15 @@ proptest! {
     ) {
         let mut nat = strict();
         let (inside, outside) = (SocketAddrV4::new(host.into(), port), SocketAddrV4::new(remote.into(), remote_port));
-        let mut packet = build_udp(inside, outside, &payload, 64, true, 1);
+        let mut packet = build_udp(inside.into(), outside.into(), &payload, 64, true, 1);
         nat.outbound(s(0), &mut packet).unwrap();
         check_checksums(&packet);
         let seen = parse_udp(&packet).unwrap();
-        prop_assert_eq!(*seen.source.ip(), EXTERNAL);
-        let mut answer = build_udp(outside, seen.source, seen.payload, 64, true, 1);
+        prop_assert_eq!(seen.source.ip(), EXTERNAL);
+        let mut answer = build_udp(outside.into(), seen.source, seen.payload, 64, true, 1);
         nat.inbound(s(0), &mut answer).unwrap();
         check_checksums(&answer);
-        prop_assert_eq!(answer, build_udp(outside, inside, &payload, 64, true, 1));
+        prop_assert_eq!(answer, build_udp(outside.into(), inside.into(), &payload, 64, true, 1));
     }
 
     #[test]

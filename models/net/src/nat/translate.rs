@@ -9,7 +9,8 @@ use smoltcp::wire::{Icmpv4Packet, Ipv4Packet, UDP_HEADER_LEN, UdpPacket};
 
 use crate::checksum::{update_address, update_word};
 use crate::drop::DropReason;
-use crate::icmp::{EchoKind, parse_icmp};
+use crate::icmp::{EchoKind, IcmpMessage, parse_icmp};
+use crate::ip::IpView;
 use crate::ipv4::{Ipv4View, protocol};
 use crate::udp::never_zero;
 
@@ -38,12 +39,12 @@ pub(super) struct Flow {
 /// Reads the flow of a packet; after this, [`rewrite`] cannot fail on it.
 pub(super) fn classify(packet: &[u8], direction: Direction) -> Result<Flow, DropReason> {
     let view = Ipv4View::parse(packet).map_err(|error| error.drop_reason())?;
-    if view.is_fragment() {
+    if view.fragment().is_some() {
         return Err(DropReason::FragmentUnsupported);
     }
     let (protocol, source_port, destination_port) = match view.protocol() {
         protocol::UDP => udp_ports(view.payload())?,
-        protocol::ICMP => icmp_ports(view.payload(), direction)?,
+        protocol::ICMP => icmp_ports(view, direction)?,
         _ => return Err(DropReason::NatUnsupportedProtocol),
     };
     Ok(Flow {
@@ -62,11 +63,12 @@ fn udp_ports(datagram: &[u8]) -> Result<(NatProtocol, u16, u16), DropReason> {
 }
 
 /// Requests go out and replies come in; the other way round there is no mapping to speak of.
-fn icmp_ports(message: &[u8], direction: Direction) -> Result<(NatProtocol, u16, u16), DropReason> {
-    let echo = parse_icmp(message).map_err(|error| match error.drop_reason() {
+fn icmp_ports(view: Ipv4View<'_>, direction: Direction) -> Result<(NatProtocol, u16, u16), DropReason> {
+    let message = parse_icmp(&IpView::V4(view)).map_err(|error| match error.drop_reason() {
         DropReason::NoListener => DropReason::NatUnsupportedProtocol,
         reason => reason,
     })?;
+    let IcmpMessage::Echo(echo) = message else { return Err(DropReason::NatUnsupportedProtocol) };
     match (direction, echo.kind) {
         (Direction::Outbound, EchoKind::Request) => Ok((NatProtocol::IcmpEcho, echo.ident, 0)),
         (Direction::Inbound, EchoKind::Reply) => Ok((NatProtocol::IcmpEcho, 0, echo.ident)),

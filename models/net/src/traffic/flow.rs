@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use ipseclab_sim::{SimDuration, SimTime};
 
+use super::quality::{Reordering, Spans};
 use super::stamp::Stamp;
 
 /// Packets and their octets (IPv4 header included).
@@ -33,7 +34,7 @@ pub struct DelayStats {
 }
 
 /// What one flow did. A source fills the sent part, a sink the rest; [`FlowRecord::join`] puts them together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlowRecord {
     /// Packets sent.
     pub sent: Tally,
@@ -45,8 +46,20 @@ pub struct FlowRecord {
     pub reordered: u64,
     /// Arrivals that no packet of this flow explains.
     pub foreign: u64,
-    /// One-way delay, or round-trip time for a ping.
+    /// Octets of payload received, without any headers and each counted once: over time, the goodput.
+    pub received_payload: u64,
+    /// One-way delay, or round-trip time for a ping or a request.
     pub delay: DelayStats,
+    /// The distribution of the same.
+    pub delays: Spans,
+    /// The differences, without their sign, between the delays of packets that were sent one after the other and arrived
+    /// one after the other (RFC 3393 §2.2 with the selection of §4.1).
+    pub jitter: Spans,
+    /// How far packets are out of order.
+    pub reordering: Reordering,
+    /// The longest time between two arrivals: what an interruption has cost.
+    pub gap_max: SimDuration,
+    last_arrival: Option<SimTime>,
 }
 
 /// What a receiver makes of a packet.
@@ -116,14 +129,21 @@ fn span(nanos: u128) -> SimDuration {
 }
 
 impl FlowRecord {
+    /// Something has arrived that was not there before.
+    pub(super) fn note_arrival(&mut self, now: SimTime) {
+        let gap = self.last_arrival.map_or(SimDuration::ZERO, |last| now.since(last));
+        self.gap_max = self.gap_max.max(gap);
+        self.last_arrival = Some(now);
+    }
+
     /// Packets sent and not received: lost, or still under way.
     pub const fn lost(&self) -> u64 {
         self.sent.packets.saturating_sub(self.received.packets)
     }
 
     /// The record of a flow whose source and sink kept one each.
-    pub const fn join(source: &Self, sink: &Self) -> Self {
-        Self { sent: source.sent, ..*sink }
+    pub fn join(source: &Self, sink: &Self) -> Self {
+        Self { sent: source.sent, ..sink.clone() }
     }
 }
 
@@ -131,31 +151,40 @@ impl FlowRecord {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Receiver {
     seen: SequenceSet,
+    /// Number and delay of the last arrival.
+    last: Option<(u64, SimDuration)>,
 }
 
 impl Receiver {
-    /// Books a packet of `octets` that carries `stamp` and must belong to the first `sent` of its flow.
+    /// Books a packet with so many octets of headers and of payload that carries `stamp` and must belong to the first `sent` of its flow.
     pub(super) fn receive(
         &mut self,
         now: SimTime,
         stamp: Option<Stamp>,
         sent: u64,
-        octets: usize,
+        (headers, payload): (usize, usize),
         record: &mut FlowRecord,
     ) -> Arrival {
         let Some(stamp) = stamp.filter(|stamp| stamp.sent_at <= now && stamp.seq < sent) else {
             record.foreign += 1;
             return Arrival::Foreign;
         };
-        let reordered = self.seen.highest().is_some_and(|highest| stamp.seq < highest);
         if !self.seen.insert(stamp.seq) {
             record.duplicates += 1;
             return Arrival::Duplicate;
         }
         let delay = now.since(stamp.sent_at);
-        record.received.count(octets);
-        record.reordered += u64::from(reordered);
+        record.received.count(headers + payload);
+        record.received_payload += payload as u64;
+        record.reordered += u64::from(record.reordering.arrive(stamp.seq));
         record.delay.record(delay);
+        record.delays.record(delay);
+        if let Some((_, before)) = self.last.filter(|(seq, _)| seq + 1 == stamp.seq) {
+            let (less, more) = (before.min(delay), before.max(delay));
+            record.jitter.record(more - less);
+        }
+        self.last = Some((stamp.seq, delay));
+        record.note_arrival(now);
         Arrival::New { delay }
     }
 }
@@ -175,10 +204,6 @@ impl SequenceSet {
         let end = self.0.remove(&(number + 1)).unwrap_or(number + 1);
         self.0.insert(start, end);
         true
-    }
-
-    fn highest(&self) -> Option<u64> {
-        self.0.last_key_value().map(|(_, &end)| end - 1)
     }
 }
 
@@ -230,7 +255,6 @@ mod tests {
             let (mut ranges, mut plain) = (SequenceSet::default(), BTreeSet::new());
             for number in numbers {
                 prop_assert_eq!(ranges.insert(number), plain.insert(number));
-                prop_assert_eq!(ranges.highest(), plain.last().copied());
             }
             let gaps = plain.iter().filter(|&&n| !plain.contains(&(n + 1))).count();
             prop_assert_eq!(ranges.0.len(), gaps);

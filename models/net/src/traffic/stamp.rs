@@ -1,11 +1,15 @@
 //! What a source writes at the start of each payload: sequence number and send time, both big-endian.
 //!
-//! The rest of a payload counts up, so that a capture shows at a glance where octets moved.
+//! The rest of a payload counts up, so that a capture shows at a glance where octets moved. Payloads that are too short
+//! for eight octets of each get a stamp with a number of 40 bits and a time of 56, which lasts for 833 days.
 
 use ipseclab_sim::SimTime;
 
 /// Octets of sequence number and send time at the start of a payload.
 pub const STAMP_LEN: usize = 16;
+/// Octets of the short form; no payload can be shorter.
+pub(super) const SHORT_STAMP_LEN: usize = 12;
+const SHORT_SEQ_LEN: usize = 5;
 
 /// Sequence number and send time of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +21,21 @@ pub(super) struct Stamp {
 impl Stamp {
     /// Writes the stamp over the start of a payload that [`blank_payload`] made.
     pub(super) fn write(self, payload: &mut [u8]) {
-        payload[..8].copy_from_slice(&self.seq.to_be_bytes());
-        payload[8..STAMP_LEN].copy_from_slice(&self.sent_at.as_nanos().to_be_bytes());
+        let (seq, sent_at) = (self.seq.to_be_bytes(), self.sent_at.as_nanos().to_be_bytes());
+        if payload.len() >= STAMP_LEN {
+            payload[..8].copy_from_slice(&seq);
+            payload[8..STAMP_LEN].copy_from_slice(&sent_at);
+        } else {
+            payload[..SHORT_SEQ_LEN].copy_from_slice(&seq[8 - SHORT_SEQ_LEN..]);
+            payload[SHORT_SEQ_LEN..SHORT_STAMP_LEN].copy_from_slice(&sent_at[1..]);
+        }
     }
 
     /// Reads the stamp back, or `None` when the payload is too short for one.
     pub(super) fn read(payload: &[u8]) -> Option<Self> {
+        if payload.len() < STAMP_LEN {
+            return Self::read_short(payload);
+        }
         let (seq, rest) = payload.split_first_chunk()?;
         let sent_at = rest.first_chunk()?;
         Some(Self {
@@ -30,9 +43,15 @@ impl Stamp {
             sent_at: SimTime::from_nanos(u64::from_be_bytes(*sent_at)),
         })
     }
+
+    fn read_short(payload: &[u8]) -> Option<Self> {
+        let number = |octets: &[u8]| octets.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet));
+        let (seq, rest) = payload.get(..SHORT_STAMP_LEN)?.split_at(SHORT_SEQ_LEN);
+        Some(Self { seq: number(seq), sent_at: SimTime::from_nanos(number(rest)) })
+    }
 }
 
-/// A payload without stamp, at least [`STAMP_LEN`] octets long: each octet holds the low bits of its offset.
+/// A payload without stamp: each octet holds the low bits of its offset.
 pub(super) fn blank_payload(len: usize) -> Vec<u8> {
     (0..=u8::MAX).cycle().take(len).collect()
 }
@@ -42,12 +61,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stamp_round_trips_and_the_rest_counts_up() {
-        let stamp = Stamp { seq: 3, sent_at: SimTime::from_nanos(1 << 40) };
-        let mut payload = blank_payload(20);
+    fn a_stamp_takes_sixteen_octets_and_leaves_the_rest() {
+        let stamp = Stamp { seq: 0x0102_0304_0506_0708, sent_at: SimTime::from_nanos(9) };
+        let mut payload = blank_payload(300);
+        stamp.write(&mut payload);
+        assert_eq!(payload[..STAMP_LEN], [1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0, 0, 0, 9]);
+        assert_eq!(payload[STAMP_LEN..20], [16, 17, 18, 19]);
+        assert_eq!(payload[256], 0);
+        assert_eq!(Stamp::read(&payload), Some(stamp));
+    }
+
+    #[test]
+    fn a_short_payload_has_a_short_stamp() {
+        let stamp = Stamp { seq: 0x12_3456_789a, sent_at: SimTime::from_nanos(0x00ff_eedd_ccbb_aa99) };
+        let mut payload = blank_payload(SHORT_STAMP_LEN);
         stamp.write(&mut payload);
         assert_eq!(Stamp::read(&payload), Some(stamp));
-        assert_eq!(payload[STAMP_LEN..], [16, 17, 18, 19]);
-        assert_eq!(Stamp::read(&payload[..15]), None);
+        assert_eq!(Stamp::read(&payload[..SHORT_STAMP_LEN - 1]), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What the IKE endpoint and the IPsec engine of a host tell each other, and what the host books of it.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::SocketAddr;
 
 use ipseclab_ike::config::{ConnectionId, IkeVersion};
 use ipseclab_ike::wire::MessageId;
@@ -20,8 +20,10 @@ use crate::journey::Cause;
 use crate::record::{ClosedSa, Closure, EndReason, NegotiationRecord, Outcome, RenewalRecord, Step};
 use crate::renewal::Beginning;
 
-/// Octets of the IPv4 and UDP headers around an IKE message.
-const IP_UDP_HEADERS: usize = 20 + 8;
+/// Octets of the IP and UDP headers around an IKE message from or to an address.
+fn ip_udp_headers(address: SocketAddr) -> usize {
+    if address.is_ipv6() { 40 + 8 } else { 20 + 8 }
+}
 
 impl Host {
     /// Carries everything from core to core until all queues are empty.
@@ -44,7 +46,7 @@ impl Host {
             run.push(Output::Established(ike_sa));
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
-            run.charge(PathStep::Send, IP_UDP_HEADERS + transmit.payload.len());
+            run.charge(PathStep::Send, ip_udp_headers(transmit.to) + transmit.payload.len());
             run.push(Output::Ike(Box::new(transmit)));
         }
         self.release(run);
@@ -188,7 +190,7 @@ impl Host {
         if agreed.role == Role::Responder {
             return;
         }
-        let addresses: Vec<_> = agreed.addresses.iter().filter_map(ipv4).collect();
+        let addresses = agreed.addresses.clone();
         for address in &addresses {
             self.assign(*address);
         }
@@ -298,8 +300,9 @@ impl Host {
         let policy = self.policies.policy(child.child);
         let idle = self.inactivity.get(policy.0 as usize).copied().flatten();
         let lifetime = convert::volumes(self.endpoint.config().child(child.child), &mut self.streams);
-        let pair = convert::sa_pair(child, policy, idle, lifetime)
-            .expect("an IPv4 endpoint agrees on IPv4 and on valid SPIs");
+        let mut pair =
+            convert::sa_pair(child, policy, idle, lifetime).expect("the endpoint agrees on valid SPIs");
+        pair.replay_window = self.replay_windows.get(policy.0 as usize).copied().unwrap_or_default();
         self.engine
             .install(run.now, pair, convert::outbound_use(child.outbound))
             .expect("the endpoint draws each inbound SPI once");
@@ -372,13 +375,6 @@ impl Host {
         while let Some((_, _, reason)) = self.engine.poll_discard() {
             run.push(Output::Drop(reason_of(reason)));
         }
-    }
-}
-
-fn ipv4(address: &IpAddr) -> Option<Ipv4Addr> {
-    match address {
-        IpAddr::V4(address) => Some(*address),
-        IpAddr::V6(_) => None,
     }
 }
 

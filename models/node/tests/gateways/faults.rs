@@ -8,8 +8,7 @@ use ipseclab_ike::CloseReason;
 use ipseclab_ike::config::{Connection, ConnectionId};
 use ipseclab_ike::proposal::parse_ike_proposal;
 use ipseclab_net::{
-    DropReason, Ipv4Net, Ipv4View, Link, LinkConfig, NatConfig, Pace, PingConfig, PingSource, PortId,
-    UdpDatagram,
+    DropReason, IpNet, Link, LinkConfig, NatConfig, Pace, PingConfig, PingSource, PortId, parse_udp,
 };
 use ipseclab_node::{
     App, AppId, CaptureDirection, ClosedSa, Command, CostProfile, EndReason, IkeFlood, IkeFloodConfig, Node,
@@ -125,14 +124,15 @@ fn behind_nat(setup: &Setup) -> Simulation<Node> {
     let mut simulation = build(setup);
     let config = NodeConfig {
         name: "nat".into(),
-        address: Ipv4Addr::new(198, 51, 100, 1),
+        address: Ipv4Addr::new(198, 51, 100, 1).into(),
         cores: 1,
         cpu_queue: 10,
+        datapath: None,
         cost_profile: std::sync::Arc::new(CostProfile::free()),
         observe: Observe::default(),
         timeline: SimDuration::ZERO,
     };
-    assert_eq!(simulation.add(Node::nat(config, NAT, NatConfig::default())), NAT);
+    assert_eq!(simulation.add(Node::nat(config, NAT, NatConfig::default()).unwrap()), NAT);
     let link = |purpose| {
         let stream =
             |part: &str| ModelRng::new(RunSeed::new(1), StreamLabel::new(9, &format!("{purpose} {part}")));
@@ -148,7 +148,7 @@ fn behind_nat(setup: &Setup) -> Simulation<Node> {
     for node in [LEFT, RIGHT] {
         let fib = simulation.process_mut(node).fib_mut();
         *fib = ipseclab_net::Fib::new();
-        fib.insert(Ipv4Net::ALL, PortId::new(1));
+        fib.insert(IpNet::ALL_V4, PortId::new(1));
     }
     simulation
 }
@@ -166,10 +166,8 @@ fn a_nat_that_reboots_shows_its_tunnels_at_other_ports_and_liveness_checks_go_on
     let mut simulation = behind_nat(&setup);
     command(&mut simulation, ProcessId::new(2), 5_050, Command::RebootNat);
     finish(&mut simulation, 60);
-    let source_port = |packet: &ipseclab_node::CapturedPacket| {
-        let view = Ipv4View::parse(&packet.bytes).unwrap();
-        UdpDatagram::parse(&view).unwrap().source.port()
-    };
+    let source_port =
+        |packet: &ipseclab_node::CapturedPacket| parse_udp(&packet.bytes).unwrap().source.port();
     let packets = &simulation.process(RIGHT).records().packets;
     let inbound = packets.iter().filter(|packet| packet.direction == CaptureDirection::Inbound);
     let (before, after): (Vec<_>, Vec<_>) = inbound.partition(|packet| packet.time.as_nanos() < 5_050 * MS);
@@ -191,8 +189,8 @@ fn flooded(count: u64, cost_ns: f64) -> Simulation<Node> {
     };
     let mut simulation = build(&Setup { pings: 0, profile: priced(cost_ns), connection, ..Setup::default() });
     let config = IkeFloodConfig {
-        target: Ipv4Addr::new(192, 0, 2, 2),
-        sources: Ipv4Net::new(Ipv4Addr::new(203, 0, 113, 0), 24).unwrap(),
+        target: Ipv4Addr::new(192, 0, 2, 2).into(),
+        sources: IpNet::new(Ipv4Addr::new(203, 0, 113, 0), 24).unwrap(),
         proposal: parse_ike_proposal("aes128gcm16-prfsha256-x25519").unwrap(),
         start: SimTime::from_nanos(100 * MS),
         interval: SimDuration::from_millis(2),
@@ -215,7 +213,7 @@ fn flooded(count: u64, cost_ns: f64) -> Simulation<Node> {
 fn a_flood_of_forged_requests_is_answered_to_nobody_and_honest_set_ups_come_through() {
     let simulation = flooded(500, 10_000.0);
     let (left, right) = (simulation.process(LEFT), simulation.process(RIGHT));
-    assert_eq!(left.app(AppId(1)).unwrap().0.record().sent.packets, 500);
+    assert_eq!(left.app(AppId(1)).unwrap().0.record().unwrap().sent.packets, 500);
     assert!(right.books().arrived >= 500);
     assert!(right.drops().of(DropReason::NoRoute) > 250, "{:?}", right.drops());
     assert_eq!(left.records().negotiations[0].outcome, Outcome::Established, "in between, an honest set-up");
@@ -244,29 +242,30 @@ fn an_honest_set_up_waits_behind_a_flood_for_the_cpu() {
 fn an_application_without_an_address_waits_for_the_assigned_one() {
     let mut simulation = build(&Setup::default());
     let ping = PingConfig {
-        source: Ipv4Addr::UNSPECIFIED,
-        destination: Ipv4Addr::new(192, 0, 2, 2),
+        source: Ipv4Addr::UNSPECIFIED.into(),
+        destination: Ipv4Addr::new(192, 0, 2, 2).into(),
         ident: 8,
         payload_len: 56,
         pace: Pace::Interval(SimDuration::from_secs(1)),
         count: Some(4),
+        until: None,
         ttl: 64,
     };
-    let app = App::Ping(Box::new(PingSource::new(ping, SimTime::ZERO).unwrap()));
+    let app = App::Ping(Box::new(PingSource::new(ping, SimTime::ZERO, None).unwrap()));
     let id = simulation.process_mut(LEFT).add_app(app).unwrap();
     let virtual_address = Ipv4Addr::new(10, 9, 0, 1);
-    simulation.process_mut(RIGHT).fib_mut().insert(Ipv4Net::host(virtual_address), PortId::new(0));
+    simulation.process_mut(RIGHT).fib_mut().insert(IpNet::host(virtual_address), PortId::new(0));
     let pause = |simulation: &mut Simulation<Node>, ms: u64| {
         simulation.run_until(SimTime::from_nanos(ms * MS));
     };
     pause(&mut simulation, 1_500);
-    simulation.process_mut(LEFT).assign_address(virtual_address);
+    simulation.process_mut(LEFT).assign_address(virtual_address.into());
     pause(&mut simulation, 2_500);
-    simulation.process_mut(LEFT).withdraw_address(virtual_address);
+    simulation.process_mut(LEFT).withdraw_address(virtual_address.into());
     finish(&mut simulation, 6);
     let left = simulation.process(LEFT);
     assert_eq!(left.drops().of(DropReason::NoAddress), 3);
-    assert_eq!(left.app(id).unwrap().0.record().received.packets, 1);
+    assert_eq!(left.app(id).unwrap().0.record().unwrap().received.packets, 1);
 }
 
 #[test]
