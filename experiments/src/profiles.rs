@@ -136,6 +136,7 @@ struct ThresholdsFile {
 /// What connections are like unless configured.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the daemons, on its own")]
 struct DefaultsFile {
     /// IKE proposals in order of preference.
     ike_proposals: Vec<IkeProposal>,

@@ -6,7 +6,7 @@ use ipseclab_ike::config::{
     Child, Childless as IkeChildless, CloseAction as IkeCloseAction, ConfiguredTs, Connection,
     DpdAction as IkeDpdAction, EndpointConfig, Fragmentation as IkeFragmentation, IkeVersion as Version,
     Lifetime, Limits, Mode as IkeMode, ModeConfig, Pool, PoolAttribute, PoolId, Reauthentication, Renewal,
-    RetransmitPolicy, TsEntry, Unique as IkeUnique, V1, Volume,
+    RetransmitPolicy, SignatureNaming, TsEntry, Unique as IkeUnique, V1, Volume,
 };
 use ipseclab_ike::credential::UnixTime;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
@@ -87,7 +87,11 @@ fn connection(written: &scenario::Connection, issued: &Issued) -> Result<Connect
         v1: v1(&written.v1),
         send_cert: authentication::send_cert(written.send_cert),
         send_certreq: written.send_certreq,
-        signature_authentication: written.signature_authentication,
+        signatures: if written.signature_authentication {
+            SignatureNaming::Named
+        } else {
+            SignatureNaming::PerKey
+        },
         remote_address: written.remote_address,
         proposals: written.proposals.clone(),
         encap: written.encap,

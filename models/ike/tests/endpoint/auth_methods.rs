@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipseclab_crypto::KeyKind;
-use ipseclab_ike::config::{EndpointConfig, LocalAuth, RemoteAuth, RemoteMethod, SendCert};
+use ipseclab_ike::config::{EndpointConfig, LocalAuth, RemoteAuth, RemoteMethod, SendCert, SignatureNaming};
 use ipseclab_ike::credential::auth_method::AuthConstraints;
 use ipseclab_ike::credential::issue::rsa_key;
 use ipseclab_ike::credential::{ChainError, Credentials, Revocation, UnixTime};
@@ -231,7 +231,7 @@ fn without_signature_authentication_each_kind_of_key_has_its_one_method() {
     for kind in [RSA, KeyKind::P256, KeyKind::P384] {
         for side in 0..2 {
             let pair = certified([kind; 2], |a, b| {
-                [a, b][side].connections[0].signature_authentication = false;
+                [a, b][side].connections[0].signatures = SignatureNaming::PerKey;
             });
             assert!(is_up(&pair), "{kind:?}: {:?} {:?}", pair.a.failures(), pair.b.failures());
             assert_eq!(announced(&pair), [side == 1, false], "nobody is asked to be told of hashes");

@@ -15,7 +15,9 @@
 
 use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
-use crate::config::{ChildId, Childless, Connection, ConnectionId, Fragmentation, IkeVersion, NAT_T_PORT};
+use crate::config::{
+    ChildId, Childless, Connection, ConnectionId, Fragmentation, IkeVersion, NAT_T_PORT, SignatureNaming,
+};
 use crate::credential::KeyHash;
 use crate::credential::auth_method::SignatureHash;
 use crate::event::{DropReason, Event, FailureReason, IkeSaKeys};
@@ -405,12 +407,16 @@ fn exchange_payloads(method: KeyExchangeMethod, public_value: Vec<u8>, nonce: &[
 fn hashes_notify(hashes: &[SignatureHash], connection: &Connection) -> Option<Payload> {
     let data = SignatureHash::to_notify(hashes);
     let notify = NotifyPayload::new(NotifyType::SignatureHashAlgorithms, data);
-    connection.signature_authentication.then_some(Payload::Notify(notify))
+    is_named(connection).then_some(Payload::Notify(notify))
 }
 
 /// Those that the peer has announced, unless we know nothing of this either.
 fn usable_hashes(message: &Message, connection: &Connection) -> Option<Vec<SignatureHash>> {
-    announced_hashes(message).filter(|_| connection.signature_authentication)
+    announced_hashes(message).filter(|_| is_named(connection))
+}
+
+fn is_named(connection: &Connection) -> bool {
+    connection.signatures == SignatureNaming::Named
 }
 
 /// Those that the peer has announced; `None` when it knows nothing of this.
