@@ -39,7 +39,8 @@ pub struct AuthenticatorConfig {
     pub style: MsChapStyle,
     /// Further tries that `MSCHAPv2` gives after a wrong password.
     pub retries: u32,
-    /// How long the answer to a wrong password is held back.
+    /// How long `MSCHAPv2` holds the answer to a wrong password back. MD5 has no second try that could be slowed down, and
+    /// strongSwan answers at once.
     pub failure_delay: Duration,
     /// Responses that are taken before the authenticator gives up.
     pub rounds_max: u32,
@@ -100,6 +101,8 @@ pub struct EapAuthenticator {
     outstanding: Identifier,
     rounds: u32,
     last_refusal: Option<EapFailure>,
+    /// Whether the method that was offered last lets a name have several tries.
+    retries: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -144,6 +147,7 @@ impl EapAuthenticator {
             outstanding: Identifier(0),
             rounds: 0,
             last_refusal: None,
+            retries: false,
         };
         let body = match authenticator.config.identity.clone() {
             // strongSwan's Identity requests carry 0.
@@ -247,6 +251,7 @@ impl EapAuthenticator {
         context: &mut EapContext<'_>,
     ) -> (State, Content) {
         offered.push(method);
+        self.retries = method == EapMethod::MsChapV2;
         self.outstanding = fresh_identifier(self.outstanding, context);
         let (state, data) = match method {
             EapMethod::Md5 => {
@@ -315,9 +320,13 @@ impl EapAuthenticator {
     /// Guessing is slowed down, whether it is a password or a name that is guessed; mistakes are not.
     fn delay(&self, refusal: Option<EapFailure>) -> Duration {
         match refusal {
-            Some(EapFailure::BadPassword | EapFailure::UnknownIdentity) => self.config.failure_delay,
+            Some(EapFailure::BadPassword | EapFailure::UnknownIdentity) if self.retries => {
+                self.config.failure_delay
+            }
             Some(
-                EapFailure::MethodRefused
+                EapFailure::BadPassword
+                | EapFailure::UnknownIdentity
+                | EapFailure::MethodRefused
                 | EapFailure::Denied
                 | EapFailure::ProtocolError
                 | EapFailure::TooManyRounds,

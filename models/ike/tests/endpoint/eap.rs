@@ -191,3 +191,14 @@ fn a_proof_counts_only_in_its_turn() {
     other.b.receive(other.now, (A, 500), 500, replayed);
     assert_eq!((other.b.count(is_announced), other.b.drops()), (0, vec![DropReason::MessageId]));
 }
+
+#[test]
+fn md5_is_not_slowed_down_for_it_gives_no_second_try() {
+    let pair = Pair::configured(|a, b| {
+        by_eap(a, b, &[EapMethod::Md5]);
+        a.credentials.eap = users(&[("carol", "wrong")]);
+    })
+    .establish();
+    check_failure(&pair, EapFailure::BadPassword);
+    assert!(pair.log.iter().all(|(at, _)| *at < Duration::from_secs(1)), "{:?}", pair.titles());
+}

@@ -179,7 +179,8 @@ fn unknown_names_are_refused_as_wrong_passwords_are() {
         let unknown = converse(peer_config("mallo", "guess", &BOTH), server_config(&[method]));
         assert_eq!(unknown.peer, PeerStep::Failure(EapFailure::BadPassword));
         assert_eq!(wrong.peer, unknown.peer);
-        assert_eq!((wrong.held_back, unknown.held_back), (Duration::from_secs(2), Duration::from_secs(2)));
+        let delay = if method == EapMethod::MsChapV2 { Duration::from_secs(2) } else { Duration::ZERO };
+        assert_eq!((wrong.held_back, unknown.held_back), (delay, delay));
         let lengths = |end: &End| end.packets.iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(lengths(&wrong), lengths(&unknown));
     }
