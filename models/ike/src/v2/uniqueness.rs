@@ -98,10 +98,10 @@ impl Contacts {
     }
 }
 
-/// Whether an initiator says that it has no other IKE SA with its peer. One that it cannot name is nobody it knows.
+/// Whether an initiator says that it has no other IKE SA with its peer. Of one that it cannot name, it cannot say so.
 pub(crate) fn is_initial_contact(env: &Env<'_>, connection: ConnectionId, peers: Option<&Peers>) -> bool {
-    let is_known = peers.is_some_and(|peers| env.contacts.between(peers).next().is_some());
-    env.config.connection(connection).unique != Unique::Never && !is_known
+    let is_first = peers.is_some_and(|peers| env.contacts.between(peers).next().is_none());
+    env.config.connection(connection).unique != Unique::Never && is_first
 }
 
 /// Whether a responder lets the new IKE SA between `peers` in; what becomes of the older ones is ordered.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipseclab_ike::config::{Reauthentication, Unique};
-use ipseclab_ike::{CloseReason, Event, FailureReason};
+use ipseclab_ike::{CloseReason, Event, FailureReason, IdentityPattern};
 
 use super::support::{Counting, OFFICE, Pair, Peer, Side, config};
 
@@ -152,4 +152,10 @@ fn a_reauthentication_that_makes_before_it_breaks_is_no_first_contact() {
     assert_eq!(contacts(&pair), [true, false]);
     assert_eq!(closed(&pair), [CloseReason::Remote], "the client deletes it before our ten seconds are over");
     assert_eq!(pair.live_children().len(), 1);
+}
+
+#[test]
+fn nobody_is_told_of_a_first_contact_whom_the_initiator_cannot_name() {
+    let pair = Pair::with(|a, _| a.remote.id = IdentityPattern::Any).establish();
+    assert_eq!((contacts(&pair), pair.live_children().len()), (vec![false], 1));
 }
