@@ -149,3 +149,19 @@ fn transport_mode_needs_both_sides_in_either_exchange() {
         }
     }
 }
+
+#[test]
+fn an_ike_sa_alone_needs_no_preference() {
+    // As `swanctl --initiate --ike` has it: the request itself says that no child is wanted.
+    let mut pair = Pair::with(|a, _| a.childless = Childless::Allow);
+    pair.a.endpoint.initiate_ike(pair.now, OFFICE).unwrap();
+    pair.flush();
+    pair.run_for(Duration::from_secs(1));
+    assert!(!asks_for_child(&pair, 2));
+    assert_eq!((pair.log.len(), pair.a.established().1.len()), (4, 0));
+    let mut pair = Pair::with(|a, _| a.childless = Childless::Never);
+    pair.a.endpoint.initiate_ike(pair.now, OFFICE).unwrap();
+    pair.flush();
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!((pair.log.len(), pair.live_children().len()), (4, 1));
+}

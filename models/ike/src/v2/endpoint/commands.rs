@@ -56,19 +56,22 @@ impl Endpoint {
         if let Some(serving) = self.table.serving(connection) {
             return Some(serving.head.id);
         }
-        let childless =
-            matches!(self.config.connection(connection).childless, Childless::Prefer | Childless::Force);
-        let wishes = if childless { vec![] } else { self.first_wish(connection) };
+        let needs_child = self.config.connection(connection).childless == Childless::Never;
+        let wishes = if needs_child { self.first_wish(connection) } else { vec![] };
         let id = self.start(now, Plan::fresh(connection, wishes));
         self.carry_out(now);
         id
     }
 
-    /// Begins a Child SA, in the IKE SA that is up or on its way, else in a new one.
+    /// Begins a Child SA, in the IKE SA that is up or on its way, else in a new one. One that is up stays the only one of
+    /// its kind.
     ///
     /// # Panics
     /// When `child` is not a place in the configuration.
     pub fn initiate_child(&mut self, now: Duration, child: ChildId) -> Option<IkeSaId> {
+        if let Some((id, Prospect::Covered)) = self.table.prospect(child) {
+            return Some(id);
+        }
         let wish = Wish::whole(child);
         let id = self.ask_for(now, wish);
         self.carry_out(now);
