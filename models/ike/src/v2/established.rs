@@ -458,7 +458,9 @@ impl Established {
             | CloseReason::Expired
             | CloseReason::Replaced => vec![],
         };
-        (!wishes.is_empty()).then(|| self.again(head, wishes))
+        // Whoever is lost is looked for where it was configured to be, and not where it was last seen.
+        let afresh = |wishes| Plan { path: None, ..self.again(head, wishes) };
+        (!wishes.is_empty()).then(|| afresh(wishes))
     }
 
     /// The children that the next packet is to set up again after the IKE SA has ended for `reason`.

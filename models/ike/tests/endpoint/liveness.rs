@@ -170,3 +170,18 @@ fn a_peer_without_nat_gets_no_keepalive() {
     let pair = Pair::new().establish();
     assert_eq!((pair.log.len(), pair.a.endpoint.counters().keepalives), (4, 0));
 }
+
+#[test]
+fn whoever_is_lost_is_looked_for_on_port_500() {
+    let mut pair = Pair::with(|a, b| {
+        (a.mobike, b.mobike) = (true, true);
+        (a.dpd_delay, a.children[0].dpd_action) = (Some(Duration::from_secs(2)), DpdAction::Restart);
+    })
+    .script(|number, _| if number < 4 { Verdict::Deliver } else { Verdict::Lose });
+    pair.initiate();
+    pair.run_for(Duration::from_secs(172));
+    let ports: Vec<_> =
+        pair.log.iter().map(|(_, sent)| (sent.from.port(), is_first(&sent.payload))).collect();
+    assert_eq!(ports[3], (4500, false));
+    assert_eq!(ports.last(), Some(&(500, true)));
+}
