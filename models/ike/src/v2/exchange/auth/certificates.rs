@@ -101,6 +101,8 @@ fn add_hashes(env: &mut Env<'_>, connection: &Connection, hashes: &mut Vec<KeyHa
         RemoteMethod::Pubkey { authorities, .. } => authorities,
         // Until the peer leaves its AUTH out, nobody knows that it will use a password; strongSwan asks, too.
         RemoteMethod::Eap { .. } => &[],
+        // Who signs has authorities, and until the peer's AUTH nobody knows which kind it will be; strongSwan asks, too.
+        RemoteMethod::Psk if matches!(connection.local.method, LocalMethod::Pubkey { .. }) => &[],
         RemoteMethod::Psk => return,
     };
     if !connection.send_certreq {
