@@ -15,6 +15,7 @@ use crate::v2::Role;
 use crate::v2::channel::Channel;
 use crate::v2::configuration::Hosts;
 use crate::v2::ike_sa::{Env, Head, has_notify};
+use crate::v2::translated::Translation;
 use crate::wire::{Message, NotifyPayload, NotifyType, Payload, ProposalPayload, SaPayload, TrafficSelector};
 
 /// A Child SA of an IKE SA.
@@ -127,6 +128,17 @@ pub(crate) struct Agreed {
     pub(crate) mode: Mode,
     pub(crate) spi_in: u32,
     pub(crate) ts: Selectors,
+    /// The same as the answer names it: in the initiator's addresses.
+    pub(crate) named: Selectors,
+}
+
+/// The part of an agreement that is about traffic.
+#[derive(Clone, Debug)]
+pub(crate) struct Traffic {
+    pub(crate) child: ChildId,
+    pub(crate) mode: Mode,
+    pub(crate) ts: Selectors,
+    pub(crate) named: Selectors,
 }
 
 /// What the keys of a Child SA come from, besides the IKE SA's `SK_d` (RFC 7296 §2.17).
@@ -207,17 +219,36 @@ pub(crate) fn verify_answer(
         return Err(FailureReason::InvalidSyntax);
     }
     let mode = agreed_mode(configured, transport);
-    Ok(Agreed { child, chosen, mode, spi_in, ts })
+    Ok(Agreed { child, chosen, mode, spi_in, named: ts.clone(), ts })
 }
 
-/// The selectors that a responder agrees on for `child`; `None` when nothing is left.
-pub(crate) fn narrow(child: &Child, hosts: &Hosts, parts: &ChildParts<'_>) -> Option<Selectors> {
-    parts.offer()?.narrow_to(&Selectors::of(child, hosts))
+/// What a responder agrees on for the traffic of a request, which wants `renewed` again or any child of the connection;
+/// `None` when nothing is left.
+pub(crate) fn settle_traffic(
+    config: &EndpointConfig,
+    (connection, renewed): (ConnectionId, Option<ChildId>),
+    (head, hosts): (&Head, &Hosts),
+    (message, parts): (&Message, &ChildParts<'_>),
+) -> Option<Traffic> {
+    let wants_transport = has_notify(message, NotifyType::UseTransportMode);
+    let settle = |parts: &ChildParts<'_>| {
+        let child = renewed.or_else(|| matching_child(config, connection, hosts, parts))?;
+        let ts = parts.offer()?.narrow_to(&Selectors::of(config.child(child), hosts))?;
+        let mode = agreed_mode(config.child(child).mode, wants_transport);
+        Some(Traffic { child, mode, named: ts.clone(), ts })
+    };
+    let translation = Translation::of(head, parts).filter(|_| wants_transport);
+    let translated = translation.and_then(|translation| {
+        let traffic = settle(&translation.apply(parts))?;
+        Some(Traffic { named: translation.undo(&traffic.ts), ..traffic })
+    });
+    // What the NAT has changed counts for transport mode alone.
+    translated.filter(|traffic| traffic.mode == Mode::Transport).or_else(|| settle(parts))
 }
 
 /// The first child of the connection whose traffic has something in common with the request's. One with just that traffic
 /// goes first, then one that allows all of it, then one that allows the packet that has caused it.
-pub(crate) fn matching_child(
+fn matching_child(
     config: &EndpointConfig,
     connection: ConnectionId,
     hosts: &Hosts,
@@ -236,17 +267,13 @@ pub(crate) fn matching_child(
     candidates.into_iter().rev().max_by_key(|(fit, _)| *fit).map(|(_, id)| id)
 }
 
-/// The mode that a responder agrees on.
-pub(crate) fn answer_mode(child: &Child, request: &Message) -> Mode {
-    agreed_mode(child.mode, has_notify(request, NotifyType::UseTransportMode))
-}
-
 /// The responder's payloads for an agreed Child SA: what goes before and what goes after its nonce and key exchange.
 pub(crate) fn answer_payloads(agreed: &Agreed) -> (Vec<Payload>, Vec<Payload>) {
     let answer = agreed.chosen.to_wire(agreed.chosen.number, &agreed.spi_in.to_be_bytes());
     let mut before: Vec<_> = transport_notify(agreed.mode).into_iter().collect();
     before.push(Payload::Sa(SaPayload { proposals: vec![answer] }));
-    let after = vec![Payload::TsI(agreed.ts.remote.to_payload()), Payload::TsR(agreed.ts.local.to_payload())];
+    let after =
+        vec![Payload::TsI(agreed.named.remote.to_payload()), Payload::TsR(agreed.named.local.to_payload())];
     (before, after)
 }
 

@@ -28,6 +28,7 @@ mod rate;
 mod request;
 mod schedule;
 mod table;
+mod translated;
 mod uniqueness;
 mod window;
 

@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ipseclab_ike::config::{LocalAuth, Mode};
+use ipseclab_ike::config::{ConfiguredTs, LocalAuth, Mode};
 use ipseclab_ike::credential::Credentials;
 use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
-use ipseclab_ike::{Acquired, CloseReason, Event, FailureReason, Identity};
+use ipseclab_ike::{Acquired, CloseReason, Event, FailureReason, Identity, TrafficSelectors};
 
 use crate::support::{A, B, LAN, Nat, OFFICE, Pair, Side, Verdict, net};
 
@@ -140,10 +140,7 @@ fn a_child_without_common_proposal_is_refused_and_the_ike_sa_stays() {
 
 #[test]
 fn the_responder_narrows_to_its_policy() {
-    let wide = ipseclab_ike::TrafficSelectors::ipv4_range(
-        Ipv4Addr::new(10, 0, 0, 0),
-        Ipv4Addr::new(10, 255, 255, 255),
-    );
+    let wide = TrafficSelectors::ipv4_range(Ipv4Addr::new(10, 0, 0, 0), Ipv4Addr::new(10, 255, 255, 255));
     let pair = Pair::with(|a, _| a.children[0].remote_ts = wide.into()).establish();
     assert_eq!(pair.a.children()[0].remote_ts, net("10.2.0"));
     assert_eq!(pair.b.children()[0].local_ts, net("10.2.0"));
@@ -395,4 +392,40 @@ fn a_later_major_version_is_told_ours() {
     let answer = pair.b.endpoint.poll_transmit().unwrap();
     assert_eq!(answer.message.payloads, ["N(INVALID_MAJOR_VERSION)"]);
     assert_eq!(answer.payload[17], 0x20);
+}
+
+#[test]
+fn a_child_that_is_up_is_not_begun_again() {
+    let mut pair = Pair::new().establish();
+    let up = pair.a.established().0;
+    assert_eq!(pair.a.endpoint.initiate_child(pair.now, LAN), Some(up));
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!((pair.log.len(), pair.live_children().len()), (4, 1));
+}
+
+#[test]
+fn transport_mode_behind_a_nat_is_for_the_addresses_that_each_side_sees() {
+    let outside = Ipv4Addr::new(203, 0, 113, 9);
+    for mode in [Mode::Transport, Mode::Tunnel] {
+        let mut pair = Pair::with(|a, b| {
+            b.remote_address = None;
+            for child in [&mut a.children[0], &mut b.children[0]] {
+                (child.local_ts, child.remote_ts) = (ConfiguredTs::dynamic(), ConfiguredTs::dynamic());
+            }
+            (a.children[0].mode, b.children[0].mode) = (Mode::Transport, mode);
+        });
+        pair.nat = Some(Nat { address: outside, port_offset: 20_000 });
+        pair.initiate();
+        pair.run_for(Duration::from_secs(1));
+        if mode == Mode::Tunnel {
+            // The inside address is none that B has traffic for.
+            assert!(pair.b.children().is_empty());
+            continue;
+        }
+        let (a, b) = (pair.a.children()[0], pair.b.children()[0]);
+        let text = |ts: &TrafficSelectors| ts.to_string();
+        assert_eq!((text(&a.local_ts), text(&a.remote_ts)), (A.to_string(), B.to_string()));
+        assert_eq!((text(&b.local_ts), text(&b.remote_ts)), (B.to_string(), outside.to_string()));
+        assert_eq!((a.mode, b.mode), (Mode::Transport, Mode::Transport));
+    }
 }

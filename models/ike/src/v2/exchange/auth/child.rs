@@ -6,7 +6,8 @@ use crate::config::{Child, ChildId, Childless, Connection, ConnectionId};
 use crate::event::FailureReason;
 use crate::proposal::{self, EspProposal};
 use crate::v2::child_sa::{
-    self, Agreed, ChildParts, ChildSa, KeySources, Start, Wish, answer_payloads, install, transport_notify,
+    self, Agreed, ChildParts, ChildSa, KeySources, Start, Traffic, Wish, answer_payloads, install,
+    transport_notify,
 };
 use crate::v2::configuration::Hosts;
 use crate::v2::exchange::auth::Parts;
@@ -69,7 +70,7 @@ pub(super) fn is_welcome(connection: &Connection, parts: &Parts<'_>) -> bool {
 pub(super) fn agree_as_responder(
     env: &mut Env<'_>,
     connection: ConnectionId,
-    hosts: &Hosts,
+    (head, hosts): (&Head, &Hosts),
     (message, parts): (&Message, &Parts<'_>),
 ) -> Option<Result<Agreed, (Option<ChildId>, FailureReason)>> {
     is_asked(parts).then(|| {
@@ -77,15 +78,12 @@ pub(super) fn agree_as_responder(
         if parts.child.ts_i.is_none() || parts.child.ts_r.is_none() {
             return Err((None, FailureReason::InvalidSyntax));
         }
-        let id = child_sa::matching_child(env.config, connection, hosts, &parts.child);
-        let id = id.ok_or((None, FailureReason::TsUnacceptable))?;
-        let child = env.config.child(id);
-        let ts = child_sa::narrow(child, hosts, &parts.child);
-        let ts = ts.ok_or((Some(id), FailureReason::TsUnacceptable))?;
-        let chosen = proposal::select_esp(&without_pfs(child), offer)
-            .ok_or((Some(id), FailureReason::NoProposalChosen))?;
-        let mode = child_sa::answer_mode(child, message);
-        Ok(Agreed { child: id, chosen, mode, spi_in: env.draw_child_spi(), ts })
+        let asked = (message, &parts.child);
+        let traffic = child_sa::settle_traffic(env.config, (connection, None), (head, hosts), asked);
+        let Traffic { child, mode, ts, named } = traffic.ok_or((None, FailureReason::TsUnacceptable))?;
+        let chosen = proposal::select_esp(&without_pfs(env.config.child(child)), offer)
+            .ok_or((Some(child), FailureReason::NoProposalChosen))?;
+        Ok(Agreed { child, chosen, mode, spi_in: env.draw_child_spi(), ts, named })
     })
 }
 

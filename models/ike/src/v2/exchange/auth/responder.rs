@@ -148,7 +148,7 @@ impl SaInit {
         let addresses = Addresses { local: vec![], remote: lent.addresses };
         let agreed = match lent.refusal {
             Some(reason) => Some(Err((None, reason))),
-            None => child::agree_as_responder(env, connection, &addresses.hosts(head.path), asked),
+            None => child::agree_as_responder(env, connection, (head, &addresses.hosts(head.path)), asked),
         };
         payloads.extend(lent.payload);
         payloads.extend(child::answer(agreed.as_ref()));

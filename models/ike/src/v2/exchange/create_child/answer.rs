@@ -6,7 +6,7 @@ use crate::config::ChildId;
 use crate::event::Outbound;
 use crate::proposal;
 use crate::v2::Role;
-use crate::v2::child_sa::{self, Agreed, KeySources, Phase, Start, answer_payloads, install};
+use crate::v2::child_sa::{self, Agreed, KeySources, Phase, Start, Traffic, answer_payloads, install};
 use crate::v2::established::Established;
 use crate::v2::exchange::create_child::{KeyPair, Parts, Rival, invalid_ke, nonce_payload, refuse};
 use crate::v2::ike_sa::{Env, Head};
@@ -79,22 +79,15 @@ fn answer(
     let (Some(offer), Some(nonce)) = (parts.child.sa, parts.nonce) else {
         return Err(refuse(NotifyType::InvalidSyntax));
     };
-    let hosts = sa.hosts(head);
-    let id = match old {
-        Some((_, child)) => child,
-        None => child_sa::matching_child(env.config, sa.connection, &hosts, &parts.child)
-            .ok_or_else(|| refuse(NotifyType::TsUnacceptable))?,
-    };
-    let config = env.config;
-    let child = config.child(id);
-    let ts = child_sa::narrow(child, &hosts, &parts.child);
-    let ts = ts.ok_or_else(|| refuse(NotifyType::TsUnacceptable))?;
-    let chosen = proposal::select_esp(&child.esp_proposals, offer)
+    let wanted = (sa.connection, old.map(|(_, child)| child));
+    let asked = (message, &parts.child);
+    let traffic = child_sa::settle_traffic(env.config, wanted, (head, &sa.hosts(head)), asked);
+    let Traffic { child, mode, ts, named } = traffic.ok_or_else(|| refuse(NotifyType::TsUnacceptable))?;
+    let chosen = proposal::select_esp(&env.config.child(child).esp_proposals, offer)
         .ok_or_else(|| refuse(NotifyType::NoProposalChosen))?;
     let (key, secret) = exchange_keys(env, chosen.key_exchange, parts.ke)?;
-    let mode = child_sa::answer_mode(child, message);
     let spi_in = env.draw_child_spi();
-    let agreed = Agreed { child: id, chosen, mode, spi_in, ts };
+    let agreed = Agreed { child, chosen, mode, spi_in, ts, named };
     let nonce_r = env.draw_nonce();
     let (mut payloads, selectors) = answer_payloads(&agreed);
     payloads.push(nonce_payload(&nonce_r));
