@@ -199,6 +199,7 @@ impl Maker {
         let kind = match kind {
             KeyKind::Rsa2048 => return Ok(pooled(2048, place)),
             KeyKind::Rsa3072 => return Ok(pooled(3072, place)),
+            KeyKind::Rsa4096 => return Ok(pooled(4096, place)),
             KeyKind::EcdsaP256 => CryptoKeyKind::P256,
             KeyKind::EcdsaP384 => CryptoKeyKind::P384,
             KeyKind::Ed25519 => CryptoKeyKind::Ed25519,
@@ -212,7 +213,7 @@ impl Maker {
 }
 
 fn pooled(bits: usize, place: usize) -> PrivateKey {
-    issue::rsa_key(bits, place).expect("the pool has keys of 2048 and 3072 bits")
+    issue::rsa_key(bits, place).expect("the pool has keys of 2048, 3072 and 4096 bits")
 }
 
 impl Signer {

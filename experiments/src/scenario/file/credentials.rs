@@ -53,7 +53,7 @@ pub struct CertificateFile {
 /// A kind of key pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(extend("x-not-built-yet" = ["rsa-4096", "ecdsa-p521", "ed448"]))]
+#[schemars(extend("x-not-built-yet" = ["ecdsa-p521", "ed448"]))]
 pub enum KeyKind {
     /// RSA with a modulus of 2048 bits.
     #[serde(rename = "rsa-2048")]
@@ -61,6 +61,9 @@ pub enum KeyKind {
     /// RSA with a modulus of 3072 bits.
     #[serde(rename = "rsa-3072")]
     Rsa3072,
+    /// RSA with a modulus of 4096 bits.
+    #[serde(rename = "rsa-4096")]
+    Rsa4096,
     /// ECDSA on P-256.
     #[serde(rename = "ecdsa-p256")]
     EcdsaP256,

@@ -33,15 +33,26 @@ const RSA_POOL: [&str; 4] = [
     include_str!("keys/rsa2048-3.pem"),
     include_str!("keys/rsa2048-4.pem"),
 ];
-const RSA_3072: &str = include_str!("keys/rsa3072-1.pem");
+const RSA_3072: [&str; 3] = [
+    include_str!("keys/rsa3072-1.pem"),
+    include_str!("keys/rsa3072-2.pem"),
+    include_str!("keys/rsa3072-3.pem"),
+];
+const RSA_4096: [&str; 3] = [
+    include_str!("keys/rsa4096-1.pem"),
+    include_str!("keys/rsa4096-2.pem"),
+    include_str!("keys/rsa4096-3.pem"),
+];
 
-/// An RSA test key of the pool: four of 2048 bits, which `index` goes around, and one of 3072.
+/// An RSA test key of the pool: four of 2048 bits, which `index` goes around, and three each of 3072 and 4096, so that an
+/// authority and those below it have different ones.
 ///
 /// `None` for another size.
 pub fn rsa_key(bits: usize, index: usize) -> Option<PrivateKey> {
     let pem = match bits {
         2048 => RSA_POOL[index % RSA_POOL.len()],
-        3072 => RSA_3072,
+        3072 => RSA_3072[index % RSA_3072.len()],
+        4096 => RSA_4096[index % RSA_4096.len()],
         _ => return None,
     };
     PrivateKey::from_pem(pem).ok()
