@@ -123,6 +123,7 @@ struct ThresholdsFile {
 /// What connections are like unless configured.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the daemons, on its own")]
 struct DefaultsFile {
     /// IKE proposals in order of preference.
     ike_proposals: Vec<IkeProposal>,
@@ -138,6 +139,8 @@ struct DefaultsFile {
     childless: ChildlessFile,
     /// Whether certificates are asked for.
     send_certreq: bool,
+    /// Whether signatures say by which algorithm they are (RFC 7427).
+    signature_authentication: bool,
     /// Whether a reauthentication sets up the new IKE SA before it ends the old one.
     make_before_break: bool,
     /// Octets of nonces, 32 to 256.
@@ -325,6 +328,7 @@ impl DefaultsFile {
             fragmentation: self.fragmentation.get(self.fragment_size),
             childless: self.childless.get(),
             send_certreq: self.send_certreq,
+            signature_authentication: self.signature_authentication,
             nonce_len: NonceLen::new(nonce).ok_or(range("nonce_length", nonce, "32 to 256"))?,
             cookie_len: CookieLen::new(cookie).ok_or(range("cookie_length", cookie.into(), "1 to 64"))?,
         })

@@ -3,8 +3,8 @@
 use ipseclab_ike::config::{
     Child, Childless as IkeChildless, CloseAction as IkeCloseAction, ConfiguredTs, Connection,
     DpdAction as IkeDpdAction, EndpointConfig, Fragmentation as IkeFragmentation, Lifetime, Limits,
-    Mode as IkeMode, Pool, PoolAttribute, PoolId, Reauthentication, Renewal, RetransmitPolicy, TsEntry,
-    Unique as IkeUnique, Volume,
+    Mode as IkeMode, Pool, PoolAttribute, PoolId, Reauthentication, Renewal, RetransmitPolicy,
+    SignatureNaming, TsEntry, Unique as IkeUnique, Volume,
 };
 use ipseclab_ike::credential::UnixTime;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
@@ -69,6 +69,11 @@ fn connection(written: &scenario::Connection, issued: &Issued) -> Result<Connect
         remote: remote.clone(),
         send_cert: authentication::send_cert(written.send_cert),
         send_certreq: written.send_certreq,
+        signatures: if written.signature_authentication {
+            SignatureNaming::Named
+        } else {
+            SignatureNaming::PerKey
+        },
         remote_address: written.remote_address.map(Into::into),
         proposals: written.proposals.clone(),
         encap: written.encap,

@@ -158,6 +158,7 @@ fn connection(
         trust: auth.trust.clone(),
         send_certreq: file.send_certreq.unwrap_or(habits.defaults.send_certreq),
         send_cert: file.send_cert.unwrap_or_default(),
+        signature_authentication: habits.defaults.signature_authentication,
         encap: file.encap.unwrap_or(false),
         mobike: file.mobike.unwrap_or(habits.defaults.mobike),
         fragmentation: file.fragmentation.unwrap_or_else(|| habit::fragmentation(habits)),

@@ -137,6 +137,7 @@ impl Checker<'_> {
                 .get(section, "send_certreq", swanctl::yes_or_no)
                 .unwrap_or(habits.defaults.send_certreq),
             send_cert: self.chosen(section, "send_cert", &SEND_CERT),
+            signature_authentication: habits.defaults.signature_authentication,
             encap: self.get(section, "encap", swanctl::yes_or_no).unwrap_or(false),
             mobike: self.get(section, "mobike", swanctl::yes_or_no).unwrap_or(true),
             fragmentation: self

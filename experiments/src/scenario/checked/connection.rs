@@ -59,6 +59,8 @@ pub struct Connection {
     pub send_cert: SendCert,
     /// Whether ESP travels in UDP even without NAT.
     pub encap: bool,
+    /// Whether signatures say by which algorithm they are (RFC 7427).
+    pub signature_authentication: bool,
     /// Whether MOBIKE is announced.
     pub mobike: bool,
     /// Whether large messages travel in pieces.

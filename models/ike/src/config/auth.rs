@@ -4,7 +4,7 @@
 //! [`Credentials`](crate::credential::Credentials) has it. One round of authentication on each side; several (RFC 4739)
 //! are left out, and so is EAP without a certificate of the responder (RFC 5998).
 
-use crate::credential::auth_method::AuthConstraints;
+use crate::credential::auth_method::{AuthConstraints, SignatureHash};
 use crate::credential::{Certificate, Revocation};
 use crate::eap::{EapIdentity, EapMethod};
 use crate::identity::{Identity, IdentityPattern};
@@ -114,6 +114,16 @@ impl LocalAuth {
 }
 
 impl RemoteAuth {
+    /// The hashes that the peer may sign with: those of the constraints, or all.
+    pub(crate) fn hashes(&self) -> &[SignatureHash] {
+        match &self.method {
+            RemoteMethod::Pubkey { constraints, .. } if !constraints.hashes().is_empty() => {
+                constraints.hashes()
+            }
+            RemoteMethod::Pubkey { .. } | RemoteMethod::Psk | RemoteMethod::Eap { .. } => SignatureHash::ALL,
+        }
+    }
+
     /// A shared secret.
     pub fn psk(id: IdentityPattern) -> Self {
         Self { id, method: RemoteMethod::Psk }

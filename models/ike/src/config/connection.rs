@@ -27,6 +27,8 @@ pub struct Connection {
     pub send_cert: SendCert,
     /// `send_certreq`: whether we tell the peer which authorities we trust.
     pub send_certreq: bool,
+    /// How signatures say by which algorithm they are.
+    pub signatures: SignatureNaming,
     /// `encap`: behave as if a NAT were on the path, so that ESP goes into UDP.
     pub encap: bool,
     /// `mobike`: announce RFC 4555 and move to port 4500 with `IKE_AUTH` even without NAT.
@@ -82,6 +84,16 @@ pub enum Reauthentication {
     MakeBeforeBreak,
 }
 
+/// How an AUTH payload says by which algorithm its signature is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignatureNaming {
+    /// By its name (RFC 7427), with a peer that can read that.
+    #[default]
+    Named,
+    /// By the one method that each kind of key has (RFC 7296 §3.8, RFC 4754).
+    PerKey,
+}
+
 /// Whether large messages travel in pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fragmentation {
@@ -134,6 +146,7 @@ impl Connection {
             remote: RemoteAuth::psk(remote_id.into()),
             send_cert: SendCert::default(),
             send_certreq: true,
+            signatures: SignatureNaming::default(),
             encap: false,
             mobike: false,
             fragmentation: Fragmentation::DEFAULT,

@@ -20,7 +20,9 @@ use crate::profile::Profile;
 
 pub use auth::{EapName, LocalAuth, LocalMethod, RemoteAuth, RemoteMethod, SendCert};
 pub use child::{Child, CloseAction, DpdAction, Lifetime, Mode, Volume};
-pub use connection::{Childless, Connection, Fragmentation, Reauthentication, Renewal, Unique};
+pub use connection::{
+    Childless, Connection, Fragmentation, Reauthentication, Renewal, SignatureNaming, Unique,
+};
 pub use limits::Limits;
 pub use pool::{Network, Pool, PoolAttribute, PoolError, PoolId, PoolRange};
 pub use retransmit::RetransmitPolicy;

@@ -95,6 +95,8 @@ pub struct Defaults {
     pub childless: Childless,
     /// Whether certificates are asked for (RFC 7296 §3.7).
     pub send_certreq: bool,
+    /// Whether signatures say by which algorithm they are (RFC 7427).
+    pub signature_authentication: bool,
     /// Octets of nonces.
     pub nonce_len: NonceLen,
     /// Octets of cookies (RFC 7296 §2.6).
@@ -185,6 +187,7 @@ impl Default for Defaults {
             fragmentation: Fragmentation::DEFAULT,
             childless: Childless::default(),
             send_certreq: true,
+            signature_authentication: true,
             nonce_len: NonceLen(32),
             cookie_len: CookieLen(24),
         }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use ipseclab_crypto::KeyKind;
-use ipseclab_ike::config::{EndpointConfig, LocalAuth, RemoteAuth, RemoteMethod, SendCert};
+use ipseclab_ike::config::{EndpointConfig, LocalAuth, RemoteAuth, RemoteMethod, SendCert, SignatureNaming};
 use ipseclab_ike::credential::auth_method::AuthConstraints;
+use ipseclab_ike::credential::issue::rsa_key;
 use ipseclab_ike::credential::{ChainError, Credentials, Revocation, UnixTime};
 use ipseclab_ike::{Event, FailureReason, Identity, IdentityPattern};
 
@@ -214,4 +215,63 @@ fn several_connections_share_an_address_and_the_best_fit_is_chosen() {
     });
     let chosen: Vec<_> = pair.b.endpoint.established().map(|(_, connection, _)| connection.0).collect();
     assert_eq!(chosen, [2]);
+}
+
+/// The AUTH methods of both sides, and whether each has announced hashes.
+fn announced(pair: &Pair) -> Vec<bool> {
+    let says = |number: usize| {
+        let payloads = &pair.log[number].1.message.payloads;
+        payloads.iter().any(|payload| payload == "N(SIGNATURE_HASH_ALGORITHMS)")
+    };
+    vec![says(0), says(1)]
+}
+
+#[test]
+fn without_signature_authentication_each_kind_of_key_has_its_one_method() {
+    for kind in [RSA, KeyKind::P256, KeyKind::P384] {
+        for side in 0..2 {
+            let pair = certified([kind; 2], |a, b| {
+                [a, b][side].connections[0].signatures = SignatureNaming::PerKey;
+            });
+            assert!(is_up(&pair), "{kind:?}: {:?} {:?}", pair.a.failures(), pair.b.failures());
+            assert_eq!(announced(&pair), [side == 1, false], "nobody is asked to be told of hashes");
+        }
+    }
+}
+
+#[test]
+fn an_initiator_announces_the_hashes_that_it_takes() {
+    let len = |constraints: &str| {
+        let pair = certified([RSA; 2], |a, _| {
+            let RemoteMethod::Pubkey { constraints: own, .. } = &mut a.connections[0].remote.method else {
+                unreachable!("both show certificates")
+            };
+            *own = AuthConstraints::parse(constraints).unwrap();
+        });
+        assert!(is_up(&pair));
+        (pair.log[0].1.payload.len(), pair.log[1].1.payload.len())
+    };
+    let (all, one) = (len("pubkey"), len("ike:rsa-sha384"));
+    assert_eq!((all.0 - one.0, all.1), (6, one.1), "three hashes less, in the request alone");
+}
+
+#[test]
+fn who_signs_asks_for_certificates_before_it_knows_how_the_peer_proves_itself() {
+    let pair = certified([RSA; 2], |a, b| {
+        let [id_a, _] = ids();
+        a.connections[0].local = LocalAuth::psk(id_a.clone());
+        b.connections[0].remote = RemoteAuth::psk(id_a.into());
+    });
+    assert!(pair.log[1].1.message.payloads.iter().any(|payload| payload == "CERTREQ"));
+    assert!(is_up(&pair), "{:?} {:?}", pair.a.failures(), pair.b.failures());
+}
+
+#[test]
+fn an_authority_and_those_below_it_have_different_keys_of_every_size() {
+    for bits in [2048, 3072, 4096] {
+        let keys = [0, 1].map(|index| rsa_key(bits, index).unwrap());
+        assert_eq!(keys[0].kind(), KeyKind::Rsa { bits });
+        assert_ne!(keys[0].public_key().spki_der(), keys[1].public_key().spki_der());
+    }
+    assert!(rsa_key(1024, 0).is_none());
 }

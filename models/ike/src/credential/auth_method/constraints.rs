@@ -110,6 +110,11 @@ impl AuthConstraints {
         true
     }
 
+    /// Hashes in the order of preference; any when empty.
+    pub fn hashes(&self) -> &[SignatureHash] {
+        &self.hashes
+    }
+
     /// Whether RSA keys sign by PSS.
     pub const fn pss(&self) -> bool {
         self.pss

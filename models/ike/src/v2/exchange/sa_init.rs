@@ -15,7 +15,9 @@
 
 use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
-use crate::config::{ChildId, Childless, Connection, ConnectionId, Fragmentation, NAT_T_PORT};
+use crate::config::{
+    ChildId, Childless, Connection, ConnectionId, Fragmentation, NAT_T_PORT, SignatureNaming,
+};
 use crate::credential::KeyHash;
 use crate::credential::auth_method::SignatureHash;
 use crate::event::{DropReason, Event, FailureReason, IkeSaKeys};
@@ -148,7 +150,7 @@ impl Sent {
         let spis = (head.spi_i, IkeSpi::ZERO);
         payloads.extend(nat::notifies(env.crypto, spis, head.path.local, head.path.remote, connection.encap));
         payloads.extend(understands_fragments(connection).then(fragmentation_notify));
-        payloads.push(hashes_notify());
+        payloads.extend(hashes_notify(connection.remote.hashes(), connection));
         let header = head.request_header(ExchangeType::IkeSaInit);
         let payloads = env.config.profile.messages.arrange(&header, &payloads, &[]).into_owned();
         let message = Message { header, payloads };
@@ -264,7 +266,7 @@ impl Sent {
             nonce_r,
             request: self.request,
             response: bytes.to_vec(),
-            peer_hashes: announced_hashes(message),
+            peer_hashes: usable_hashes(message, env.config.connection(self.goal.connection)),
             requested: auth::certificates::requested(message),
             begun: env.contacts.next_turn(),
         };
@@ -331,7 +333,8 @@ pub(crate) fn answer(head: &mut Head, env: &mut Env<'_>, message: &Message, byte
     let nat =
         nat::detect(env.crypto, message, spis_seen, head.path.remote, head.path.local, connection.encap);
     let response = respond(head, env, message, chosen, public_value, &nonce_r, (nat.is_some(), connection));
-    let (request, peer_hashes, begun) = (bytes.to_vec(), announced_hashes(message), env.contacts.next_turn());
+    let (request, peer_hashes, begun) =
+        (bytes.to_vec(), usable_hashes(message, connection), env.contacts.next_turn());
     let init = SaInit { channel, nonce_i, nonce_r, request, response, peer_hashes, requested: None, begun };
     let expires = env.now.saturating_add(env.config.limits.half_open_timeout);
     Answer::Accept(Box::new(HalfOpen { init, expires }), nat.unwrap_or_default())
@@ -355,7 +358,8 @@ fn respond(
     }
     payloads.extend(auth::certificates::request_from(env, head.path.remote.ip()));
     payloads.extend(head.extensions.takes_fragments().then(fragmentation_notify));
-    payloads.extend(announced_hashes(request).map(|_| hashes_notify()));
+    // Which connection it will be, and so which hashes it allows, only IKE_AUTH tells.
+    payloads.extend(announced_hashes(request).and_then(|_| hashes_notify(SignatureHash::ALL, connection)));
     if connection.childless != Childless::Never {
         payloads.push(Payload::Notify(NotifyPayload::new(NotifyType::ChildlessIkev2Supported, vec![])));
     }
@@ -400,9 +404,19 @@ fn exchange_payloads(method: KeyExchangeMethod, public_value: Vec<u8>, nonce: &[
 }
 
 /// The hashes that we verify signatures with (RFC 7427 §4).
-fn hashes_notify() -> Payload {
-    let data = SignatureHash::to_notify(SignatureHash::ALL);
-    Payload::Notify(NotifyPayload::new(NotifyType::SignatureHashAlgorithms, data))
+fn hashes_notify(hashes: &[SignatureHash], connection: &Connection) -> Option<Payload> {
+    let data = SignatureHash::to_notify(hashes);
+    let notify = NotifyPayload::new(NotifyType::SignatureHashAlgorithms, data);
+    is_named(connection).then_some(Payload::Notify(notify))
+}
+
+/// Those that the peer has announced, unless we know nothing of this either.
+fn usable_hashes(message: &Message, connection: &Connection) -> Option<Vec<SignatureHash>> {
+    announced_hashes(message).filter(|_| is_named(connection))
+}
+
+fn is_named(connection: &Connection) -> bool {
+    connection.signatures == SignatureNaming::Named
 }
 
 /// Those that the peer has announced; `None` when it knows nothing of this.
