@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use ipseclab_experiments::document::{Document, Report, SourceText};
 use ipseclab_experiments::scenario::{
-    CheckedScenario, Fragmentation, Identity, LocalAuth, Mode, PeerIdentity, StartAction, Unique, check,
+    CheckedScenario, EapUser, Fragmentation, Identity, LocalAuth, Mode, PeerIdentity, RemoteAuth,
+    StartAction, Unique, check,
 };
+use ipseclab_ike::proposal::IkeProposal;
 use ipseclab_sim::SimDuration;
 use tempfile::TempDir;
 
@@ -201,7 +203,7 @@ fn a_file_means_what_strongswan_makes_of_it() {
     assert_eq!(right.remote_address, None);
     assert_eq!(
         (left.proposals.len(), left.unique, left.fragmentation),
-        (1, Unique::Replace, Fragmentation::Accept)
+        (1 + IkeProposal::default_set().len(), Unique::Replace, Fragmentation::Accept)
     );
     assert_eq!(left.dpd_delay, Some(SimDuration::from_secs(30)));
     assert_eq!((left.renewal.rekey_time, left.renewal.over_time), (None, SimDuration::from_secs(720)));
@@ -245,4 +247,38 @@ fn a_secret_that_is_not_there_is_missed_at_its_connection() {
     let without = RIGHT.replace("ike-1 { secret = anybody }", "ike-1 { id = c.example\n secret = c\n }");
     let report = scenario(GATEWAYS, folder(LEFT, &without).path()).unwrap_err();
     assert!(report.render(false).contains("there is no secret for `b.example`"), "{report}");
+}
+
+#[test]
+fn the_word_default_stands_for_the_vendors_own_proposals() {
+    let proposals = |line: &str| {
+        let left = LEFT.replace("proposals = ", &format!("proposals = {line}"));
+        let read =
+            scenario(GATEWAYS, folder(&left, RIGHT).path()).unwrap_or_else(|report| panic!("{report}"));
+        read.connections[0].proposals.clone()
+    };
+    let (own, with_default) = (proposals(""), proposals("default, "));
+    assert!(with_default.len() > own.len());
+    assert_eq!(with_default[with_default.len() - own.len()..], own);
+}
+
+#[test]
+fn a_peer_is_asked_for_its_eap_name_where_any_will_do() {
+    let user = |line: &str| {
+        let right = RIGHT
+            .replace("remote {\n      auth = psk", &format!("remote {{\n      auth = eap-md5\n      {line}"))
+            .replace(
+                "ike-1 { secret = anybody }",
+                "ike-1 { secret = anybody }\n eap-1 { id = a.example\n secret = x }",
+            );
+        let read =
+            scenario(GATEWAYS, folder(LEFT, &right).path()).unwrap_or_else(|report| panic!("{report}"));
+        match &read.connections[1].remote_auth {
+            RemoteAuth::Eap { user, .. } => user.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(user(""), EapUser::Ike);
+    assert_eq!(user("eap_id = %any"), EapUser::Asked);
+    assert_eq!(user("eap_id = carol"), EapUser::Named("carol".into()));
 }

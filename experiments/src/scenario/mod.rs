@@ -19,9 +19,9 @@ mod value;
 pub use check::{check, hex, read_bounded, read_topology};
 pub use checked::{
     Action, Authority, CaTrust, Certificate, CertificateSource, CheckedScenario, Child, ChildIndex,
-    Connection, ConnectionIndex, CostProfile, Credentials, Eap, Fault, Flow, FlowKind, Identity, Lifetime,
-    Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Pair, PeerIdentity, Policy, Pool, RemoteAuth, Renewal,
-    Retransmission, TrafficSelector, Volume,
+    Connection, ConnectionIndex, CostProfile, Credentials, Eap, EapUser, Fault, Flow, FlowKind, Identity,
+    Lifetime, Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Pair, PeerIdentity, Policy, Pool, RemoteAuth,
+    Renewal, Retransmission, TrafficSelector, Volume,
 };
 pub use file::{
     ActionKind, Childless, CloseAction, CryptoKind, DpdAction, Fragmentation, KeyKind, Mode, NatBehaviour,

@@ -38,8 +38,16 @@ pub(super) fn remote(written: &scenario::Connection, issued: &Issued) -> Result<
             authorities: issued.trusted_by(written)?,
             revocation: Revocation::default(),
         },
-        scenario::RemoteAuth::Eap { method, .. } => {
-            RemoteMethod::Eap { methods: vec![eap_method(*method)], identity: EapName::Ask }
+        scenario::RemoteAuth::Eap { method, user, .. } => {
+            let identity = match user {
+                scenario::EapUser::Asked => EapName::Ask,
+                scenario::EapUser::Ike => EapName::Ike,
+                // A name that EAP cannot carry is nobody's, so that asking for one is what is left.
+                scenario::EapUser::Named(name) => {
+                    EapIdentity::new(name.as_bytes()).map_or(EapName::Ask, EapName::Given)
+                }
+            };
+            RemoteMethod::Eap { methods: vec![eap_method(*method)], identity }
         }
     };
     Ok(RemoteAuth { id: peer_identity(&written.remote_id), method })

@@ -5,7 +5,7 @@
 use super::Checker;
 use crate::document::{Finding, KeyPath};
 use crate::scenario::checked::{
-    CaTrust, Certificate, CertificateSource, Eap, Identity, LocalAuth, RemoteAuth,
+    CaTrust, Certificate, CertificateSource, Eap, EapUser, Identity, LocalAuth, RemoteAuth,
 };
 use crate::scenario::file::{AuthFile, ConnectionFile};
 use crate::scenario::value::{AuthMethod, EapMethod, Psk, SignatureChoice};
@@ -58,7 +58,11 @@ impl AuthOfSide {
             Asked::PublicKey(choice) => RemoteAuth::PublicKey(choice.clone()),
             Asked::Eap { method, name, password } => {
                 let name = name.clone().unwrap_or_else(|| peer.text());
-                RemoteAuth::Eap { method: *method, users: vec![Eap { name, password: password.clone() }] }
+                RemoteAuth::Eap {
+                    method: *method,
+                    user: EapUser::Asked,
+                    users: vec![Eap { name, password: password.clone() }],
+                }
             }
         }
     }

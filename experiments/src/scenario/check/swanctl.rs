@@ -118,8 +118,9 @@ impl Checker<'_> {
         let own = Some(own_address(conf.node)).filter(|_| vips.is_empty());
         let peer = peer_address(conf, remote).filter(|_| pools.is_empty());
         let children = self.conf_children(name, section, place, &conf.node.profile, (own, peer));
-        let proposals = self.proposals(section, "proposals", |one: &IkeProposal| one.parsed().clone());
         let habits = Arc::clone(&conf.node.profile);
+        let own = habits.defaults.ike_proposals.as_slice();
+        let proposals = self.proposals(section, "proposals", (own, |one: &IkeProposal| one.parsed().clone()));
         let connection = Connection {
             name: name.to_owned(),
             label: String::new(),
@@ -127,7 +128,7 @@ impl Checker<'_> {
             peer: remote.node,
             is_local: true,
             remote_address: remote.address,
-            proposals: proposals.unwrap_or_else(|| habits.defaults.ike_proposals.clone()),
+            proposals,
             local_id: auth.local_id,
             remote_id: auth.remote_id,
             local_auth: auth.shown,
@@ -232,13 +233,14 @@ impl Checker<'_> {
             section,
             place,
         );
+        let own = habits.defaults.esp_proposals.as_slice();
         let esp_proposals =
-            self.proposals(section, "esp_proposals", |one: &EspProposal| one.parsed().clone());
+            self.proposals(section, "esp_proposals", (own, |one: &EspProposal| one.parsed().clone()));
         Child {
             name: name.to_owned(),
             local_ts: self.conf_selectors(section, "local_ts", dynamic.0),
             remote_ts: self.conf_selectors(section, "remote_ts", dynamic.1),
-            esp_proposals: esp_proposals.unwrap_or_else(|| habits.defaults.esp_proposals.clone()),
+            esp_proposals,
             mode: self.get(section, "mode", |entry| swanctl::choice(entry, &MODES)).unwrap_or(Mode::Tunnel),
             start_action: self
                 .get(section, "start_action", |entry| swanctl::choice(entry, &START_ACTIONS))
@@ -302,18 +304,23 @@ impl Checker<'_> {
         if found.is_empty() { vec![resolved(Selector::own())] } else { found }
     }
 
-    /// The proposals of a list, or `None` for strongSwan's own.
-    fn proposals<T: TextValue, P>(
+    /// The proposals of a list, where `default` stands for all of the vendor's own; those alone without a list.
+    fn proposals<T: TextValue, P: Clone>(
         &mut self,
         section: &Section,
         key: &str,
-        of: impl Fn(&T) -> P,
-    ) -> Option<Vec<P>> {
-        let entry = section.entry(key)?;
-        let items = swanctl::items(entry);
-        let given: Vec<_> = items.iter().filter(|item| item.text != "default").collect();
-        let parsed: Vec<_> = given.iter().filter_map(|item| self.parsed::<T>(entry, item)).collect();
-        (!parsed.is_empty()).then(|| parsed.iter().map(of).collect())
+        (own, of): (&[P], impl Fn(&T) -> P),
+    ) -> Vec<P> {
+        let Some(entry) = section.entry(key) else { return own.to_vec() };
+        let mut all = Vec::new();
+        for item in swanctl::items(entry) {
+            if item.text == "default" {
+                all.extend_from_slice(own);
+            } else if let Some(parsed) = self.parsed::<T>(entry, &item) {
+                all.push(of(&parsed));
+            }
+        }
+        if all.is_empty() { own.to_vec() } else { all }
     }
 
     /// An element of a list as a text with a meaning.

@@ -5,7 +5,7 @@ use super::connections::own_address;
 use super::swanctl::Conf;
 use crate::document::{Finding, KeyPath, Location, list};
 use crate::scenario::checked::{
-    CaTrust, CertificateSource, Eap, Identity, LocalAuth, PeerIdentity, RemoteAuth,
+    CaTrust, CertificateSource, Eap, EapUser, Identity, LocalAuth, PeerIdentity, RemoteAuth,
 };
 use crate::scenario::swanctl::{self, Entry, Section};
 use crate::scenario::value::{AuthMethod, Psk, SignatureChoice};
@@ -76,7 +76,7 @@ impl Checker<'_> {
         let asked = match theirs {
             AuthMethod::Psk => RemoteAuth::Psk(self.shared_key(conf, &local_id, &remote_id, place)?),
             AuthMethod::PublicKey(choice) => RemoteAuth::PublicKey(choice),
-            AuthMethod::Eap(method) => RemoteAuth::Eap { method, users: users(conf) },
+            AuthMethod::Eap(method) => RemoteAuth::Eap { method, user: eap_user(remote), users: users(conf) },
         };
         let trust = self.conf_trust(conf, remote);
         Some(ConfAuth { local_id, remote_id, shown, asked, trust })
@@ -222,6 +222,15 @@ impl Checker<'_> {
             self.report.push(finding.at(place.clone(), "authentication by a password"));
         }
         found.map(|secret| secret.entry.value.clone())
+    }
+}
+
+/// strongSwan asks a peer for its name only where any will do.
+fn eap_user(remote: &Section) -> EapUser {
+    match remote.entry("eap_id").map(|entry| entry.value.as_str()) {
+        None => EapUser::Ike,
+        Some("%any") => EapUser::Asked,
+        Some(name) => EapUser::Named(name.to_owned()),
     }
 }
 

@@ -149,9 +149,22 @@ pub enum RemoteAuth {
     Eap {
         /// The method.
         method: EapMethod,
+        /// Whose password it is.
+        user: EapUser,
         /// Names and passwords; at least one.
         users: Vec<Eap>,
     },
+}
+
+/// Where the name of an EAP peer comes from (swanctl's `eap_id` of a `remote` section).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EapUser {
+    /// From an EAP-Identity request (`%any`).
+    Asked,
+    /// It is the IKE identity, and nobody asks.
+    Ike,
+    /// It is this one, and nobody asks.
+    Named(String),
 }
 
 /// A user of EAP.

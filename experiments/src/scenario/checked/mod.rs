@@ -18,8 +18,8 @@ use ipseclab_sim::{SimDuration, SimTime};
 use ipseclab_topologies::{NodeIndex, Topology};
 
 pub use connection::{
-    Child, ChildIndex, Connection, ConnectionIndex, Eap, Identity, Lifetime, LocalAuth, PeerIdentity,
-    RemoteAuth, Renewal, Retransmission, Volume,
+    Child, ChildIndex, Connection, ConnectionIndex, Eap, EapUser, Identity, Lifetime, LocalAuth,
+    PeerIdentity, RemoteAuth, Renewal, Retransmission, Volume,
 };
 pub use credentials::{Authority, CaTrust, Certificate, CertificateSource, Credentials, Pool};
 pub use events::{Action, Fault};

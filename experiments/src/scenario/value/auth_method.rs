@@ -1,7 +1,8 @@
 //! `auth`: how a side proves who it is, in swanctl's words.
 //!
 //! `pubkey`, `rsa`, `ecdsa`, `ed25519`, each with hash algorithms behind a dash, `rsa/pss-…` for PSS padding, `psk`, and
-//! `eap-mschapv2` and `eap-md5`. strongSwan also takes the least strength of keys and `ike:` in front; neither is built.
+//! `eap-mschapv2` and `eap-md5`. `ike:` may stand in front: it says that only signatures of IKE are meant, and not those of
+//! certificates, which is all that is ever meant here. strongSwan also takes the least strength of keys, which is not built.
 
 use std::fmt;
 
@@ -62,6 +63,8 @@ pub enum EapMethod {
 }
 
 const WORDS: [&str; 8] = ["psk", "pubkey", "rsa", "rsa/pss", "ecdsa", "ed25519", "eap-mschapv2", "eap-md5"];
+/// strongSwan: what follows is about IKE, and not about certificates.
+const FOR_IKE: &str = "ike:";
 const HASHES: [&str; 3] = ["sha256", "sha384", "sha512"];
 /// What strongSwan has and this does not.
 const NOT_BUILT: [&str; 14] = [
@@ -92,14 +95,18 @@ impl TextValue for AuthMethod {
     const FORMAT: &'static str = "auth-method";
     const EXPECTED: &'static str =
         "a way of authentication such as \"psk\", \"pubkey-sha256\" or \"eap-mschapv2\"";
-    const PATTERN: &'static str = r"^[a-z0-9]+(/pss)?(-[a-z0-9]+)*$";
+    const PATTERN: &'static str = r"^(ike:)?[a-z0-9]+(/pss)?(-[a-z0-9]+)*$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
         match text {
             "psk" => Ok(Self::Psk),
             "eap-mschapv2" => Ok(Self::Eap(EapMethod::Mschapv2)),
             "eap-md5" => Ok(Self::Eap(EapMethod::Md5)),
-            _ => signature_choice(text).map(Self::PublicKey),
+            _ => match text.strip_prefix(FOR_IKE) {
+                Some(rest) => signature_choice(rest).map_err(|mistake| behind(FOR_IKE.len(), mistake)),
+                None => signature_choice(text),
+            }
+            .map(Self::PublicKey),
         }
     }
 }
@@ -126,6 +133,12 @@ impl HashName {
             Self::Sha512 => "sha512",
         }
     }
+}
+
+/// The mistake of a text that has `octets` more in front.
+fn behind(octets: usize, mistake: Mistake) -> Mistake {
+    let span = mistake.span.map(|span| span.start + octets..span.end + octets);
+    Mistake { span, ..mistake }
 }
 
 fn signature_choice(text: &str) -> Result<SignatureChoice, Mistake> {
@@ -176,7 +189,7 @@ fn no_hash(name: &str, at: usize) -> Mistake {
 }
 
 fn unknown(text: &str, word: &str) -> Mistake {
-    let planned = NOT_BUILT.contains(&text) || NOT_BUILT.contains(&word) || text.starts_with("ike:");
+    let planned = NOT_BUILT.contains(&text) || NOT_BUILT.contains(&word);
     let message =
         if planned { format!("`{text}` is not built yet") } else { format!("`{word}` is no such way") };
     let mut help: Vec<_> = suggestion(text, &WORDS).filter(|_| !planned).into_iter().collect();
@@ -208,6 +221,7 @@ mod tests {
         assert_eq!((pss.family, pss.pss), (Some(KeyFamily::Rsa), true));
         assert_eq!(pss.hashes, [HashName::Sha384, HashName::Sha256]);
         assert_eq!(signature("ecdsa-sha512").hashes, [HashName::Sha512]);
+        assert_eq!(signature("ike:rsa-sha384"), signature("rsa-sha384"));
     }
 
     #[test]
@@ -217,6 +231,7 @@ mod tests {
         let weak = AuthMethod::parse("pubkey-sha256-sha1").unwrap_err();
         assert_eq!((weak.span, weak.message.as_str()), (Some(14..18), "too weak to sign with"));
         assert!(weak.help[0].contains("RFC 8247"));
+        assert_eq!(AuthMethod::parse("ike:pubkey-sha265").unwrap_err().span, Some(11..17));
         assert_eq!(AuthMethod::parse("rsa-sha256-sha256").unwrap_err().span, Some(11..17));
         assert_eq!(AuthMethod::parse("pubkye").unwrap_err().help[0], "did you mean `pubkey`?");
         assert_eq!(AuthMethod::parse("eap-tls").unwrap_err().message, "`eap-tls` is not built yet");

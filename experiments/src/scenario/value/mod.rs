@@ -5,6 +5,7 @@
 //! stands in a file, in a sweep or behind `--set`.
 
 mod auth_method;
+mod base64;
 mod moment;
 mod proposals;
 mod spread;
@@ -256,13 +257,10 @@ impl TextValue for Psk {
     const PATTERN: &'static str = "^.+$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
-        let octets = match text.strip_prefix("0x") {
-            Some(digits) => hexadecimal(digits)?,
-            // strongSwan reads this prefix as Base64; taking it literally would give another key than at home.
-            None if text.starts_with("0s") => {
-                return Err(Mistake::new("Base64 keys are not built yet; use `0x`"));
-            }
-            None => text.as_bytes().to_vec(),
+        let octets = match (text.strip_prefix("0x"), text.strip_prefix(base64::PREFIX)) {
+            (Some(digits), _) => hexadecimal(digits)?,
+            (None, Some(digits)) => base64::decoded(digits)?,
+            (None, None) => text.as_bytes().to_vec(),
         };
         match octets.len() {
             0 => Err(Mistake::new("an empty key protects nothing")),
@@ -357,7 +355,7 @@ text_values! {
     Network = "Network": "An IPv4 network in prefix notation.",
     Selector = "Selector": "Traffic: a network, or `dynamic` for the node's own address, with an optional [protocol/port].",
     NodePattern = "NodePattern": "The name of a node; `*` stands for any run of characters.",
-    Psk = "Psk": "A pre-shared key: any text, or octets in hexadecimal behind 0x.",
+    Psk = "Psk": "A pre-shared key: any text, or octets in hexadecimal behind 0x or in Base64 behind 0s.",
 }
 
 #[cfg(test)]
@@ -402,12 +400,13 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_text_or_hexadecimal_and_never_printed() {
+    fn keys_are_text_or_octets_and_never_printed() {
+        assert_eq!(Psk::parse("0sa2V5").unwrap().octets(), b"key");
         assert_eq!(Psk::parse("0x6b6579").unwrap().octets(), b"key");
         assert_eq!(Psk::parse("key").unwrap().octets(), b"key");
         assert_eq!(format!("{:?}", Psk::parse("key").unwrap()), "Psk(3 octets)");
         assert_eq!(mistake::<Psk>("0x6z").span, Some(3..4));
-        for text in ["", "0x", "0x1", "0sa2V5", &"k".repeat(1025)] {
+        for text in ["", "0x", "0x1", "0s", "0sa2V5!", &"k".repeat(1025)] {
             mistake::<Psk>(text);
         }
     }
