@@ -28,6 +28,9 @@ pub(crate) fn profile(case: &Case, side: char) -> String {
     if makes_before_breaking(case) {
         set("make_before_break", "true");
     }
+    if !announces_hashes(case, side) {
+        set("signature_authentication", "false");
+    }
     text
 }
 
@@ -136,6 +139,17 @@ fn half_open_before_cookie(case: &Case) -> Option<usize> {
     // Of three half-open IKE SAs from one address, the second one met a cookie.
     let made = case.timeline.iter().any(|moment| moment.what.contains("half-open inits"));
     Some(usize::from(made))
+}
+
+/// Whether a side said which hashes it takes: an initiator always does, a responder when it was told of the peer's.
+fn announces_hashes(case: &Case, side: char) -> bool {
+    const HASHES: &str = "N:SIGNATURE_HASH_ALGORITHMS";
+    let direction = if side == 'a' { "a>b" } else { "b>a" };
+    let opening = |seen: &&Seen| seen.exchange == "IKE_SA_INIT" && seen.has("SA");
+    let mut own = case.messages.iter().filter(opening).filter(|seen| seen.direction == direction);
+    let asked =
+        case.messages.iter().filter(opening).any(|seen| seen.direction != direction && seen.has(HASHES));
+    own.all(|seen| seen.has(HASHES) || (!seen.is_request() && !asked))
 }
 
 /// Whether a new IKE SA came up before the old one's end in a reauthentication.

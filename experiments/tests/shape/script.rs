@@ -5,11 +5,14 @@ use std::fmt::Write as _;
 use crate::credentials;
 use crate::table::{Case, Moment};
 
+/// Large enough for messages in one piece; the daemons' hosts cut them into IP fragments, which are not modelled.
+const MTU: u32 = 9000;
+
 /// The scenario's text; its folder has the configuration files and profiles of both sides.
-pub(crate) fn scenario(case: &Case) -> String {
+pub(crate) fn scenario(case: &Case, seed: u64) -> String {
     let end_ms = end_ms(case);
     let mut text = format!(
-        "name = \"{}\"\nduration = \"{end_ms}ms\"\n\n[topology]\nkind = \"pair\"\nlink = {{ delay = \"{}\" }}\n",
+        "name = \"{}\"\nduration = \"{end_ms}ms\"\nseed = {seed}\n\n[topology]\nkind = \"pair\"\nlink = {{ delay = \"{}\", mtu = {MTU} }}\n",
         case.name,
         delay(case)
     );
@@ -61,6 +64,10 @@ fn node(text: &mut String, name: &str, address: &str, side: char, network: &str)
 fn happen(text: &mut String, case: &Case, place: usize, moment: &Moment) {
     let at = moment.at_ms;
     let what = moment.what.as_str();
+    // Its first line repeats the note, which may tell of anything.
+    if what.starts_with("start case") {
+        return;
+    }
     if let Some((side, command)) = what.split_once(": swanctl ") {
         return order(text, case, at, side, command);
     }
