@@ -25,6 +25,7 @@ pub(crate) struct Iv(Box<[u8]>);
 
 impl Iv {
     /// The block.
+    #[cfg(test)]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -65,7 +65,7 @@ pub(crate) struct Established {
 #[derive(Debug)]
 pub(crate) enum Gate {
     /// Extended authentication is under way.
-    Login(transaction::Login),
+    Login,
     /// A virtual address is being asked for.
     Configuring,
     /// Nothing.
@@ -77,7 +77,9 @@ pub(crate) enum Gate {
 enum Standing {
     Current,
     /// Another one has taken its place; it is deleted at the given time.
-    Replaced(Duration),
+    Replaced(IkeSaId, Duration),
+    /// The same, and the peer has deleted it: until the given time it takes what that Delete has overtaken.
+    Deleted(IkeSaId, Duration),
 }
 
 /// Dead peer detection (RFC 3706).
@@ -266,12 +268,29 @@ impl Established {
 
     /// Whether another one has taken its place.
     pub(crate) fn is_replaced(&self) -> bool {
-        matches!(self.standing, Standing::Replaced(_))
+        !matches!(self.standing, Standing::Current)
+    }
+
+    /// The peer has deleted it; false when nothing has taken its place.
+    pub(crate) fn outlive_delete(&mut self, env: &Env<'_>) -> bool {
+        let (Standing::Replaced(heir, until) | Standing::Deleted(heir, until)) = self.standing else {
+            return false;
+        };
+        let soon = env.now.saturating_add(env.config.limits.replaced_delay);
+        self.standing = Standing::Deleted(heir, until.min(soon));
+        true
+    }
+
+    /// A Quick Mode has ended after another ISAKMP SA has taken this one's place: what it made goes there too.
+    pub(crate) fn pass_on(&self, head: &Head, env: &mut Env<'_>) {
+        if let Standing::Replaced(heir, _) | Standing::Deleted(heir, _) = self.standing {
+            env.orders.push_back(Order::Succeed(heir, vec![head.id]));
+        }
     }
 
     /// Whether it is more than a login under way.
     pub(crate) fn is_open(&self) -> bool {
-        !matches!(self.gate, Gate::Login(_))
+        !matches!(self.gate, Gate::Login)
     }
 
     /// Whether a Quick Mode of ours may begin: one after another, as strongSwan has it.
@@ -370,7 +389,7 @@ impl Established {
         opened: Opened,
     ) -> (State, Result<(), DropReason>) {
         match header.exchange {
-            ExchangeType::QuickMode if matches!(self.gate, Gate::Login(_)) => {
+            ExchangeType::QuickMode if matches!(self.gate, Gate::Login) => {
                 (State::Established(self), Err(DropReason::Unexpected))
             }
             ExchangeType::QuickMode => {
@@ -448,7 +467,9 @@ impl Established {
         let exchanges = self.exchanges.values().filter_map(Exchange::deadline).min();
         let children = self.children.iter().filter_map(ChildSa::deadline).min();
         let (rekey, dpd) = match self.standing {
-            Standing::Replaced(until) => return [Some(until), exchanges].into_iter().flatten().min(),
+            Standing::Replaced(_, until) | Standing::Deleted(_, until) => {
+                return [Some(until), exchanges].into_iter().flatten().min();
+            }
             Standing::Current => (self.rekey_at, self.dpd_at(head, env_config)),
         };
         [exchanges, children, rekey, self.ends_at, dpd].into_iter().flatten().min()
@@ -470,14 +491,23 @@ impl Established {
     pub(crate) fn handle_timeout(mut self: Box<Self>, head: &mut Head, env: &mut Env<'_>) -> State {
         let now = env.now;
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
-        if let Standing::Replaced(until) = self.standing
-            && until <= env.now
-        {
-            self.send_delete(head, env);
-            return self.close(head, env, CloseReason::Rekeyed);
+        match self.standing {
+            Standing::Replaced(_, until) if until <= now => {
+                self.send_delete(head, env);
+                return self.close(head, env, CloseReason::Rekeyed);
+            }
+            Standing::Deleted(_, until) if until <= now => {
+                return self.close(head, env, CloseReason::Rekeyed);
+            }
+            _ => {}
         }
         if due(self.ends_at) {
-            return self.delete(head, env, CloseReason::Expired);
+            let Some(heir) = self.heir(head, env) else {
+                return self.delete(head, env, CloseReason::Expired);
+            };
+            self.ends_at = None;
+            env.orders.push_back(Order::Succeed(heir, vec![head.id]));
+            return State::Established(self);
         }
         if let Err(reason) = self.repeat_messages(head, env) {
             return self.give_up(head, env, reason);
@@ -559,6 +589,13 @@ impl Established {
         }
     }
 
+    /// Another ISAKMP SA of the same connection between the same two, the youngest.
+    pub(crate) fn heir(&self, head: &Head, env: &Env<'_>) -> Option<IkeSaId> {
+        let others =
+            env.contacts.between(&self.peers).filter(|(_, connection)| *connection == self.connection);
+        others.map(|(id, _)| id).filter(|id| *id != head.id).max()
+    }
+
     /// Sets up the ISAKMP SA that is to take this one's place, unless there is one already.
     pub(crate) fn renew(&mut self, head: &Head, env: &mut Env<'_>) {
         let mut others = env.contacts.between(&self.peers).filter(|(id, _)| *id > head.id);
@@ -634,6 +671,7 @@ impl Established {
         protocol: ChildProtocol,
         spi: u32,
     ) -> bool {
+        self.forget_offer(spi);
         let found = self.children.iter().find(|child| child.is_sent_with(protocol, spi));
         let Some((spi_in, phase, child)) = found.map(|child| (child.spi_in, child.phase, child.child)) else {
             return false;
@@ -651,6 +689,16 @@ impl Established {
             }
         }
         true
+    }
+
+    /// The peer has deleted what a Quick Mode under way was to make: its third message has been overtaken, and finds
+    /// nothing to finish.
+    fn forget_offer(&mut self, spi: u32) {
+        let deleted = |exchange: &Exchange| match &exchange.work {
+            Work::QuickAnswered(answered) => answered.is_sent_with(spi),
+            _ => false,
+        };
+        self.exchanges.retain(|_, exchange| !deleted(exchange));
     }
 
     fn remove_child(&mut self, head: &Head, env: &mut Env<'_>, spi_in: u32, reason: CloseReason) {
@@ -703,7 +751,9 @@ impl Established {
         let aggressive = env.config.connection(self.connection).v1.aggressive;
         let is_sure = (heir_role == Role::Responder) == aggressive;
         let patience = if is_sure { env.config.limits.replaced_delay } else { head.retransmit.total() };
-        self.standing = Standing::Replaced(env.now.saturating_add(patience));
+        if !self.is_replaced() {
+            self.standing = Standing::Replaced(heir, env.now.saturating_add(patience));
+        }
         self.exchanges.retain(|_, exchange| !exchange.asks());
         env.pools.inherit(head.id, heir);
         env.events.push_back(Event::IkeSaRekeyed { old: head.id, new: heir });

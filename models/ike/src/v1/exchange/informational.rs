@@ -87,7 +87,7 @@ impl Established {
             match payload {
                 Payload::Delete(delete) => {
                     if self.handle_delete(head, env, delete) {
-                        return self.close(head, env, CloseReason::Remote);
+                        return self.end(head, env);
                     }
                 }
                 // The peer takes our proof for none: it has no ISAKMP SA.
@@ -102,6 +102,22 @@ impl Established {
             }
         }
         State::Established(self)
+    }
+
+    /// The peer has deleted the ISAKMP SA. Whoever wants Child SAs gone deletes them one by one before; those that are
+    /// left go to another ISAKMP SA with the peer, if there is one: two renewals of phase 1 have crossed.
+    fn end(mut self: Box<Self>, head: &mut Head, env: &mut Env<'_>) -> State {
+        if self.outlive_delete(env) {
+            return State::Established(self);
+        }
+        match self.heir(head, env).filter(|_| !self.children.is_empty()) {
+            None => self.close(head, env, CloseReason::Remote),
+            Some(heir) => {
+                env.orders.push_back(Order::Succeed(heir, vec![head.id]));
+                env.orders.push_back(Order::Retire(head.id));
+                State::Established(self)
+            }
+        }
     }
 
     /// True when the ISAKMP SA itself is deleted.

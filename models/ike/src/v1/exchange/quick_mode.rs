@@ -30,7 +30,7 @@ use crate::v1::conversation::Awaits;
 use crate::v1::established::{Established, Exchange, Work};
 use crate::v1::exchange::phase1::{Essentials, arranged};
 use crate::v1::isakmp_sa::{Env, Envelope, Head, KeyPair};
-use crate::v1::offer::{self, Phase2Terms};
+use crate::v1::offer::{self, Phase2, Phase2Terms};
 use crate::v2::Role;
 use crate::wire::isakmp::{
     HashPayload, IdPayload, KePayload, Message, MessageId, NatOaPayload, NoncePayload, NotifyType, Payload,
@@ -57,6 +57,12 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
+    /// Whether the peer will receive with this SPI.
+    pub(crate) fn is_sent_with(&self, spi: u32) -> bool {
+        let Phase2 { main, around, .. } = &self.agreed.phase2;
+        std::iter::once(main).chain(around).any(|part| part.chosen.spi == spi.to_be_bytes())
+    }
+
     /// The inbound SPIs that it will have.
     pub(crate) fn spis_in(&self) -> impl Iterator<Item = u32> {
         let terms = self.agreed.terms;
@@ -327,6 +333,7 @@ impl Established {
                 };
                 let child = agreed.install(head, env, &self.keys, sources);
                 self.take_in(child, wish.rekeys);
+                self.pass_on(head, env);
             }
             Err((reason, spi)) => {
                 self.send_refusal(head, env, refusal(reason), &spi);
@@ -363,6 +370,7 @@ impl Established {
         let sources = Sources { side: Role::Responder, nonces, shared_secret: shared_secret.as_ref() };
         let child = agreed.install(head, env, &self.keys, sources);
         self.take_in(child, rekeys);
+        self.pass_on(head, env);
         exchange.finish(head, env);
         self.exchanges.insert(id, exchange);
         Ok(())

@@ -39,15 +39,6 @@ const STATUS_FAIL: u16 = 0;
 /// As strongSwan numbers its Transactions.
 const IDENTIFIER: u16 = 0;
 
-/// How far a login has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Login {
-    /// Client: the server is about to ask.
-    Awaited,
-    /// Server: name and password are asked for, or the verdict is out.
-    Asked,
-}
-
 /// What we have asked the peer for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -83,11 +74,11 @@ impl Established {
         match client_of(self.agreed.method) {
             None => false,
             Some(client) if client == head.role => {
-                self.gate = Gate::Login(Login::Awaited);
+                self.gate = Gate::Login;
                 true
             }
             Some(_) => {
-                self.gate = Gate::Login(Login::Asked);
+                self.gate = Gate::Login;
                 let wanted = [ConfigAttribute::XauthUserName, ConfigAttribute::XauthUserPassword];
                 let attributes = wanted.map(|attribute| attribute.with_octets([])).to_vec();
                 self.ask(head, env, Asked::Name, ConfigType::Request, attributes);
@@ -150,6 +141,9 @@ impl Established {
             return (State::Established(self), Err(reason));
         }
         self.note_authentic(head, env, id);
+        if self.exchanges.len() >= env.config.limits.children {
+            return (State::Established(self), Err(DropReason::Limit));
+        }
         let Some(config) = payload_of(&opened.message) else {
             return (State::Established(self), Err(DropReason::Unexpected));
         };
@@ -160,7 +154,7 @@ impl Established {
             }
             (ConfigType::Set, Some(_)) => {
                 let attributes = vec![ConfigAttribute::XauthStatus.with_octets([])];
-                matches!(self.gate, Gate::Login(_)).then_some((ConfigType::Ack, attributes))
+                matches!(self.gate, Gate::Login).then_some((ConfigType::Ack, attributes))
             }
             (ConfigType::Request, _) => {
                 let wanted = wanted_addresses(config);
@@ -187,11 +181,11 @@ impl Established {
     /// The verdict of the server has been acknowledged, or an address taken.
     fn after_answer(mut self: Box<Self>, head: &mut Head, env: &mut Env<'_>, status: Option<u64>) -> State {
         match (status, &self.gate) {
-            (Some(status), Gate::Login(_)) if status == u64::from(STATUS_OK) => {
+            (Some(status), Gate::Login) if status == u64::from(STATUS_OK) => {
                 self.open(head, env);
                 State::Established(self)
             }
-            (Some(_), Gate::Login(_)) => self.close(head, env, CloseReason::Remote),
+            (Some(_), Gate::Login) => self.close(head, env, CloseReason::Remote),
             _ => {
                 self.proceed(head, env);
                 State::Established(self)
