@@ -8,7 +8,11 @@
 //! `profile.limits_defaults(&mut limits)`, `profile.connection_defaults(&mut connection)` and
 //! `profile.child_defaults(&mut child)`, each on a value that has just been made; then `config.profile = profile`.
 
-use ipseclab_ike::config::{Childless, Fragmentation, Lifetime, Reauthentication, Renewal, RetransmitPolicy};
+mod v1;
+
+use ipseclab_ike::config::{
+    Childless, Fragmentation, Lifetime, Reauthentication, Renewal, RetransmitPolicy, Volume,
+};
 use ipseclab_ike::profile::{
     CookieLen, Defaults, Entry, MessageKind, Messages, NonceLen, Profile, ProfileError, Purpose, Slot,
     Thresholds, Timers, V1Habits,
@@ -17,13 +21,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::scenario::library::Shipped;
-use crate::scenario::{Duration, EspProposal, Factor, IkeProposal};
+use crate::scenario::{Duration, EspProposal, Factor, IkeProposal, Size};
 use crate::structure::suggestion;
 
 /// The shipped vendor profiles by their names.
 pub const SHIPPED: &[Shipped] = &[
     Shipped { name: "strongswan", text: include_str!("../data/profiles/strongswan.toml") },
     Shipped { name: "libreswan", text: include_str!("../data/profiles/libreswan.toml") },
+    Shipped { name: "cisco-ios", text: include_str!("../data/profiles/cisco-ios.toml") },
 ];
 
 /// A vendor profile that cannot be used.
@@ -35,8 +40,14 @@ pub enum ProfileFileError {
     /// A list of payloads that makes no message.
     #[error("messages: {0}")]
     Messages(#[from] ProfileError),
+    /// Something about IKEv1 that makes no message.
+    #[error("v1.{0}")]
+    V1(String),
+    /// An ESP proposal without integrity.
+    #[error("defaults.esp_proposals: {0:?} has no integrity algorithm")]
+    Unprotected(String),
     /// A number outside its range.
-    #[error("defaults.{key} is {value}, allowed is {allowed}")]
+    #[error("{key} is {value}, allowed is {allowed}")]
     Range {
         /// The key.
         key: &'static str,
@@ -80,6 +91,8 @@ pub struct ProfileFile {
     /// The order of payloads; messages without a list stay as they are built.
     #[serde(default)]
     messages: MessagesFile,
+    /// Habits in `IKEv1`. Default: strongSwan's.
+    v1: Option<v1::V1File>,
 }
 
 /// Waits and intervals.
@@ -190,7 +203,6 @@ struct IkeLifetimeFile {
 /// When Child SAs are renewed.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_field_names, reason = "the keys of swanctl.conf")]
 struct ChildLifetimeFile {
     /// Fresh keys after this long; never if absent.
     rekey_time: Option<Duration>,
@@ -198,6 +210,10 @@ struct ChildLifetimeFile {
     life_time: Option<Duration>,
     /// Renewed at most this much earlier.
     rand_time: Duration,
+    /// Fresh keys after this much data in one direction; never if absent.
+    rekey_bytes: Option<Size>,
+    /// The end after this much data; never if absent.
+    life_bytes: Option<Size>,
 }
 
 /// The order of payloads by exchange.
@@ -256,7 +272,7 @@ pub fn parse(text: &str) -> Result<Profile, ProfileFileError> {
         thresholds: file.thresholds.get(),
         defaults: file.defaults.get()?,
         messages: file.messages.get()?,
-        v1: V1Habits::default(),
+        v1: file.v1.map_or_else(|| Ok(V1Habits::default()), |file| file.get())?,
         name: file.name,
         describes: file.describes,
     })
@@ -308,17 +324,25 @@ impl DefaultsFile {
     fn get(&self) -> Result<Defaults, ProfileFileError> {
         let range = |key, value, allowed| ProfileFileError::Range { key, value, allowed };
         let (nonce, cookie) = (self.nonce_length, self.cookie_length);
+        if let Some(bare) = self.esp_proposals.iter().find(|proposal| proposal.needs_ah()) {
+            return Err(ProfileFileError::Unprotected(bare.text().to_owned()));
+        }
         Ok(Defaults {
             ike_proposals: self.ike_proposals.iter().map(|proposal| proposal.parsed().clone()).collect(),
             esp_proposals: self.esp_proposals.iter().map(|proposal| proposal.parsed().clone()).collect(),
             renewal: self.ike_lifetime.get(),
             lifetime: self.child_lifetime.get(),
+            bytes: self.child_lifetime.bytes(),
             mobike: self.mobike,
             fragmentation: self.fragmentation.get(self.fragment_size),
             childless: self.childless.get(),
             send_certreq: self.send_certreq,
-            nonce_len: NonceLen::new(nonce).ok_or(range("nonce_length", nonce, "32 to 256"))?,
-            cookie_len: CookieLen::new(cookie).ok_or(range("cookie_length", cookie.into(), "1 to 64"))?,
+            nonce_len: NonceLen::new(nonce).ok_or(range("defaults.nonce_length", nonce, "32 to 256"))?,
+            cookie_len: CookieLen::new(cookie).ok_or(range(
+                "defaults.cookie_length",
+                cookie.into(),
+                "1 to 64",
+            ))?,
         })
     }
 }
@@ -360,6 +384,10 @@ impl ChildLifetimeFile {
     fn get(self) -> Lifetime {
         let (rekey_time, life_time) = (self.rekey_time.map(span), self.life_time.map(span));
         Lifetime { rekey_time, life_time, rand_time: span(self.rand_time) }
+    }
+
+    fn bytes(self) -> Volume {
+        Volume { rekey: self.rekey_bytes.map(Size::octets), life: self.life_bytes.map(Size::octets), rand: 0 }
     }
 }
 

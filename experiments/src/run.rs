@@ -8,7 +8,7 @@ use ipseclab_node::{ClosedSa, Node, Observe, Outcome, Records};
 use ipseclab_output::table::ratio;
 use ipseclab_output::{
     ClosureRow, DropRow, DropTimelineRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow,
-    RenewalRow, SaKind, TimelineRow,
+    RefusalRow, RenewalRow, SaKind, TimelineRow,
 };
 use ipseclab_sim::{Fingerprint, ProcessId, SimDuration, SimTime, StopReason};
 
@@ -29,6 +29,8 @@ pub struct RunResult {
     pub drops_timeline: Vec<DropTimelineRow>,
     /// Ends of SAs at each of their nodes, by time, then in the order of nodes.
     pub closures: Vec<ClosureRow>,
+    /// Set-ups that their responders gave up, by time.
+    pub refusals: Vec<RefusalRow>,
     /// Flows, as written.
     pub flows: Vec<FlowRow>,
     /// Both directions of each link, in the order of the topology.
@@ -109,6 +111,7 @@ pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, Ru
         timeline: reader.timeline(course::timeline_rows, |row| row.time_ns),
         drops_timeline: reader.timeline(course::drop_rows, |row| row.time_ns),
         closures: reader.closures(),
+        refusals: reader.refusals(),
         flows: reader.flows(),
         links: reader.links(),
         nodes: world.simulation.processes().map(node_row).collect(),
@@ -181,6 +184,26 @@ impl Reader<'_> {
             }
         }
         // Stable: what a node closed at one time stays in its order, Child SAs before their IKE SA.
+        rows.sort_by_key(|row| row.time_ns);
+        rows
+    }
+
+    fn refusals(&self) -> Vec<RefusalRow> {
+        let mut rows = Vec::new();
+        for settings in &self.scenario.nodes {
+            let node = self.world.simulation.process(process(settings.node));
+            for record in &node.records().refusals {
+                let names = record.connection.map(|connection| self.names(settings, connection));
+                let (connection, peer) = names.unwrap_or_default();
+                rows.push(RefusalRow {
+                    time_ns: record.time.as_nanos(),
+                    node: settings.name.clone(),
+                    peer,
+                    connection,
+                    reason: record.reason.as_str().to_owned(),
+                });
+            }
+        }
         rows.sort_by_key(|row| row.time_ns);
         rows
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipseclab_experiments::{profiles, schema};
-use ipseclab_ike::profile::{Profile, Purpose};
+use ipseclab_ike::profile::{Profile, Purpose, V1Message, V1Slot};
 
 fn shipped(name: &str) -> Profile {
     profiles::shipped(name).unwrap_or_else(|error| unreachable!("{name}: {error}"))
@@ -42,6 +42,10 @@ fn every_shipped_profile_is_one_and_has_all_lists() {
     for profile in profiles::SHIPPED {
         let read = shipped(profile.name);
         assert_eq!(read.name, profile.name);
+        // Its IKEv2 is not described.
+        if profile.name == "cisco-ios" {
+            continue;
+        }
         for purpose in Purpose::ALL {
             assert!(!read.messages.list(purpose.request()).is_empty(), "{} {}", profile.name, purpose.name());
             assert!(
@@ -60,6 +64,33 @@ fn unanswered_requests_follow_the_published_schedules() {
     let rounded: Vec<_> = schedule("strongswan").iter().map(|at| (at * 100.0).round() / 100.0).collect();
     assert_eq!(rounded, [4.0, 11.2, 24.16, 47.49, 89.48, 165.06]);
     assert_eq!(schedule("libreswan")[..6], [0.5, 1.5, 3.5, 7.5, 15.5, 31.5]);
+}
+
+#[test]
+fn cisco_ios_has_the_lifetimes_and_nonces_of_routers() {
+    let cisco = shipped("cisco-ios");
+    let renewal = cisco.defaults.renewal;
+    assert_eq!(renewal.rekey_time.map(|time| time + renewal.over_time), Some(Duration::from_secs(86_400)));
+    let lifetime = cisco.defaults.lifetime;
+    assert_eq!(
+        (lifetime.rekey_time, lifetime.life_time),
+        (Some(Duration::from_secs(3570)), Some(Duration::from_secs(3600)))
+    );
+    assert_eq!(cisco.defaults.bytes.life, Some(4_608_000 * 1024));
+    assert_eq!((cisco.v1.nonce_len.octets(), shipped("strongswan").v1.nonce_len.octets()), (20, 32));
+    assert_eq!(schedule("cisco-ios"), [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]);
+}
+
+#[test]
+fn strongswan_is_the_own_habit_in_ikev1() {
+    let (strongswan, own) = (shipped("strongswan").v1, ipseclab_ike::profile::V1Habits::default());
+    for message in [V1Message::MainOffer, V1Message::MainChoice, V1Message::AggressiveOffer] {
+        let vendors = |habits: &ipseclab_ike::profile::V1Habits| -> Vec<_> {
+            let places = habits.messages[&message].iter().map(|place| place.slot.clone());
+            places.filter(|slot| matches!(slot, V1Slot::VendorId(_))).collect()
+        };
+        assert_eq!(vendors(&strongswan), vendors(&own), "{message:?}");
+    }
 }
 
 #[test]
@@ -82,6 +113,10 @@ fn a_bad_profile_is_refused_with_the_place_at_fault() {
     assert_eq!(refusal("\"N(COOKIE)\"", "\"N(COOKY)\""), unknown);
     let missing = "messages: ike_sa_init.request: SA is missing";
     assert_eq!(refusal("    \"SA\",\n", ""), missing);
+    let cookie = "v1.messages.main_mode, message 1: no payload is called \"N(COOKIE)\"";
+    assert_eq!(refusal("[\"SA\", \"V(XAUTH)\"", "[\"SA\", \"N(COOKIE)\""), cookie);
+    let order = refusal("\"group\", \"mode\", \"life\"", "\"group\", \"mode\", \"mode\"");
+    assert!(order.starts_with("v1.ipsec_attributes must name each of mode, life, "), "{order}");
 }
 
 #[test]

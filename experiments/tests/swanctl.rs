@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use ipseclab_experiments::document::{Document, Report, SourceText};
 use ipseclab_experiments::scenario::{
-    CheckedScenario, Fragmentation, Identity, LocalAuth, Mode, PeerIdentity, StartAction, Unique, check,
+    CheckedScenario, Fragmentation, Identity, IkeVersion, LocalAuth, Mode, PeerIdentity, StartAction, Unique,
+    Xauth, check,
 };
 use ipseclab_sim::SimDuration;
 use tempfile::TempDir;
@@ -113,6 +114,33 @@ fn the_captured_configurations_are_read_or_refused_for_a_named_reason() {
         ("post-quantum pre-shared keys", 1),
     ]);
     assert_eq!(counts, expected);
+}
+
+#[test]
+fn every_captured_configuration_of_ikev1_is_read() {
+    let Some(folder) = captures() else { return println!("skipped: no reference captures") };
+    let mut cases: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("v1-"));
+    assert_eq!(cases.len(), 16);
+    for path in &cases {
+        let case = path.file_name().unwrap().to_str().unwrap();
+        let scenario = captured(path).unwrap_or_else(|report| panic!("{case}: {}", report.render(false)));
+        let versions: Vec<_> = scenario.connections.iter().map(|connection| connection.version).collect();
+        assert_eq!(versions, [IkeVersion::V1; 2], "{case}");
+        let left = &scenario.connections[0];
+        assert_eq!(left.v1.aggressive, case == "v1-aggr-psk");
+        assert_eq!(left.v1.dpd_timeout, (case == "v1-dpd").then_some(SimDuration::from_secs(10)), "{case}");
+        let users = |xauth: &Option<Xauth>| match xauth {
+            Some(Xauth::Client(user)) => vec![user.name.clone()],
+            Some(Xauth::Server(users)) => users.iter().map(|user| format!("any of {}", user.name)).collect(),
+            None => vec![],
+        };
+        let expected: [&[&str]; 2] =
+            if case == "v1-xauth-psk-modecfg" { [&["carol"], &["any of carol"]] } else { [&[], &[]] };
+        let found: Vec<_> =
+            scenario.connections.iter().map(|connection| users(&connection.v1.xauth)).collect();
+        assert_eq!(found, expected, "{case}");
+    }
 }
 
 const LEFT: &str = r"

@@ -242,6 +242,21 @@ pub struct ClosureRow {
     pub esp_bytes_out: Option<u64>,
 }
 
+/// A set-up that its responder gave up, and what it knows about the reason (`refusals.csv`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct RefusalRow {
+    /// When.
+    pub time_ns: u64,
+    /// The responder.
+    pub node: String,
+    /// The initiator; empty where no connection was chosen.
+    pub peer: String,
+    /// Name of the connection; empty where none was chosen.
+    pub connection: String,
+    /// Named reason.
+    pub reason: String,
+}
+
 /// Packets dropped at one place for one reason (`drops.csv`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 pub struct DropRow {
@@ -385,6 +400,11 @@ mod tests {
             text(&[ike, child]).lines().skip(1).collect::<Vec<_>>(),
             ["0,a,,,ike,remote,,,,", "0,a,,,child,remote,0,,,"]
         );
+    }
+
+    #[test]
+    fn the_columns_of_refusals_are_stable() {
+        check_header::<RefusalRow>("time_ns,node,peer,connection,reason");
     }
 
     #[test]

@@ -142,6 +142,9 @@ fn print_summary(summary: &Summary, result: &RunResult, out: &mut dyn Write) -> 
     for (reason, packets) in &summary.drops {
         write_labelled(out, "drops", &format!("{packets} {reason}"))?;
     }
+    for warning in &summary.warnings {
+        write_labelled(out, "warning", warning)?;
+    }
     Ok(())
 }
 
@@ -151,6 +154,9 @@ fn print_negotiations(negotiations: &Negotiations, out: &mut dyn Write) -> io::R
     write_labelled(out, "negotiations", &text)?;
     for (reason, count) in &negotiations.failed {
         write_labelled(out, "", &format!("{count} failed: {reason}"))?;
+    }
+    for (reason, count) in &negotiations.refused {
+        write_labelled(out, "", &format!("{count} refused by a responder: {reason}"))?;
     }
     if negotiations.unfinished > 0 {
         write_labelled(out, "", &format!("{} unfinished when the run ended", negotiations.unfinished))?;

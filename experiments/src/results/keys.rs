@@ -4,9 +4,9 @@
 //! and each view is right for the captures on its side.
 
 use ipseclab_crypto::{Encryption, Integrity};
-use ipseclab_ike::{ChildSaEstablished, DirectionKeys, Event, IkeSaKeys};
+use ipseclab_ike::{ChildProtocol, ChildSaEstablished, DirectionKeys, Event, IkeSaKeys, IsakmpSaKeys};
 use ipseclab_node::Step;
-use ipseclab_output::{EspKeyRow, IkeKeyRow, KeyTables, wireshark};
+use ipseclab_output::{EspKeyRow, IkeKeyRow, IsakmpKeyRow, KeyTables, wireshark};
 
 use crate::run::RunResult;
 
@@ -20,7 +20,9 @@ pub(super) fn tables(result: &RunResult) -> KeyTables {
                     tables.add_ike(&row);
                 }
             }
-            Step::Ike(Event::ChildSaEstablished(child)) => {
+            Step::Ike(Event::IsakmpKeysDerived(keys)) => tables.add_isakmp(&isakmp_row(keys)),
+            // Wireshark checks and decrypts ESP; of AH it shows the fields.
+            Step::Ike(Event::ChildSaEstablished(child)) if child.protocol == ChildProtocol::Esp => {
                 for row in esp_rows(child).into_iter().flatten() {
                     tables.add_esp(&row);
                 }
@@ -43,6 +45,10 @@ fn ike_row(sa: &IkeSaKeys) -> Option<IkeKeyRow> {
         sk_ar: keys.sk_ar.expose().to_vec(),
         integrity: integrity(sa.proposal.integrity)?,
     })
+}
+
+fn isakmp_row(sa: &IsakmpSaKeys) -> IsakmpKeyRow {
+    IsakmpKeyRow { cookie_i: sa.cookie_i.as_u64(), key: sa.encryption_key.expose().to_vec() }
 }
 
 fn esp_rows(child: &ChildSaEstablished) -> [Option<EspKeyRow>; 2] {

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipseclab_ike::config::ConnectionId;
-use ipseclab_ike::{Event, IkeSaId, PathChange};
+use ipseclab_ike::{Event, Exchange, IkeSaId, PathChange};
 use ipseclab_node::{Departure, Step};
 use ipseclab_output::{Ladder, LadderEvent, LadderEventKind, Message, Participant};
 use ipseclab_sim::SimTime;
 use ipseclab_topologies::NodeIndex;
 
-use super::wording;
+use super::{v1_wording, wording};
 use crate::run::{ObservedNode, RunResult};
 use crate::scenario::{CheckedScenario, Pair};
 
@@ -137,7 +137,11 @@ fn place_message(
     let title = if info.keepalive {
         "NAT keepalive".to_owned()
     } else {
-        format!("{} {kind}{piece}{again}", info.exchange)
+        let name = match info.exchange {
+            Exchange::V1(exchange) => v1_wording::title(exchange, info.response, &info.payloads),
+            Exchange::V2(exchange) => format!("{exchange} {kind}"),
+        };
+        format!("{name}{piece}{again}")
     };
     let message = Message {
         from: scenario.nodes[from].name.clone(),

@@ -8,6 +8,8 @@ pub(crate) mod course;
 mod keys;
 mod ladder;
 mod summary;
+mod v1_wording;
+mod warning;
 mod wording;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use ipseclab_output::{
 
 pub use ladder::{Story, stories};
 pub use summary::{Negotiations, Summary, summarise};
+pub use warning::warnings;
 
 use crate::run::RunResult;
 use crate::scenario::{CheckedScenario, CostProfile, CryptoKind};
@@ -100,6 +103,10 @@ pub fn write(
     directory.write_file("timeline.csv", &write_csv(&result.timeline)?)?;
     directory.write_file("drops_timeline.csv", &write_csv(&result.drops_timeline)?)?;
     directory.write_file("closures.csv", &write_csv(&result.closures)?)?;
+    // Most runs have none, and a file would say nothing.
+    if !result.refusals.is_empty() {
+        directory.write_file("refusals.csv", &write_csv(&result.refusals)?)?;
+    }
     directory.write_file("flows.csv", &write_csv(&result.flows)?)?;
     directory.write_file("links.csv", &write_csv(&result.links)?)?;
     directory.write_file("nodes.csv", &write_csv(&result.nodes)?)?;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use ipseclab_output::{NegotiationResult, NegotiationRow};
+use ipseclab_output::{NegotiationResult, NegotiationRow, RefusalRow};
 use ipseclab_sim::stats::quantile;
 use serde::Serialize;
 
+use super::warning::warnings;
 use crate::run::RunResult;
 use crate::scenario::CheckedScenario;
 
@@ -34,6 +35,9 @@ pub struct Summary {
     pub traffic: Traffic,
     /// Packets dropped, by reason.
     pub drops: BTreeMap<String, u64>,
+    /// What the reader should be warned of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Negotiations by result.
@@ -45,6 +49,9 @@ pub struct Negotiations {
     pub established: usize,
     /// Of these, the ones that failed, by reason.
     pub failed: BTreeMap<String, usize>,
+    /// Set-ups that responders gave up after the warm-up, by what they know about the reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, usize>,
     /// Of these, the ones that the end of the run cut off.
     pub unfinished: usize,
     /// Retransmissions of the initiators.
@@ -103,9 +110,13 @@ pub fn summarise(scenario: &CheckedScenario, result: &RunResult) -> Summary {
         events: result.events,
         fingerprint: result.fingerprint.to_string(),
         node_fingerprints: fingerprints.collect(),
-        negotiations: negotiations(&result.negotiations, scenario.warm_up.as_nanos()),
+        negotiations: Negotiations {
+            refused: refused(&result.refusals, scenario.warm_up.as_nanos()),
+            ..negotiations(&result.negotiations, scenario.warm_up.as_nanos())
+        },
         traffic,
         drops,
+        warnings: warnings(scenario),
     }
 }
 
@@ -126,10 +137,19 @@ fn negotiations(rows: &[NegotiationRow], warm_up_ns: u64) -> Negotiations {
         counted: counted.len(),
         established: latencies.len(),
         failed,
+        refused: BTreeMap::new(),
         unfinished,
         retransmissions: counted.iter().map(|row| row.retransmissions).sum(),
         latency: latency(&latencies),
     }
+}
+
+fn refused(rows: &[RefusalRow], warm_up_ns: u64) -> BTreeMap<String, usize> {
+    let mut refused = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.time_ns >= warm_up_ns) {
+        *refused.entry(row.reason.clone()).or_default() += 1;
+    }
+    refused
 }
 
 fn latency(sorted: &[u64]) -> Option<Latency> {

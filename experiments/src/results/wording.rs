@@ -5,17 +5,19 @@
 use std::net::IpAddr;
 
 use ipseclab_crypto::Secret;
+use ipseclab_ike::config::IkeVersion;
 use ipseclab_ike::credential::ChainError;
 use ipseclab_ike::eap::EapFailure;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector};
 use ipseclab_ike::{
-    ChildSaEstablished, CloseReason, CreateChildSubject, Event, FailureReason, IkeSaEstablished, IkeSaKeys,
-    IsakmpSaKeys, Role, TrafficSelectors, VirtualAddress,
+    ChildProtocol, ChildSaEstablished, CloseReason, CreateChildSubject, Event, FailureReason,
+    IkeSaEstablished, IkeSaKeys, IsakmpSaKeys, Role, TrafficSelectors, VirtualAddress,
 };
 use ipseclab_ipsec::{ChildSaCounters, Selectors};
 use ipseclab_net::protocol;
 use ipseclab_node::Step;
 
+use super::v1_wording;
 use crate::scenario::hex;
 
 /// The lines for a step; none for steps that the messages show already. Values of keys have a line each, to be copied.
@@ -75,7 +77,8 @@ const DELETE: (&str, &str) = ("D", "Delete: ends the IKE SA, or the Child SAs wh
 /// The names among `labels` that the glossary explains, with what they mean.
 pub(super) fn glossary<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<(&'static str, &'static str)> {
     let seen: std::collections::BTreeSet<_> = labels.collect();
-    GLOSSARY.into_iter().chain([DELETE]).filter(|(name, _)| seen.contains(name)).collect()
+    let all = GLOSSARY.into_iter().chain(v1_wording::GLOSSARY).chain([DELETE]);
+    all.filter(|(name, _)| seen.contains(name)).collect()
 }
 
 fn acquire(packet: &Selectors) -> String {
@@ -209,13 +212,19 @@ fn key_values(event: &Event) -> Vec<String> {
 }
 
 fn child_keys(child: &ChildSaEstablished) -> Vec<(&'static str, &Secret)> {
+    let [integrity_in, integrity_out] = match child.protocol {
+        ChildProtocol::Esp => ["ESP integrity in", "ESP integrity out"],
+        ChildProtocol::Ah => ["AH integrity in", "AH integrity out"],
+    };
     let named = [
         ("ESP encryption in", &child.keys_in.encryption),
-        ("ESP integrity in", &child.keys_in.integrity),
+        (integrity_in, &child.keys_in.integrity),
         ("ESP encryption out", &child.keys_out.encryption),
-        ("ESP integrity out", &child.keys_out.integrity),
+        (integrity_out, &child.keys_out.integrity),
     ];
-    named.into_iter().filter(|(_, key)| !key.is_empty()).collect()
+    let ah =
+        child.ah.iter().flat_map(|ah| [("AH integrity in", &ah.key_in), ("AH integrity out", &ah.key_out)]);
+    named.into_iter().chain(ah).filter(|(_, key)| !key.is_empty()).collect()
 }
 
 fn keys_derived(sa: &IkeSaKeys) -> String {
@@ -234,7 +243,11 @@ fn ike_sa_established(sa: &IkeSaEstablished) -> String {
         Role::Responder => "initiator",
     };
     let nat = if sa.nat_detected { "; a NAT is on the path, so UDP port 4500 from here on" } else { "" };
-    format!("AUTH proves the {who} to be {}: IKE SA {} / {} is up{nat}", sa.peer_id, sa.spi_i, sa.spi_r)
+    let (proof, kind) = match sa.version {
+        IkeVersion::V1 => ("phase 1", "ISAKMP"),
+        IkeVersion::V2 => ("AUTH", "IKE"),
+    };
+    format!("{proof} proves the {who} to be {}: {kind} SA {} / {} is up{nat}", sa.peer_id, sa.spi_i, sa.spi_r)
 }
 
 fn child_sa_established(child: &ChildSaEstablished) -> String {
@@ -246,13 +259,23 @@ fn child_sa_established(child: &ChildSaEstablished) -> String {
     // Packets wait where the negotiation began.
     let then = if child.role == Role::Initiator { "; waiting packets go" } else { "" };
     format!(
-        "Child SA is up: ESP{udp}, {mode} mode, {}, {} === {}, SPI in {:08x}, out {:08x}{then}",
-        child.proposal,
+        "Child SA is up: {}{udp}, {mode} mode, {}, {} === {}, SPI in {:08x}, out {:08x}{then}",
+        v1_wording::protocols(child),
+        algorithms(child),
         selectors(&child.local_ts),
         selectors(&child.remote_ts),
         child.spi_in,
         child.spi_out
     )
+}
+
+/// What was chosen, in swanctl's words; AH in front of ESP where both were.
+fn algorithms(child: &ChildSaEstablished) -> String {
+    match (child.protocol, &child.ah, child.proposal.integrity) {
+        (ChildProtocol::Ah, _, Some(integrity)) => integrity.keyword().to_owned(),
+        (_, Some(ah), _) => format!("{} around {}", ah.integrity.keyword(), child.proposal),
+        _ => child.proposal.to_string(),
+    }
 }
 
 /// Selectors as swanctl writes them: networks by prefix, other ranges by both ends.

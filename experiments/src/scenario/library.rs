@@ -11,7 +11,8 @@ pub struct Shipped {
     pub text: &'static str,
 }
 
-/// The shipped scenarios: tunnels from the simplest to the largest, then what IKEv2 does besides setting them up.
+/// The shipped scenarios: tunnels from the simplest to the largest, then what IKEv2 does besides setting them
+/// up, and IKEv1.
 pub const SCENARIOS: &[Shipped] = &[
     Shipped { name: "site-to-site", text: include_str!("../../data/scenarios/site-to-site.toml") },
     Shipped { name: "site-to-site-nat", text: include_str!("../../data/scenarios/site-to-site-nat.toml") },
@@ -45,6 +46,16 @@ pub const SCENARIOS: &[Shipped] = &[
         name: "ikev2-remote-access",
         text: include_str!("../../data/scenarios/ikev2-remote-access.toml"),
     },
+    Shipped { name: "ikev1-main-mode", text: include_str!("../../data/scenarios/ikev1-main-mode.toml") },
+    Shipped {
+        name: "ikev1-aggressive-mode",
+        text: include_str!("../../data/scenarios/ikev1-aggressive-mode.toml"),
+    },
+    Shipped {
+        name: "ikev1-remote-access",
+        text: include_str!("../../data/scenarios/ikev1-remote-access.toml"),
+    },
+    Shipped { name: "ikev1-wrong-psk", text: include_str!("../../data/scenarios/ikev1-wrong-psk.toml") },
 ];
 
 /// The shipped studies, which are sweep files.
@@ -54,6 +65,7 @@ pub const STUDIES: &[Shipped] = &[
         text: include_str!("../../data/studies/negotiation-latency.toml"),
     },
     Shipped { name: "rekey-storm", text: include_str!("../../data/studies/rekey-storm.toml") },
+    Shipped { name: "ikev1-vs-ikev2", text: include_str!("../../data/studies/ikev1-vs-ikev2.toml") },
 ];
 
 impl Shipped {

@@ -21,17 +21,18 @@ pub use checked::{
     Action, Authority, CaTrust, Certificate, CertificateSource, CheckedScenario, Child, ChildIndex,
     Connection, ConnectionIndex, CostProfile, Credentials, Eap, Fault, Flow, FlowKind, Identity, Lifetime,
     Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Pair, PeerIdentity, Policy, Pool, RemoteAuth, Renewal,
-    Retransmission, TrafficSelector, Volume,
+    Retransmission, TrafficSelector, V1Settings, Volume, Xauth,
 };
 pub use file::{
-    ActionKind, Childless, CloseAction, CryptoKind, DpdAction, Fragmentation, KeyKind, Mode, NatBehaviour,
-    PolicyMode, ScenarioFile, SendCert, StartAction, TopologyFile, TrafficKind, Unique,
+    ActionKind, Childless, CloseAction, CryptoKind, DpdAction, Fragmentation, IkeVersion, KeyKind, Mode,
+    NatBehaviour, PolicyMode, ScenarioFile, SendCert, StartAction, TopologyFile, TrafficKind, Unique,
 };
 pub use overrides::{Override, OverrideError};
 pub use pattern::{NodePattern, Precision};
 pub use selector::{Network, Selector, SelectorRange};
 pub use source::{ScenarioSource, load};
 pub use value::{
-    Address, AuthMethod, Duration, EapMethod, EspProposal, FORMATS, Factor, HashName, IkeProposal, KeyFamily,
-    Loss, Moment, Psk, Rate, SignatureChoice, Size, Spread, TextValue, VirtualAddress,
+    Address, AhProposal, AuthMethod, Duration, EapMethod, EspProposal, FORMATS, Factor, HashName,
+    IkeProposal, KeyFamily, Loss, Moment, Psk, Rate, SignatureChoice, Size, Spread, TextValue,
+    VirtualAddress,
 };

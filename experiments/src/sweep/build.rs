@@ -403,6 +403,16 @@ impl<'a> Builder<'a> {
         found.map(Some)
     }
 
+    /// The axis that `message_table` names.
+    pub(super) fn message_table(&mut self, axes: &[Axis]) -> Option<usize> {
+        let key = self.file.message_table.as_deref()?;
+        let found = axes.iter().position(|axis| axis.path.to_string() == key);
+        if found.is_none() {
+            self.not_varied(key, &KeyPath::root().key("message_table"), axes);
+        }
+        found
+    }
+
     fn not_varied(&mut self, key: &str, at: &KeyPath, axes: &[Axis]) {
         let names: Vec<_> = axes.iter().map(|axis| axis.path.to_string()).collect();
         let names = || names.iter().map(String::as_str);

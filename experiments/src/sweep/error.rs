@@ -11,6 +11,9 @@ pub enum SweepError {
     /// The scenario changed while the sweep ran.
     #[error(transparent)]
     Scenario(#[from] Report),
+    /// The run for the report has no result.
+    #[error(transparent)]
+    Run(#[from] crate::run::RunError),
     /// The folder cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -43,6 +43,8 @@ pub struct SweepFile {
     /// Words for plots, by the path of a varied key.
     #[serde(default)]
     pub labels: BTreeMap<String, LabelFile>,
+    /// A varied key, for each value of which `report.md` lists the messages of one set-up. Default: no report.
+    pub message_table: Option<String>,
     /// Plots to draw.
     #[serde(default)]
     pub plots: Vec<PlotFile>,

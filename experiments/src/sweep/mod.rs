@@ -15,6 +15,7 @@ mod measure;
 mod metric;
 mod plan;
 mod record;
+mod report;
 mod results;
 mod series;
 mod store;

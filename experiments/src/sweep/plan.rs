@@ -41,6 +41,8 @@ pub struct SweepPlan {
     pub metrics: Vec<Metric>,
     /// What is drawn.
     pub plots: Vec<Plot>,
+    /// The axis for each value of which the report lists the messages of a set-up.
+    pub message_table: Option<usize>,
     /// The scenario with everything that all runs share.
     base: Document,
     folder: Option<PathBuf>,
@@ -201,6 +203,7 @@ impl SweepPlan {
         let (base, folder) = builder.base(folder, overrides)?;
         let axes = builder.axes(&base);
         let plots = builder.plots(&axes);
+        let message_table = builder.message_table(&axes);
         builder.check_size(&axes);
         builder.finish()?;
         let scenario_seed = base.root().get("seed").and_then(toml::Value::as_integer);
@@ -212,6 +215,7 @@ impl SweepPlan {
             metrics: metrics(&file, &plots),
             axes,
             plots,
+            message_table,
             base,
             folder,
             digests: Vec::new(),

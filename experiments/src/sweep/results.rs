@@ -149,6 +149,9 @@ fn write(plan: &SweepPlan, folder: SweepFolder, identity: &[u8]) -> Result<Sweep
         notes: Vec::new(),
     };
     let undrawn = writer.draw(plan, &observations, &mut report)?;
+    if let Some(text) = super::report::report(plan, &report.plots)? {
+        writer.write("report.md", text.as_bytes())?;
+    }
     let fingerprints: String = observations.fingerprints().flat_map(|text| [text, "\n"]).collect();
     writer.finish(Manifest {
         scenario: plan.name.clone(),

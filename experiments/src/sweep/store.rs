@@ -24,7 +24,8 @@ const RUNS: &str = "runs";
 const PLOTS: &str = "plots";
 const MANIFEST: &str = "manifest.json";
 /// Files at the top of the folder.
-const RESULTS: [&str; 5] = [MANIFEST, "runs.csv", "aggregate.csv", "failures.csv", "summary.json"];
+const RESULTS: [&str; 6] =
+    [MANIFEST, "runs.csv", "aggregate.csv", "failures.csv", "summary.json", "report.md"];
 
 /// Why the folder cannot be used.
 #[derive(Debug, thiserror::Error)]

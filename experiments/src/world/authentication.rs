@@ -1,7 +1,7 @@
 //! How the two sides of a connection prove who they are, in the words of the IKE core.
 
 use ipseclab_ike::IdentityPattern;
-use ipseclab_ike::config::{EapName, LocalAuth, LocalMethod, RemoteAuth, RemoteMethod, SendCert};
+use ipseclab_ike::config::{EapName, LocalAuth, LocalMethod, RemoteAuth, RemoteMethod, SendCert, Xauth};
 use ipseclab_ike::credential::Revocation;
 use ipseclab_ike::credential::auth_method::AuthConstraints;
 use ipseclab_ike::eap::{EapIdentity, EapMethod};
@@ -50,6 +50,14 @@ pub(super) fn peer_identity(written: &PeerIdentity) -> IdentityPattern {
     match written {
         PeerIdentity::Any => IdentityPattern::Any,
         PeerIdentity::Exactly(wanted) | PeerIdentity::Like(wanted) => IdentityPattern::Like(identity(wanted)),
+    }
+}
+
+/// The part in XAUTH; its passwords are with the credentials.
+pub(super) fn xauth(written: &scenario::Xauth) -> Option<Xauth> {
+    match written {
+        scenario::Xauth::Client(user) => EapIdentity::new(user.name.as_bytes()).map(Xauth::Client),
+        scenario::Xauth::Server(_) => Some(Xauth::Server),
     }
 }
 

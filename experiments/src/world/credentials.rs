@@ -19,7 +19,7 @@ use ipseclab_sim::{KeyRng, RunSeed, StreamLabel};
 use super::authentication::peer_identity;
 use super::host::identity;
 use crate::scenario::{
-    Authority, CaTrust, CertificateSource, CheckedScenario, Connection, KeyKind, LocalAuth, RemoteAuth,
+    Authority, CaTrust, CertificateSource, CheckedScenario, Connection, KeyKind, LocalAuth, RemoteAuth, Xauth,
 };
 
 /// Octets from which an elliptic key is made: 8 more than P-384 needs (FIPS 186-5 A.2.1).
@@ -310,6 +310,11 @@ fn passwords(connection: &Connection) -> Vec<(String, String)> {
         RemoteAuth::Eap { users, .. } => users.as_slice(),
         RemoteAuth::Psk(_) | RemoteAuth::PublicKey(_) => &[],
     };
-    let users = users.iter().map(|user| (user.name.clone(), user.password.clone()));
+    let xauth = match &connection.v1.xauth {
+        Some(Xauth::Client(user)) => std::slice::from_ref(user),
+        Some(Xauth::Server(users)) => users.as_slice(),
+        None => &[],
+    };
+    let users = users.iter().chain(xauth).map(|user| (user.name.clone(), user.password.clone()));
     own.into_iter().chain(users).collect()
 }

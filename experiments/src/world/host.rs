@@ -2,9 +2,9 @@
 
 use ipseclab_ike::config::{
     Child, Childless as IkeChildless, CloseAction as IkeCloseAction, ConfiguredTs, Connection,
-    DpdAction as IkeDpdAction, EndpointConfig, Fragmentation as IkeFragmentation, Lifetime, Limits,
-    Mode as IkeMode, Pool, PoolAttribute, PoolId, Reauthentication, Renewal, RetransmitPolicy, TsEntry,
-    Unique as IkeUnique, Volume,
+    DpdAction as IkeDpdAction, EndpointConfig, Fragmentation as IkeFragmentation, IkeVersion as Version,
+    Lifetime, Limits, Mode as IkeMode, ModeConfig, Pool, PoolAttribute, PoolId, Reauthentication, Renewal,
+    RetransmitPolicy, TsEntry, Unique as IkeUnique, V1, Volume,
 };
 use ipseclab_ike::credential::UnixTime;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
@@ -18,8 +18,8 @@ use super::credentials::{CredentialError, Issued};
 use super::links::ipv4_net;
 use super::{Connections, authentication};
 use crate::scenario::{
-    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, Mode, Network, NodeSettings,
-    PolicyMode, StartAction, TrafficSelector, Unique,
+    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, IkeVersion, Mode, Network,
+    NodeSettings, PolicyMode, StartAction, TrafficSelector, Unique,
 };
 
 /// The host of a node, or `None` for one that only forwards.
@@ -67,6 +67,8 @@ fn connection(written: &scenario::Connection, issued: &Issued) -> Result<Connect
     Ok(Connection {
         local,
         remote: remote.clone(),
+        version: version(written.version),
+        v1: v1(&written.v1),
         send_cert: authentication::send_cert(written.send_cert),
         send_certreq: written.send_certreq,
         remote_address: written.remote_address.map(Into::into),
@@ -124,6 +126,24 @@ fn fragmentation(written: &scenario::Connection) -> IkeFragmentation {
     }
 }
 
+fn version(written: IkeVersion) -> Version {
+    match written {
+        IkeVersion::V1 => Version::V1,
+        IkeVersion::V2 => Version::V2,
+    }
+}
+
+fn v1(written: &scenario::V1Settings) -> V1 {
+    V1 {
+        aggressive: written.aggressive,
+        life_kilobytes: written.life_kilobytes,
+        dpd_timeout: written.dpd_timeout.map(SimDuration::to_duration),
+        xauth: written.xauth.as_ref().and_then(authentication::xauth),
+        mode_config: if written.push { ModeConfig::Push } else { ModeConfig::Pull },
+        ..V1::default()
+    }
+}
+
 fn childless(written: Childless) -> IkeChildless {
     match written {
         Childless::Allow => IkeChildless::Allow,
@@ -146,6 +166,7 @@ fn child(written: &scenario::Child) -> Child {
     let (local_ts, remote_ts) = (configured(&written.local_ts), configured(&written.remote_ts));
     Child {
         esp_proposals: written.esp_proposals.clone(),
+        ah_proposals: written.ah_proposals.clone(),
         mode: mode(written.mode),
         lifetime: Lifetime {
             rekey_time: written.lifetime.rekey_time.map(SimDuration::to_duration),

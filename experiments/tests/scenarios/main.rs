@@ -7,6 +7,7 @@
 
 mod commands;
 mod credentials;
+mod ikev1;
 mod lifecycle;
 mod load;
 mod nat;

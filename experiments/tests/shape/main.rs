@@ -7,6 +7,7 @@
 mod message;
 mod script;
 mod table;
+mod v1;
 
 use std::sync::Arc;
 

@@ -67,7 +67,7 @@ impl Case {
 }
 
 /// The lines that begin with a time in seconds; the others are what daemons printed.
-fn timeline(text: &str) -> Vec<Moment> {
+pub(crate) fn timeline(text: &str) -> Vec<Moment> {
     let stamped = text.lines().filter_map(|line| {
         let (stamp, what) = line.split_once(' ')?;
         let stamp: f64 = stamp.parse().ok().filter(|_| !line.starts_with(' '))?;

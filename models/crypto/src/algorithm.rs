@@ -6,12 +6,14 @@
 //!
 //! Left out: the proposal grammar (which combinations of keywords make a proposal), which belongs to IKE.
 
+mod authentication;
 mod encryption;
 mod hash;
 mod integrity;
 mod key_exchange;
 mod prf;
 
+pub use authentication::Authentication;
 pub use encryption::{AesKey, Encryption};
 pub use hash::Hash;
 pub use integrity::Integrity;

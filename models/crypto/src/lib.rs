@@ -35,12 +35,12 @@ mod session;
 pub mod signature;
 mod work;
 
-pub use algorithm::{AesKey, Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
+pub use algorithm::{AesKey, Authentication, Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 pub use error::{KeyExchangeError, OpenError};
-pub use provider::{Provider, RawExchangeKey, RawPacketCipher, SeqHigh};
+pub use provider::{Provider, RawAuthenticator, RawExchangeKey, RawPacketCipher, SeqHigh};
 pub use random::{Purpose, RandomSource};
 pub use real::RealProvider;
 pub use secret::Secret;
-pub use session::{Crypto, ExchangeKey, PacketCipher};
+pub use session::{Authenticator, Crypto, ExchangeKey, PacketCipher};
 pub use signature::{KeyClass, KeyKind, PrivateKey, PublicKey, SignatureScheme};
 pub use work::{Operation, Work, WorkMeter};

@@ -4,7 +4,7 @@
 //! in one place, so that two providers are charged alike by construction. No call draws randomness: private keys and
 //! IVs come in as bytes from the caller's stream.
 
-use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
+use crate::algorithm::{Authentication, Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 use crate::error::{KeyExchangeError, OpenError};
 use crate::secret::Secret;
 use crate::signature::{PrivateKey, PublicKey, SignError, SignatureScheme, VerifyError};
@@ -35,17 +35,24 @@ pub trait Provider: Send + Sync + core::fmt::Debug {
     fn exchange_key(&self, method: KeyExchangeMethod, private: &Secret) -> Box<dyn RawExchangeKey>;
 
     /// Keys a packet cipher for one direction of one SA. `encryption_key` includes the salt of AEADs
-    /// ([`Encryption::key_material_len`] octets); `integrity` is `None` with AEADs, and with CBC where something else
-    /// authenticates (the hashes of IKEv1, AH around ESP); otherwise it has a key of [`Integrity::key_len`] octets.
+    /// ([`Encryption::key_material_len`] octets); `integrity` is `None` with AEADs, and `Some` with a key of
+    /// [`Integrity::key_len`] octets otherwise. Without it a cipher that is no AEAD hides and does not protect, which
+    /// only ESP inside AH, or an old peer, has a use for.
     ///
     /// # Panics
-    /// When a key has the wrong length or the pair is not one that a proposal can choose.
+    /// When a key has the wrong length, or an integrity algorithm stands beside an AEAD.
     fn packet_cipher(
         &self,
         encryption: Encryption,
         encryption_key: &Secret,
         integrity: Option<(Integrity, &Secret)>,
     ) -> Box<dyn RawPacketCipher>;
+
+    /// Keys the computation of AH's ICVs for one direction of one SA, with [`Authentication::key_material_len`] octets.
+    ///
+    /// # Panics
+    /// When the key has another length.
+    fn authenticator(&self, algorithm: Authentication, key: &Secret) -> Box<dyn RawAuthenticator>;
 
     /// The signature of `message`, with a salt of [`SignatureScheme::salt_len`] random octets.
     ///
@@ -104,20 +111,19 @@ impl SeqHigh {
     }
 }
 
-/// Encryption and integrity of one direction of one SA, IKE or ESP: combined mode, encrypt-then-MAC, or encryption
-/// alone, whose ICV is empty and which opens whatever is whole blocks.
+/// Encryption and integrity of one direction of one SA, IKE or ESP: combined mode or encrypt-then-MAC.
 ///
 /// The layout is the one that SK payloads and ESP share: `header | IV | plaintext or ciphertext | ICV`.
 /// With an AEAD the header is the associated data; otherwise the ICV covers header, IV and ciphertext. What both ends
 /// know and do not send, [`SeqHigh`], is covered too where it is given.
 pub trait RawPacketCipher: Send + Sync + core::fmt::Debug {
-    /// Encrypts in place what follows `header_len` octets of header and the IV, and appends the ICV.
-    /// The plaintext is already padded to the block length.
+    /// Encrypts in place what follows `header_len` octets of header and the IV, and writes the ICV over the last octets of
+    /// the packet, which are room for it. The plaintext is already padded to the block length.
     ///
     /// # Panics
-    /// When the buffer is shorter than header and IV, the plaintext is not whole blocks, or there is a high half to
+    /// When the packet is shorter than header, IV and ICV, the plaintext is not whole blocks, or there is a high half to
     /// another header than ESP's with an AEAD.
-    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize, high: Option<SeqHigh>);
+    fn seal(&self, packet: &mut [u8], header_len: usize, high: Option<SeqHigh>);
 
     /// Checks the ICV at the end of `buffer`, decrypts in place, and returns the plaintext with its padding.
     /// After an error the octets behind the IV are unspecified, but never the plaintext.
@@ -133,4 +139,20 @@ pub trait RawPacketCipher: Send + Sync + core::fmt::Debug {
         header_len: usize,
         high: Option<SeqHigh>,
     ) -> Result<&'a mut [u8], OpenError>;
+}
+
+/// The ICVs of AH in one direction of one SA. What they cover the caller puts together, in one piece.
+pub trait RawAuthenticator: Send + Sync + core::fmt::Debug {
+    /// Writes the tag over `covered` into `tag`, which has [`Authentication::tag_len`] octets; `iv` has
+    /// [`Authentication::iv_len`].
+    ///
+    /// # Panics
+    /// When `iv` or `tag` has another length.
+    fn sign(&self, covered: &[u8], iv: &[u8], tag: &mut [u8]);
+
+    /// Whether `tag` is the one over `covered`, in time that does not depend on where they differ.
+    ///
+    /// # Panics
+    /// When `iv` or `tag` has another length.
+    fn verify(&self, covered: &[u8], iv: &[u8], tag: &[u8]) -> bool;
 }

@@ -9,6 +9,7 @@
 //! come from its seed and are printed on demand, so that protecting them from a neighbour's stopwatch gains nothing.
 
 mod aead;
+mod authenticator;
 mod cipher;
 mod curve;
 mod des_block;
@@ -18,12 +19,11 @@ mod integer;
 mod modp;
 mod modp_primes;
 pub(crate) mod signature;
-mod text_only;
 mod x448;
 mod xcbc;
 
-use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
-use crate::provider::{Provider, RawExchangeKey, RawPacketCipher};
+use crate::algorithm::{Authentication, Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
+use crate::provider::{Provider, RawAuthenticator, RawExchangeKey, RawPacketCipher};
 use crate::secret::Secret;
 use crate::signature::{PrivateKey, PublicKey, SignError, SignatureScheme, VerifyError};
 
@@ -71,6 +71,10 @@ impl Provider for RealProvider {
         integrity: Option<(Integrity, &Secret)>,
     ) -> Box<dyn RawPacketCipher> {
         cipher::packet_cipher(encryption, encryption_key, integrity)
+    }
+
+    fn authenticator(&self, algorithm: Authentication, key: &Secret) -> Box<dyn RawAuthenticator> {
+        authenticator::authenticator(algorithm, key)
     }
 
     fn sign(

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::algorithm::{Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
+use crate::algorithm::{Authentication, Encryption, Hash, Integrity, KeyExchangeMethod, Prf};
 use crate::error::{KeyExchangeError, OpenError};
-use crate::provider::{Provider, RawExchangeKey, RawPacketCipher, SeqHigh};
+use crate::provider::{Provider, RawAuthenticator, RawExchangeKey, RawPacketCipher, SeqHigh};
 use crate::secret::Secret;
 use crate::signature::{PrivateKey, PublicKey, SignError, SignatureScheme, VerifyError};
 use crate::work::{Operation, Work, WorkMeter};
@@ -22,6 +22,13 @@ pub struct PacketCipher {
     raw: Box<dyn RawPacketCipher>,
     encryption: Encryption,
     integrity: Option<Integrity>,
+}
+
+/// Keyed ICVs of AH for one direction of one SA; they count their work on the caller's [`Crypto`].
+#[derive(Debug)]
+pub struct Authenticator {
+    raw: Box<dyn RawAuthenticator>,
+    algorithm: Authentication,
 }
 
 /// Our private key in one key exchange; its uses count their work on the caller's [`Crypto`].
@@ -102,6 +109,14 @@ impl Crypto {
     ) -> PacketCipher {
         let raw = self.provider.packet_cipher(encryption, encryption_key, integrity);
         PacketCipher { raw, encryption, integrity: integrity.map(|(algorithm, _)| algorithm) }
+    }
+
+    /// See [`Provider::authenticator`].
+    ///
+    /// # Panics
+    /// When the key does not have [`Authentication::key_material_len`] octets.
+    pub fn authenticator(&self, algorithm: Authentication, key: &Secret) -> Authenticator {
+        Authenticator { raw: self.provider.authenticator(algorithm, key), algorithm }
     }
 
     /// See [`Provider::sign`].
@@ -188,12 +203,12 @@ impl PacketCipher {
         self.encryption.needs_random_iv()
     }
 
-    /// See [`RawPacketCipher::seal`]; without extended sequence numbers.
+    /// See [`RawPacketCipher::seal`]; without extended sequence numbers, and the ICV is appended.
     pub fn seal(&self, crypto: &mut Crypto, buffer: &mut Vec<u8>, header_len: usize) {
         self.seal_numbered(crypto, buffer, header_len, None);
     }
 
-    /// See [`RawPacketCipher::seal`].
+    /// See [`RawPacketCipher::seal`]; the ICV is appended.
     pub fn seal_numbered(
         &self,
         crypto: &mut Crypto,
@@ -201,9 +216,22 @@ impl PacketCipher {
         header_len: usize,
         high: Option<SeqHigh>,
     ) {
-        let octets = buffer.len() - header_len - self.iv_len();
-        self.record(crypto, Operation::Encrypt(self.encryption), octets, buffer.len() + implicit_len(high));
-        self.raw.seal(buffer, header_len, high);
+        buffer.resize(buffer.len() + self.icv_len(), 0);
+        self.seal_in_place(crypto, buffer, header_len, high);
+    }
+
+    /// See [`RawPacketCipher::seal`].
+    pub fn seal_in_place(
+        &self,
+        crypto: &mut Crypto,
+        packet: &mut [u8],
+        header_len: usize,
+        high: Option<SeqHigh>,
+    ) {
+        let covered = packet.len() - self.icv_len();
+        let octets = covered - header_len - self.iv_len();
+        self.record(crypto, Operation::Encrypt(self.encryption), octets, covered + implicit_len(high));
+        self.raw.seal(packet, header_len, high);
     }
 
     /// See [`RawPacketCipher::open`]; without extended sequence numbers.
@@ -241,6 +269,33 @@ impl PacketCipher {
         crypto.meter.record(cipher, octets);
         if let Some(integrity) = self.integrity {
             crypto.meter.record(Operation::Integrity(integrity), covered);
+        }
+    }
+}
+
+impl Authenticator {
+    /// The algorithm.
+    pub fn algorithm(&self) -> Authentication {
+        self.algorithm
+    }
+
+    /// See [`RawAuthenticator::sign`].
+    pub fn sign(&self, crypto: &mut Crypto, covered: &[u8], iv: &[u8], tag: &mut [u8]) {
+        crypto.meter.record(self.operation(Operation::Encrypt), covered.len());
+        self.raw.sign(covered, iv, tag);
+    }
+
+    /// See [`RawAuthenticator::verify`].
+    pub fn verify(&self, crypto: &mut Crypto, covered: &[u8], iv: &[u8], tag: &[u8]) -> bool {
+        crypto.meter.record(self.operation(Operation::Decrypt), covered.len());
+        self.raw.verify(covered, iv, tag)
+    }
+
+    /// What it costs: as much as the same algorithm under ESP.
+    fn operation(&self, gmac: fn(Encryption) -> Operation) -> Operation {
+        match self.algorithm {
+            Authentication::Mac(integrity) => Operation::Integrity(integrity),
+            Authentication::Gmac(key) => gmac(Encryption::AesGmac(key)),
         }
     }
 }

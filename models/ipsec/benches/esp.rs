@@ -16,8 +16,8 @@ use cbc::cipher::block_padding::NoPadding;
 use cbc::cipher::{BlockModeDecrypt as _, BlockModeEncrypt as _, InnerIvInit as _, KeyInit as _};
 use ipseclab_crypto::{AesKey, Crypto, Encryption, Integrity, Purpose, RandomSource, RealProvider, Secret};
 use ipseclab_ipsec::{
-    DefaultAction, Engine, EngineConfig, Inbound, Lifetime, Mode, Outbound, OutboundUse, PolicyId, SaPair,
-    SaParameters, Spd, SpdAction, SpdEntry, Spi, TrafficSelector,
+    DefaultAction, Engine, EngineConfig, EspParameters, Inbound, Mode, Outbound, OutboundUse, PolicyId,
+    Protection, SaPair, SaParameters, Spd, SpdAction, SpdEntry, Spi, TrafficSelector,
 };
 use ring::{aead, hmac};
 
@@ -145,27 +145,21 @@ fn engine(address: Ipv4Addr, pair: SaPair) -> Engine<()> {
 }
 
 fn pair(suite: Suite, inbound: u32, outbound: u32, here: Ipv4Addr, there: Ipv4Addr) -> SaPair {
-    SaPair {
-        policy: PolicyId(1),
-        inbound: sa(suite, inbound, there, here),
-        outbound: sa(suite, outbound, here, there),
-        local_ts: vec![TrafficSelector::ANY],
-        remote_ts: vec![TrafficSelector::ANY],
-        idle_timeout: None,
-        lifetime: Lifetime::UNLIMITED,
-    }
+    SaPair::new(PolicyId(1), sa(suite, inbound, there, here), sa(suite, outbound, here, there))
 }
 
 fn sa((encryption, integrity): Suite, spi: u32, source: Ipv4Addr, destination: Ipv4Addr) -> SaParameters {
     SaParameters {
-        spi: Spi::new(spi).expect("not reserved"),
-        encryption,
-        encryption_key: Secret::new(vec![7; encryption.key_material_len()]),
-        integrity: integrity.map(|algorithm| (algorithm, Secret::new(vec![8; algorithm.key_len()]))),
+        protection: Protection::Esp(EspParameters {
+            spi: Spi::new(spi).expect("not reserved"),
+            encryption,
+            encryption_key: Secret::new(vec![7; encryption.key_material_len()]),
+            integrity: integrity.map(|algorithm| (algorithm, Secret::new(vec![8; algorithm.key_len()]))),
+        }),
         esn: false,
         mode: Mode::Tunnel,
-        source,
-        destination,
+        source: source.into(),
+        destination: destination.into(),
         udp_encap: None,
     }
 }

@@ -1,36 +1,61 @@
 //! An installed pair of SAs: keys and addresses of both directions, sender and receiver state, and how much was used.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use core::time::Duration;
 
-use ipseclab_crypto::{Crypto, PacketCipher, Purpose, RandomSource};
+use ipseclab_crypto::{Authentication, Authenticator, Crypto, PacketCipher, Purpose, RandomSource};
 
-use crate::replay::ReplayWindow;
+use crate::replay::{ReplayWindow, WindowLen};
 use crate::sa::{ChildSaCounters, Lifetime, Mode, OutboundUse, Path, SaPair, SaParameters, Traffic};
 use crate::selector::{Direction, Selectors, TrafficSelector};
 use crate::spd::PolicyId;
 use crate::spi::{SeqNo, Spi};
 use crate::udp_encap::UdpEncap;
 
-/// Addresses and keys of one direction, without what only one of the directions needs.
+/// ESP of one direction.
 #[derive(Debug)]
-pub(crate) struct SaHalf {
+pub(crate) struct EspLayer {
     pub(crate) spi: Spi,
     pub(crate) cipher: PacketCipher,
+}
+
+/// AH of one direction.
+#[derive(Debug)]
+pub(crate) struct AhLayer {
+    pub(crate) spi: Spi,
+    pub(crate) authenticator: Authenticator,
+}
+
+/// Addresses and keys of one direction, without what only one of the directions needs. It has one layer or both.
+#[derive(Debug)]
+pub(crate) struct SaHalf {
+    /// The SPI that names it.
+    pub(crate) spi: Spi,
+    pub(crate) esp: Option<EspLayer>,
+    pub(crate) ah: Option<AhLayer>,
     pub(crate) esn: bool,
     pub(crate) mode: Mode,
-    pub(crate) source: Ipv4Addr,
-    pub(crate) destination: Ipv4Addr,
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
     pub(crate) udp_encap: Option<UdpEncap>,
     pub(crate) usage: Usage,
 }
 
 impl SaHalf {
     fn new(parameters: &SaParameters, lifetime: Lifetime, crypto: &Crypto) -> Self {
-        let integrity = parameters.integrity.as_ref().map(|(algorithm, key)| (*algorithm, key));
+        let esp = parameters.protection.esp().map(|esp| {
+            let integrity = esp.integrity.as_ref().map(|(algorithm, key)| (*algorithm, key));
+            let cipher = crypto.packet_cipher(esp.encryption, &esp.encryption_key, integrity);
+            EspLayer { spi: esp.spi, cipher }
+        });
+        let ah = parameters
+            .protection
+            .ah()
+            .map(|ah| AhLayer { spi: ah.spi, authenticator: crypto.authenticator(ah.algorithm, &ah.key) });
         Self {
-            spi: parameters.spi,
-            cipher: crypto.packet_cipher(parameters.encryption, &parameters.encryption_key, integrity),
+            spi: parameters.spi(),
+            esp,
+            ah,
             esn: parameters.esn,
             mode: parameters.mode,
             source: parameters.source,
@@ -38,6 +63,13 @@ impl SaHalf {
             udp_encap: parameters.udp_encap,
             usage: Usage::new(lifetime),
         }
+    }
+
+    /// Whether IVs count from a salt, rather than being random or none.
+    fn needs_salt(&self) -> bool {
+        let esp = self.esp.as_ref().is_some_and(|layer| !layer.cipher.needs_random_iv());
+        let gmac = |layer: &AhLayer| matches!(layer.authenticator.algorithm(), Authentication::Gmac(_));
+        esp || self.ah.as_ref().is_some_and(gmac)
     }
 }
 
@@ -90,7 +122,7 @@ impl Usage {
 #[derive(Debug)]
 pub(crate) struct OutboundSa {
     pub(crate) sa: SaHalf,
-    /// The last number used; 0 before the first packet.
+    /// The last number used; 0 before the first packet. Both SAs of a bundle count alike.
     pub(crate) number: SeqNo,
     /// Makes the counting IVs of AEADs start somewhere unpredictable.
     pub(crate) iv_salt: u64,
@@ -110,22 +142,25 @@ impl OutboundSa {
 #[derive(Debug)]
 pub(crate) struct InboundSa {
     pub(crate) sa: SaHalf,
+    /// The window of ESP, or of AH where there is no ESP.
     pub(crate) window: ReplayWindow,
+    /// The window of AH around ESP.
+    pub(crate) outer_window: Option<ReplayWindow>,
     /// Where packets come from now, if not from where they should, as the owner was told.
-    reported: Option<(Ipv4Addr, u16)>,
+    reported: Option<(IpAddr, u16)>,
 }
 
 impl InboundSa {
-    /// The whole number of a packet by what its header carries, if it may still be accepted.
-    pub(crate) fn number(&self, low: u32) -> Option<SeqNo> {
-        let number = if self.sa.esn { self.window.extend(low)? } else { SeqNo::new(u64::from(low)) };
-        self.window.check(number).then_some(number)
+    fn new(sa: SaHalf, window: WindowLen) -> Self {
+        let is_bundle = sa.esp.is_some() && sa.ah.is_some();
+        let outer_window = is_bundle.then(|| ReplayWindow::new(window));
+        Self { sa, window: ReplayWindow::new(window), outer_window, reported: None }
     }
 
     /// Whether an authentic packet in UDP came from a place that the owner has not been told of.
     ///
     /// Only the newest packet says where the other end is; one that was overtaken may come from where it was.
-    pub(crate) fn has_moved(&mut self, number: SeqNo, from: (Ipv4Addr, u16)) -> bool {
+    pub(crate) fn has_moved(&mut self, number: SeqNo, from: (IpAddr, u16)) -> bool {
         let Some(encap) = self.sa.udp_encap.filter(|_| number == self.window.highest()) else { return false };
         let observed = Some(from).filter(|from| *from != (self.sa.source, encap.source_port));
         let is_news = observed.is_some() && observed != self.reported;
@@ -159,13 +194,13 @@ impl ChildSa {
     ) -> Self {
         let mut salt = [0; 8];
         let outbound = SaHalf::new(&pair.outbound, pair.lifetime, crypto);
-        if !outbound.cipher.needs_random_iv() {
+        if outbound.needs_salt() {
             random.fill(Purpose::Iv, &mut salt);
         }
         let inbound = SaHalf::new(&pair.inbound, pair.lifetime, crypto);
         Self {
             policy: pair.policy,
-            inbound: InboundSa { sa: inbound, window: ReplayWindow::default(), reported: None },
+            inbound: InboundSa::new(inbound, pair.replay_window),
             outbound: OutboundSa {
                 sa: outbound,
                 number: SeqNo::default(),
@@ -202,14 +237,19 @@ impl ChildSa {
         ChildSaCounters { inbound: self.inbound.sa.usage.traffic, outbound: self.outbound.sa.usage.traffic }
     }
 
-    /// Moves both directions to another path; numbers, keys and counters stay.
-    pub(crate) fn set_path(&mut self, path: Path) {
+    /// Moves both directions to another path; numbers, keys and counters stay. False when they cannot go there.
+    pub(crate) fn set_path(&mut self, path: Path) -> bool {
+        let has_ah = self.inbound.sa.ah.is_some() || self.outbound.sa.ah.is_some();
+        if path.local.is_ipv4() != path.remote.is_ipv4() || has_ah && path.udp_encap.is_some() {
+            return false;
+        }
         let (inbound, outbound) = (&mut self.inbound.sa, &mut self.outbound.sa);
         (outbound.source, outbound.destination, outbound.udp_encap) =
             (path.local, path.remote, path.udp_encap);
         (inbound.source, inbound.destination) = (path.remote, path.local);
         inbound.udp_encap = path.udp_encap.map(UdpEncap::reversed);
         self.inbound.reported = None;
+        true
     }
 
     pub(crate) fn idle_deadline(&self) -> Option<Duration> {

@@ -3,17 +3,17 @@
 //! It is a plain value in the sans-I/O manner: calls take a packet and the time, and queue what the owner polls. The
 //! two data paths live in `outbound` and `inbound`; this file has the rest.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::VecDeque;
 
 use ipseclab_crypto::{Crypto, RandomSource, Work};
-use smoltcp::wire::IpProtocol;
 
 use crate::acquire::{Acquires, Waiting};
 use crate::child::ChildSa;
 use crate::discard::{DiscardCounters, DiscardReason};
 use crate::event::Event;
+use crate::header::protocol;
 use crate::outbound::Outbound;
 use crate::sa::{ChildSaCounters, ChildSaHandle, InstallError, OutboundUse, Path, SaPair};
 use crate::sad::Sad;
@@ -39,8 +39,8 @@ pub enum DontFragment {
 pub struct EngineConfig {
     /// The policies.
     pub spd: Spd,
-    /// The address that ESP and IKE for this host are sent to.
-    pub local_address: Ipv4Addr,
+    /// The addresses that ESP, AH and IKE for this host are sent to; one, or one of each version.
+    pub local_addresses: Vec<IpAddr>,
     /// Most packets of one policy that wait for its SA; 0 lets none wait.
     pub queue_packets: usize,
     /// The DF bit of outer headers in tunnel mode.
@@ -54,19 +54,24 @@ impl EngineConfig {
     pub const QUEUE_PACKETS: usize = 16;
 
     /// The defaults around these policies and this address.
-    pub fn new(spd: Spd, local_address: Ipv4Addr) -> Self {
+    pub fn new(spd: Spd, local_address: impl Into<IpAddr>) -> Self {
         Self {
             spd,
-            local_address,
+            local_addresses: vec![local_address.into()],
             queue_packets: Self::QUEUE_PACKETS,
             dont_fragment: DontFragment::default(),
             nat_traversal_port: NAT_TRAVERSAL_PORT,
         }
     }
 
+    /// Whether packets to this address end here.
+    pub(crate) fn is_local(&self, address: IpAddr) -> bool {
+        self.local_addresses.contains(&address)
+    }
+
     /// Whether UDP with this local port is IKE's, or its port's guests'.
     pub(crate) fn is_ike_port(&self, protocol: u8, port: Option<u16>) -> bool {
-        protocol == u8::from(IpProtocol::Udp)
+        protocol == protocol::UDP
             && port.is_some_and(|port| port == IKE_PORT || port == self.nat_traversal_port)
     }
 }
@@ -82,8 +87,12 @@ pub struct Engine<T> {
     pub(crate) discards: DiscardCounters,
     /// The latest time that the owner told.
     pub(crate) now: Duration,
+    /// Packets whose congestion mark went from the outer header to the inner one.
+    pub(crate) congestion_marks: u64,
     /// Identification of the next outer header.
     pub(crate) ident: u16,
+    /// Room for what AH keeps aside, so that no packet allocates it.
+    pub(crate) kept: Vec<u8>,
     released: VecDeque<(Vec<u8>, T)>,
     discarded: VecDeque<(Vec<u8>, T, DiscardReason)>,
 }
@@ -101,7 +110,9 @@ impl<T> Engine<T> {
             events: VecDeque::new(),
             discards: DiscardCounters::default(),
             now: Duration::ZERO,
+            congestion_marks: 0,
             ident: 1,
+            kept: Vec::new(),
             released: VecDeque::new(),
             discarded: VecDeque::new(),
         }
@@ -114,7 +125,7 @@ impl<T> Engine<T> {
     /// cover it is `outbound_use`'s matter; none is dropped while one of them can send.
     ///
     /// # Errors
-    /// When a pair with this inbound SPI is installed already.
+    /// When a pair with one of the inbound SPIs is installed already, or the parameters do not fit together.
     ///
     /// # Panics
     /// When a key does not have the length of its algorithm.
@@ -126,8 +137,10 @@ impl<T> Engine<T> {
     ) -> Result<ChildSaHandle, InstallError> {
         self.now = now;
         let policy = pair.policy;
-        let spi = pair.inbound.spi;
-        if self.sad.contains(spi) {
+        pair.check()?;
+        let protection = &pair.inbound.protection;
+        let outer = protection.ah().map(|ah| ah.spi);
+        if let Some(spi) = outer.into_iter().chain([protection.spi()]).find(|spi| self.sad.is_taken(*spi)) {
             return Err(InstallError::SpiInUse { spi });
         }
         let child = ChildSa::new(now, pair, outbound_use, &self.crypto, self.random.as_mut());
@@ -138,7 +151,7 @@ impl<T> Engine<T> {
                 self.discard_waiting(waiting, DiscardReason::OutsideSelectors);
             }
         }
-        self.sad.insert(child)
+        Ok(self.sad.insert(child))
     }
 
     /// Takes the pair with this inbound SPI out of force; says what it carried, or `None` when there is none.
@@ -153,15 +166,18 @@ impl<T> Engine<T> {
     }
 
     /// Moves the pair with this inbound SPI to another path, both directions at once, after a NAT's mapping changed or
-    /// an end moved (RFC 7296 §2.23, RFC 4555). False when there is no such pair.
+    /// an end moved (RFC 7296 §2.23, RFC 4555). False when there is no such pair, or it cannot go there: between addresses
+    /// of two versions, or into UDP with AH.
     pub fn update_path(&mut self, spi: Spi, path: Path) -> bool {
-        self.sad.get_mut(spi).map(|child| child.set_path(path)).is_some()
+        self.sad.get_mut(spi).is_some_and(|child| child.set_path(path))
     }
 
-    /// Moves this host to another address: ESP and IKE are for it when they are sent there. SAs keep their paths until
-    /// [`update_path`](Self::update_path).
-    pub fn set_local_address(&mut self, address: Ipv4Addr) {
-        self.config.local_address = address;
+    /// Moves this host to another address in the place of those of the same version: ESP, AH and IKE are for it when they
+    /// are sent there. SAs keep their paths until [`update_path`](Self::update_path).
+    pub fn set_local_address(&mut self, address: impl Into<IpAddr>) {
+        let address = address.into();
+        self.config.local_addresses.retain(|other| other.is_ipv4() != address.is_ipv4());
+        self.config.local_addresses.push(address);
     }
 
     /// Tells that the SA that [`Event::Acquire`] asked for will not come: what waited for it is discarded, and the next
@@ -262,6 +278,12 @@ impl<T> Engine<T> {
     /// Discarded packets by reason.
     pub fn discards(&self) -> &DiscardCounters {
         &self.discards
+    }
+
+    /// Packets out of tunnels to which the congestion mark of the outer header went over (RFC 6040 §4.2); those that could
+    /// not take it are [`DiscardReason::CongestionMark`].
+    pub fn congestion_marks(&self) -> u64 {
+        self.congestion_marks
     }
 
     /// Whether a negotiation for this policy has been asked for and not answered.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use ipseclab_crypto::{Encryption, Integrity, Secret};
+use ipseclab_crypto::{AesKey, Authentication, Encryption, Integrity, Secret};
 use ring::aead;
 
 use crate::discard::DiscardReason;
@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::event::Event;
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
-use crate::sa::{Mode, SaPair};
+use crate::sa::{AhParameters, EspParameters, Mode, Protection, SaPair};
 use crate::spi::{SeqNo, Spi};
 use crate::testing::{LEFT, RIGHT, engine, mirrored, pair, ping};
 
@@ -30,12 +30,30 @@ fn extended() -> SaPair {
 fn extended_hmac() -> SaPair {
     let mut pair = extended();
     for sa in [&mut pair.inbound, &mut pair.outbound] {
-        sa.encryption = Encryption::Null;
-        sa.encryption_key = Secret::new([]);
         let key = Secret::new(vec![7; Integrity::HmacSha2_256_128.key_len()]);
-        sa.integrity = Some((Integrity::HmacSha2_256_128, key));
+        sa.protection = Protection::Esp(EspParameters {
+            spi: sa.spi(),
+            encryption: Encryption::Null,
+            encryption_key: Secret::new([]),
+            integrity: Some((Integrity::HmacSha2_256_128, key)),
+        });
     }
     pair
+}
+
+/// The same under AH, with a MAC and with GMAC.
+fn extended_ah(algorithm: Authentication) -> SaPair {
+    let mut pair = extended();
+    for sa in [&mut pair.inbound, &mut pair.outbound] {
+        let key = Secret::new(vec![9; algorithm.key_material_len()]);
+        sa.protection = Protection::Ah(AhParameters { spi: sa.spi(), algorithm, key });
+    }
+    pair
+}
+
+fn every_kind() -> [SaPair; 4] {
+    let gmac = Authentication::Gmac(AesKey::Bits128);
+    [extended(), extended_hmac(), extended_ah(Integrity::HmacSha1_96.into()), extended_ah(gmac)]
 }
 
 /// Two ends, of which the left has sent so many packets to the right.
@@ -63,11 +81,12 @@ fn receive(right: &mut Engine<u32>, packet: &[u8]) -> Result<Vec<u8>, DiscardRea
 
 #[test]
 fn packets_pass_the_wrap_of_the_low_half_in_any_order_and_once() {
-    for pair in [extended(), extended_hmac()] {
+    for pair in every_kind() {
         let (mut left, mut right) = ends_after(pair, WRAP - 5);
         let packets: Vec<_> = (0..9).map(|_| send(&mut left)).collect();
-        let low =
-            |packet: &Vec<u8>| u32::from_be_bytes(packet[OUTER_LEN + 4..OUTER_LEN + 8].try_into().unwrap());
+        // In ESP behind the SPI, in AH behind what is in front of the SPI too.
+        let number_at = if packets[0][9] == 50 { OUTER_LEN + 4 } else { OUTER_LEN + 8 };
+        let low = |packet: &Vec<u8>| u32::from_be_bytes(packet[number_at..number_at + 4].try_into().unwrap());
         assert_eq!(packets.iter().map(low).collect::<Vec<_>>()[3..5], [u32::MAX, 0]);
         for place in [4, 0, 8, 3, 1, 7, 2, 6, 5] {
             assert_eq!(receive(&mut right, &packets[place]), Ok(ping(LEFT, RIGHT, 8)), "packet {place}");
@@ -78,7 +97,7 @@ fn packets_pass_the_wrap_of_the_low_half_in_any_order_and_once() {
 
 #[test]
 fn packets_left_of_the_window_do_not_come_back_as_those_of_the_next_round() {
-    for pair in [extended(), extended_hmac()] {
+    for pair in every_kind() {
         let (mut left, mut right) = ends_after(pair, WRAP + 100);
         let old = send(&mut left);
         receive(&mut right, &old).unwrap();
@@ -93,7 +112,7 @@ fn packets_left_of_the_window_do_not_come_back_as_those_of_the_next_round() {
 
 #[test]
 fn ends_that_disagree_on_extended_numbers_understand_nothing() {
-    for pair in [extended(), extended_hmac()] {
+    for pair in every_kind() {
         let mut short = pair.clone();
         short.inbound.esn = false;
         short.outbound.esn = false;

@@ -1,4 +1,4 @@
-//! The ESP packet format (RFC 4303 §2): one function that builds and seals a packet, one that opens it.
+//! The ESP packet format (RFC 4303 §2): one function that seals a packet in its place, one that opens it.
 //!
 //! ```text
 //!  SPI | sequence number | IV | payload | 1 2 3 … | pad length | next header | ICV
@@ -22,10 +22,6 @@ pub(crate) const HEADER_LEN: usize = 8;
 const TRAILER_LEN: usize = 2;
 /// The trailer ends on a multiple of this many octets (RFC 4303 §2.4).
 const ALIGNMENT: usize = 4;
-/// Next header of IPv4 in tunnel mode.
-pub(crate) const IPV4_IN_ESP: u8 = 4;
-/// Next header of a dummy packet (RFC 4303 §2.6).
-pub(crate) const NO_NEXT_HEADER: u8 = 59;
 
 /// The monotonic part of padding: 1, 2, 3, … (RFC 4303 §2.4).
 const PADDING: [u8; 255] = {
@@ -46,8 +42,11 @@ pub(crate) struct Envelope<'a> {
     pub(crate) esn: bool,
     pub(crate) iv: &'a [u8],
     pub(crate) next_header: u8,
-    /// Room that the caller will want in front of the packet.
-    pub(crate) headroom: usize,
+}
+
+/// Octets in front of the payload.
+pub(crate) fn front_len(cipher: &PacketCipher) -> usize {
+    HEADER_LEN + cipher.iv_len()
 }
 
 /// Octets of padding behind `payload_len` octets.
@@ -62,25 +61,27 @@ pub(crate) fn sealed_len(cipher: &PacketCipher, payload_len: usize) -> usize {
     HEADER_LEN + cipher.iv_len() + body + cipher.icv_len()
 }
 
-/// An ESP packet around `payload`, with capacity for `headroom` octets more.
+/// Makes an ESP packet of [`sealed_len`] octets of room, in which a payload of `payload_len` octets stands already,
+/// behind [`front_len`] octets.
 pub(crate) fn seal(
     cipher: &PacketCipher,
     crypto: &mut Crypto,
     envelope: &Envelope<'_>,
-    payload: &[u8],
-) -> Vec<u8> {
-    let pad_len = pad_len(cipher, payload.len());
-    let mut packet = Vec::with_capacity(envelope.headroom + sealed_len(cipher, payload.len()));
-    packet.extend_from_slice(&envelope.spi.value().to_be_bytes());
-    packet.extend_from_slice(&envelope.number.low().to_be_bytes());
-    packet.extend_from_slice(envelope.iv);
-    packet.extend_from_slice(payload);
-    let padding = &PADDING[..pad_len];
-    packet.extend_from_slice(padding);
+    packet: &mut [u8],
+    payload_len: usize,
+) {
+    let (header, rest) = packet.split_at_mut(HEADER_LEN);
+    header[..4].copy_from_slice(&envelope.spi.value().to_be_bytes());
+    header[4..].copy_from_slice(&envelope.number.low().to_be_bytes());
+    let (iv, body) = rest.split_at_mut(cipher.iv_len());
+    iv.copy_from_slice(envelope.iv);
+    let padding = &PADDING[..pad_len(cipher, payload_len)];
+    let trailer = &mut body[payload_len..];
+    trailer[..padding.len()].copy_from_slice(padding);
     // Counting from 1, the last octet of padding is its length.
-    packet.extend_from_slice(&[padding.last().copied().unwrap_or(0), envelope.next_header]);
-    cipher.seal_numbered(crypto, &mut packet, HEADER_LEN, envelope.number.implicit(envelope.esn));
-    packet
+    trailer[padding.len()] = padding.last().copied().unwrap_or(0);
+    trailer[padding.len() + 1] = envelope.next_header;
+    cipher.seal_in_place(crypto, packet, HEADER_LEN, envelope.number.implicit(envelope.esn));
 }
 
 /// SPI and sequence number of an ESP packet, or its low half.
@@ -171,22 +172,21 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_packet_has_the_announced_length_and_never_reallocates() {
+    fn what_was_sealed_into_its_room_opens() {
         for encryption in [Encryption::Null, CBC, GCM, Encryption::ChaCha20Poly1305] {
             let cipher = cipher(encryption);
             let iv = vec![9; cipher.iv_len()];
-            let envelope = Envelope {
-                spi: Spi::new(256).unwrap(),
-                number: SeqNo::new(1),
-                esn: false,
-                iv: &iv,
-                next_header: 4,
-                headroom: 28,
-            };
+            let spi = Spi::new(256).unwrap();
+            let envelope = Envelope { spi, number: SeqNo::new(1), esn: false, iv: &iv, next_header: 4 };
             for len in [0, 1, 63, 1400] {
-                let packet = seal(&cipher, &mut crypto(), &envelope, &vec![7; len]);
-                assert_eq!(packet.len(), sealed_len(&cipher, len));
-                assert_eq!(packet.capacity(), packet.len() + 28);
+                let mut packet = vec![7; sealed_len(&cipher, len)];
+                seal(&cipher, &mut crypto(), &envelope, &mut packet, len);
+                let opened = open(&cipher, &mut crypto(), &mut packet, None).unwrap();
+                assert_eq!(
+                    opened,
+                    Opened { payload: front_len(&cipher)..front_len(&cipher) + len, next_header: 4 }
+                );
+                assert_eq!(packet[opened.payload], vec![7; len]);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What the engine tells its owner beside packets.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use crate::child::Limit;
 use crate::sa::Mode;
@@ -53,7 +53,7 @@ pub enum Event {
         /// The inbound SPI of the pair.
         spi: Spi,
         /// The address that it comes from.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// The port that it comes from.
         port: u16,
     },

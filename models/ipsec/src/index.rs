@@ -5,29 +5,48 @@
 //! each length in use, as in a routing table with few lengths. What is found may cover the packet; whether it does, the
 //! pair itself says.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use crate::selector::{AddressRange, TrafficSelector};
 
-/// An IPv4 network: length of the prefix and its bits.
+/// A network of either version: length of the prefix and its bits.
+///
+/// IPv4 addresses stand where IPv6 has them mapped, so both share one space; only a range over both versions is everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Network {
-    prefix_len: u32,
-    bits: u32,
+pub(crate) struct Network {
+    prefix_len: u8,
+    bits: u128,
+}
+
+/// The bits of an address in the space of both versions.
+fn bits_of(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
 }
 
 impl Network {
     /// The network of this length around an address.
-    fn around(address: Ipv4Addr, prefix_len: u32) -> Self {
-        let host_bits = u32::MAX.checked_shr(prefix_len).unwrap_or(0);
-        Self { prefix_len, bits: address.to_bits() & !host_bits }
+    pub(crate) fn around(address: IpAddr, prefix_len: u8) -> Self {
+        let host_bits = u128::MAX.checked_shr(prefix_len.into()).unwrap_or(0);
+        Self { prefix_len, bits: bits_of(address) & !host_bits }
     }
 
     /// The smallest one that holds the range; `None` for a range without addresses.
-    fn of(range: AddressRange) -> Option<Self> {
-        let differing = range.start.to_bits() ^ range.end.to_bits();
-        (range.start <= range.end).then(|| Self::around(range.start, differing.leading_zeros()))
+    pub(crate) fn of(range: AddressRange) -> Option<Self> {
+        if range.start > range.end {
+            return None;
+        }
+        let differing = bits_of(range.start) ^ bits_of(range.end);
+        let same_version = range.start.is_ipv4() == range.end.is_ipv4();
+        let prefix_len = if same_version { differing.leading_zeros() } else { 0 };
+        Some(Self::around(range.start, u8::try_from(prefix_len).unwrap_or(u8::MAX)))
+    }
+
+    pub(crate) const fn prefix_len(self) -> u8 {
+        self.prefix_len
     }
 }
 
@@ -39,41 +58,29 @@ pub(crate) struct RemoteIndex {
     lengths: Lengths,
 }
 
-/// How many networks of each length there are, and the lengths in use as bits, so that a packet goes over few.
-#[derive(Debug)]
-struct Lengths {
-    counts: [usize; 33],
-    used: u64,
-}
-
-impl Default for Lengths {
-    fn default() -> Self {
-        Self { counts: [0; 33], used: 0 }
-    }
-}
+/// The lengths of networks in use with how many there are of each, ascending, so that a packet goes over few.
+#[derive(Debug, Default)]
+struct Lengths(Vec<(u8, usize)>);
 
 impl Lengths {
-    fn add(&mut self, prefix_len: u32) {
-        self.counts[prefix_len as usize] += 1;
-        self.used |= 1 << prefix_len;
-    }
-
-    fn remove(&mut self, prefix_len: u32) {
-        let count = &mut self.counts[prefix_len as usize];
-        *count -= 1;
-        if *count == 0 {
-            self.used &= !(1 << prefix_len);
+    fn add(&mut self, prefix_len: u8) {
+        match self.0.binary_search_by_key(&prefix_len, |(len, _)| *len) {
+            Ok(place) => self.0[place].1 += 1,
+            Err(place) => self.0.insert(place, (prefix_len, 1)),
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = u32> + use<> {
-        let mut rest = self.used;
-        core::iter::from_fn(move || {
-            let prefix_len = rest.trailing_zeros();
-            let some = rest != 0;
-            rest &= rest.wrapping_sub(1);
-            some.then_some(prefix_len)
-        })
+    fn remove(&mut self, prefix_len: u8) {
+        if let Ok(place) = self.0.binary_search_by_key(&prefix_len, |(len, _)| *len) {
+            self.0[place].1 -= 1;
+            if self.0[place].1 == 0 {
+                self.0.remove(place);
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u8> + '_ {
+        self.0.iter().map(|(len, _)| *len)
     }
 }
 
@@ -105,7 +112,7 @@ impl RemoteIndex {
     }
 
     /// Slots of the pairs that may cover a packet from or to this address of the other side; a pair may come twice.
-    pub(crate) fn candidates(&self, remote: Ipv4Addr) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn candidates(&self, remote: IpAddr) -> impl Iterator<Item = usize> + '_ {
         let networks = self.lengths.iter().map(move |prefix_len| Network::around(remote, prefix_len));
         networks.filter_map(|network| self.slots.get(&network)).flatten().copied()
     }
@@ -117,19 +124,24 @@ impl RemoteIndex {
 
 #[cfg(test)]
 mod tests {
+    use core::net::Ipv4Addr;
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
     use super::*;
 
+    fn address(bits: u32) -> IpAddr {
+        Ipv4Addr::from_bits(bits).into()
+    }
+
     fn selector(start: u32, end: u32) -> TrafficSelector {
-        let [start, end] = [start, end].map(Ipv4Addr::from_bits);
+        let [start, end] = [start, end].map(address);
         TrafficSelector { addresses: AddressRange { start, end }, ..TrafficSelector::ANY }
     }
 
     fn found(index: &RemoteIndex, address: u32) -> BTreeSet<usize> {
-        index.candidates(Ipv4Addr::from_bits(address)).collect()
+        index.candidates(self::address(address)).collect()
     }
 
     proptest! {
@@ -149,7 +161,7 @@ mod tests {
                 index.remove(*slot, &selectors[*slot]);
             }
             let holds = |remote: &[TrafficSelector]| {
-                remote.iter().any(|one| one.addresses.contains(Ipv4Addr::from_bits(address)))
+                remote.iter().any(|one| one.addresses.contains(self::address(address)))
             };
             let present = |slot: &usize| !removed.contains(slot);
             let expected = (0..selectors.len()).filter(present).filter(|slot| holds(&selectors[*slot]));
@@ -170,7 +182,7 @@ mod tests {
             for (slot, ranges) in pairs.iter().enumerate() {
                 index.remove(slot, &remote(ranges));
             }
-            prop_assert!(index.is_empty() && index.lengths.used == 0);
+            prop_assert!(index.is_empty() && index.lengths.0.is_empty());
         }
     }
 
@@ -178,21 +190,34 @@ mod tests {
     fn a_host_among_ten_thousand_is_found_alone() {
         let mut index = RemoteIndex::default();
         for slot in 0..10_000 {
-            let address = u32::try_from(slot).unwrap();
-            index.insert(slot, &[selector(address, address)]);
+            let host = u32::try_from(slot).unwrap();
+            index.insert(slot, &[selector(host, host)]);
         }
-        assert_eq!(index.candidates(Ipv4Addr::from_bits(7_777)).collect::<Vec<_>>(), [7_777]);
-        assert_eq!(index.candidates(Ipv4Addr::from_bits(10_000)).count(), 0);
+        assert_eq!(index.candidates(address(7_777)).collect::<Vec<_>>(), [7_777]);
+        assert_eq!(index.candidates(address(10_000)).count(), 0);
     }
 
     #[test]
     fn ranges_stand_under_the_smallest_network_around_them() {
         let of = |start, end| Network::of(selector(start, end).addresses);
-        assert_eq!(of(0, u32::MAX), Some(Network { prefix_len: 0, bits: 0 }));
-        assert_eq!(of(6, 6), Some(Network { prefix_len: 32, bits: 6 }));
-        assert_eq!(of(7, 8), Some(Network { prefix_len: 28, bits: 0 }));
-        assert_eq!(of(0x0a01_0000, 0x0a01_ffff), Some(Network { prefix_len: 16, bits: 0x0a01_0000 }));
+        let v4 = |prefix_len: u8, bits| Some(Network::around(address(bits), 96 + prefix_len));
+        assert_eq!(of(0, u32::MAX), v4(0, 0));
+        assert_eq!(of(6, 6), v4(32, 6));
+        assert_eq!(of(7, 8), v4(28, 0));
+        assert_eq!(of(0x0a01_0000, 0x0a01_ffff), v4(16, 0x0a01_0000));
         assert_eq!(of(8, 7), None);
+        assert_eq!(Network::of(AddressRange::ANY), Some(Network { prefix_len: 0, bits: 0 }));
+        let v6 = AddressRange::network("2001:db8::".parse::<IpAddr>().unwrap(), 32);
+        assert_eq!(Network::of(v6), Some(Network { prefix_len: 32, bits: 0x2001_0db8 << 96 }));
+    }
+
+    #[test]
+    fn a_range_over_both_versions_is_found_for_both() {
+        let mut index = RemoteIndex::default();
+        index.insert(1, &[TrafficSelector::ANY]);
+        for host in ["10.0.0.1", "2001:db8::1", "::1"] {
+            assert_eq!(index.candidates(host.parse().unwrap()).collect::<Vec<_>>(), [1], "{host}");
+        }
     }
 
     #[test]
@@ -201,6 +226,6 @@ mod tests {
         for slot in [4, 1, 9] {
             index.insert(slot, &[selector(5, 5), selector(5, 5)]);
         }
-        assert_eq!(index.candidates(Ipv4Addr::from_bits(5)).collect::<Vec<_>>(), [4, 1, 9]);
+        assert_eq!(index.candidates(address(5)).collect::<Vec<_>>(), [4, 1, 9]);
     }
 }

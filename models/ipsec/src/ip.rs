@@ -1,23 +1,21 @@
-//! IPv4 and UDP headers around ESP: outer header construction (RFC 4301 §5.1.2.1), congestion marks (RFC 6040) and
+//! IP and UDP headers around ESP and AH: outer header construction (RFC 4301 §5.1.2), congestion marks (RFC 6040) and
 //! checksums behind a NAT (RFC 3948 §3.1.2).
 //!
-//! What the outer header of a tunnel holds: version 4, no options, TTL 64 (not the inner one: the tunnel is one hop), a
-//! per-engine identification counter, DF as configured, DSCP and ECN copied from the inner packet, source and destination
-//! of the SA. On the way in DSCP of the inner packet stays, its ECN follows RFC 6040 §4.2. The inner TTL is left alone
-//! in both directions: forwarding decrements it, and forwarding is the owner's.
+//! What the outer header of a tunnel holds: the version of the SA's addresses, no options or extension headers, TTL or hop
+//! limit 64 (not the inner one: the tunnel is one hop), a per-engine identification counter and DF as configured (IPv4), a
+//! flow label of 0 (IPv6), DSCP and ECN copied from the inner packet. On the way in DSCP of the inner packet stays, its ECN
+//! follows RFC 6040 §4.2. The inner TTL is left alone in both directions: forwarding decrements it, and forwarding is the
+//! owner's.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
-use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet, TcpPacket, UdpPacket};
+use smoltcp::wire::{IpAddress, Ipv4Packet, TcpPacket, UdpPacket};
 
 use crate::discard::DiscardReason;
+use crate::header::{IPV6_LEN, IpHeader, UDP_LEN, Version, protocol};
 use crate::udp_encap::UdpEncap;
 
-/// Octets of an IPv4 header without options.
-pub(crate) const IPV4_LEN: usize = 20;
-/// Octets of a UDP header.
-pub(crate) const UDP_LEN: usize = 8;
-/// TTL of outer headers, as the reference captures have it.
+/// TTL and hop limit of outer headers, as the reference captures have it.
 const OUTER_TTL: u8 = 64;
 /// Not ECN-capable transport.
 const NOT_ECT: u8 = 0b00;
@@ -25,104 +23,133 @@ const NOT_ECT: u8 = 0b00;
 const ECT_1: u8 = 0b01;
 /// Congestion experienced.
 const CE: u8 = 0b11;
+/// The DF bit in the octet of flags.
+const DONT_FRAGMENT: u8 = 0x40;
 
 /// What the new IP header of a tunnel packet says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OuterHeader {
-    pub(crate) source: Ipv4Addr,
-    pub(crate) destination: Ipv4Addr,
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
     pub(crate) traffic_class: u8,
     pub(crate) dont_fragment: bool,
     pub(crate) ident: u16,
 }
 
 impl OuterHeader {
-    /// Writes the header over the first [`IPV4_LEN`] octets; lengths, protocol and checksum come from [`wrap`].
+    /// Writes the header over the first octets; length and protocol come from [`complete`].
     pub(crate) fn write(&self, packet: &mut [u8]) {
-        let mut header = Ipv4Packet::new_unchecked(packet);
-        header.set_version(4);
-        header.set_header_len(20);
-        header.set_dscp(self.traffic_class >> 2);
-        header.set_ecn(self.traffic_class & 0b11);
-        header.set_ident(self.ident);
-        header.clear_flags();
-        header.set_frag_offset(0);
-        header.set_dont_frag(self.dont_fragment);
-        header.set_hop_limit(OUTER_TTL);
-        header.set_src_addr(self.source);
-        header.set_dst_addr(self.destination);
+        match (self.source, self.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let [high, low] = self.ident.to_be_bytes();
+                let flags = if self.dont_fragment { DONT_FRAGMENT } else { 0 };
+                packet[..10].copy_from_slice(&[
+                    0x45,
+                    self.traffic_class,
+                    0,
+                    0,
+                    high,
+                    low,
+                    flags,
+                    0,
+                    OUTER_TTL,
+                    0,
+                ]);
+                packet[12..16].copy_from_slice(&source.octets());
+                packet[16..20].copy_from_slice(&destination.octets());
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let class = self.traffic_class;
+                packet[..8].copy_from_slice(&[0x60 | class >> 4, class << 4, 0, 0, 0, 0, 0, OUTER_TTL]);
+                packet[8..24].copy_from_slice(&source.octets());
+                packet[24..40].copy_from_slice(&destination.octets());
+            }
+            _ => unreachable!("installation checks that both ends have one version"),
+        }
     }
 }
 
-/// Completes an IP header of `header_len` octets around the ESP packet behind it: the UDP header in between if there is
-/// one, protocol, length and checksums.
-pub(crate) fn wrap(packet: &mut [u8], header_len: usize, udp_encap: Option<UdpEncap>, len: u16) {
-    let mut header = Ipv4Packet::new_unchecked(&mut *packet);
-    let protocol = if udp_encap.is_some() { IpProtocol::Udp } else { IpProtocol::IpSecEsp };
-    header.set_next_header(protocol);
-    header.set_total_len(len);
-    header.fill_checksum();
-    let (source, destination) = (header.src_addr(), header.dst_addr());
-    if let Some(ports) = udp_encap {
-        let datagram = &mut packet[header_len..];
-        let datagram_len = u16::try_from(datagram.len()).unwrap_or(u16::MAX);
-        let mut udp = UdpPacket::new_unchecked(datagram);
-        udp.set_src_port(ports.source_port);
-        udp.set_dst_port(ports.destination_port);
-        udp.set_len(datagram_len);
-        udp.fill_checksum(&IpAddress::Ipv4(source), &IpAddress::Ipv4(destination));
+/// Sets what an IP header says of what follows it: protocol, at `named_at`, and length.
+pub(crate) fn complete(packet: &mut [u8], version: Version, named_at: usize, protocol: u8) {
+    packet[named_at] = protocol;
+    let (place, len) = match version {
+        Version::V4 => (2, packet.len()),
+        Version::V6 => (4, packet.len() - IPV6_LEN),
+    };
+    let len = u16::try_from(len).expect("lengths are checked before anything is written");
+    packet[place..place + 2].copy_from_slice(&len.to_be_bytes());
+}
+
+/// Computes the checksum of an IPv4 header; IPv6 has none.
+pub(crate) fn fill_checksum(packet: &mut [u8], version: Version) {
+    if version == Version::V4 {
+        Ipv4Packet::new_unchecked(packet).fill_checksum();
     }
+}
+
+/// Completes the UDP header in front of an ESP packet; `datagram` begins with it.
+pub(crate) fn write_udp(datagram: &mut [u8], ports: UdpEncap, source: IpAddr, destination: IpAddr) {
+    let len = u16::try_from(datagram.len()).expect("lengths are checked before anything is written");
+    let mut udp = UdpPacket::new_unchecked(datagram);
+    udp.set_src_port(ports.source_port);
+    udp.set_dst_port(ports.destination_port);
+    udp.set_len(len);
+    udp.fill_checksum(&source.into(), &destination.into());
+}
+
+/// What carrying a congestion mark over did to the inner header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Unchanged,
+    /// The inner header has the mark of the outer one now.
+    Carried,
 }
 
 /// Carries the congestion mark of the outer header over to a decapsulated packet (RFC 6040 §4.2, figure 4).
 ///
 /// # Errors
 /// [`DiscardReason::CongestionMark`] when the outer header says CE and the inner transport does not know of it.
-pub(crate) fn decapsulate_ecn(outer: u8, inner: &mut [u8]) -> Result<(), DiscardReason> {
-    let mut header = Ipv4Packet::new_unchecked(inner);
-    let mark = match (header.ecn(), outer) {
+pub(crate) fn decapsulate_ecn(outer: u8, inner: &mut [u8], header: &IpHeader) -> Result<Mark, DiscardReason> {
+    let mark = match (header.traffic_class & CE, outer & CE) {
         (NOT_ECT, CE) => return Err(DiscardReason::CongestionMark),
-        (NOT_ECT | CE, _) => return Ok(()),
+        (NOT_ECT | CE, _) => return Ok(Mark::Unchanged),
         (_, CE) => CE,
-        (_, ECT_1) => ECT_1,
-        _ => return Ok(()),
+        (inner, ECT_1) if inner != ECT_1 => ECT_1,
+        _ => return Ok(Mark::Unchanged),
     };
-    header.set_ecn(mark);
-    header.fill_checksum();
-    Ok(())
-}
-
-/// Turns the packet back into what it was before transport mode: protocol, length and header checksum.
-pub(crate) fn restore_transport(packet: &mut [u8], protocol: u8) {
-    let len = u16::try_from(packet.len()).unwrap_or(u16::MAX);
-    let mut header = Ipv4Packet::new_unchecked(packet);
-    header.set_next_header(IpProtocol::from(protocol));
-    header.set_total_len(len);
-    header.fill_checksum();
+    match header.version {
+        Version::V4 => inner[1] = inner[1] & !CE | mark,
+        Version::V6 => inner[1] = inner[1] & !(CE << 4) | mark << 4,
+    }
+    fill_checksum(inner, header.version);
+    Ok(Mark::Carried)
 }
 
 /// Recomputes the TCP or UDP checksum of a packet whose addresses a NAT has changed (RFC 3948 §3.1.2, second way); the
 /// integrity check has already vouched for the payload. A UDP checksum that was not used stays unused.
-pub(crate) fn refresh_checksum(packet: &mut [u8]) {
-    let mut header = Ipv4Packet::new_unchecked(packet);
-    let (source, destination) = (IpAddress::Ipv4(header.src_addr()), IpAddress::Ipv4(header.dst_addr()));
-    let protocol = header.next_header();
-    let payload = header.payload_mut();
-    match protocol {
-        IpProtocol::Udp => {
+pub(crate) fn refresh_checksum(packet: &mut [u8], header: &IpHeader) {
+    let (source, destination) = (IpAddress::from(header.source), IpAddress::from(header.destination));
+    let payload = &mut packet[header.upper.start..header.total_len];
+    match header.upper.protocol {
+        protocol::UDP => {
             if let Ok(mut udp) = UdpPacket::new_checked(payload)
                 && udp.checksum() != 0
             {
                 udp.fill_checksum(&source, &destination);
             }
         }
-        IpProtocol::Tcp => {
+        protocol::TCP => {
             if let Ok(mut tcp) = TcpPacket::new_checked(payload) {
                 tcp.fill_checksum(&source, &destination);
             }
         }
         _ => {}
     }
+}
+
+/// Address and port that a packet with ESP in UDP at `offset` comes from.
+pub(crate) fn udp_source(packet: &[u8], offset: usize, header: &IpHeader) -> (IpAddr, u16) {
+    (header.source, UdpPacket::new_unchecked(&packet[offset - UDP_LEN..]).src_port())
 }
 
 #[cfg(test)]
@@ -132,6 +159,11 @@ mod tests {
 
     /// ECN-capable transport, codepoint 0.
     const ECT_0: u8 = 0b10;
+
+    fn refresh(packet: &mut [u8]) {
+        let header = IpHeader::parse(packet).unwrap();
+        refresh_checksum(packet, &header);
+    }
 
     #[test]
     fn congestion_marks_follow_the_table_of_rfc_6040() {
@@ -147,7 +179,8 @@ mod tests {
                 let mut packet = ping(LEFT, RIGHT, 0);
                 packet[1] = 0xb8 | inner;
                 Ipv4Packet::new_unchecked(&mut packet).fill_checksum();
-                let result = decapsulate_ecn(outer, &mut packet).ok().map(|()| packet[1]);
+                let header = IpHeader::parse(&packet).unwrap();
+                let result = decapsulate_ecn(outer, &mut packet, &header).ok().map(|_| packet[1]);
                 assert_eq!(result, expected.map(|mark| 0xb8 | mark), "inner {inner:02b}, outer {outer:02b}");
                 assert!(Ipv4Packet::new_unchecked(&packet).verify_checksum());
             }
@@ -160,10 +193,10 @@ mod tests {
         packet[9] = 17;
         packet[20..28].copy_from_slice(&[0, 9, 0, 9, 0, 24, 0, 0]);
         let before = packet.clone();
-        refresh_checksum(&mut packet);
+        refresh(&mut packet);
         assert_eq!(packet, before);
         packet[26..28].copy_from_slice(&[1, 1]);
-        refresh_checksum(&mut packet);
+        refresh(&mut packet);
         let udp = UdpPacket::new_unchecked(&packet[20..]);
         assert!(udp.verify_checksum(&IpAddress::Ipv4(LEFT), &IpAddress::Ipv4(RIGHT)));
     }
@@ -177,11 +210,11 @@ mod tests {
             .unwrap();
         let good = packet.clone();
         packet[36] ^= 0xff;
-        refresh_checksum(&mut packet);
+        refresh(&mut packet);
         assert_eq!(packet, good);
         packet[32] = 0xf0;
         let nonsense = packet.clone();
-        refresh_checksum(&mut packet);
+        refresh(&mut packet);
         assert_eq!(packet, nonsense);
     }
 }

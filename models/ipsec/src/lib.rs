@@ -1,4 +1,4 @@
-//! The IPsec datapath without I/O: policies, Security Associations and ESP (RFC 4301, RFC 4303, RFC 3948).
+//! The IPsec datapath without I/O: policies, Security Associations, ESP and AH (RFC 4301, RFC 4302, RFC 4303, RFC 3948).
 //!
 //! An [`Engine`] sits between the protected and the unprotected side of one host or gateway. The owner hands it every
 //! packet that crosses, with the time, and gets back what to send, deliver or drop; nothing in here reads a clock,
@@ -10,8 +10,9 @@
 //! - Keys come from a key manager through [`Engine::install`]; this crate never negotiates.
 //! - Several pairs may cover the same packets, as while a Child SA is rekeyed ([`OutboundUse`]); all of them receive.
 //! - A policy may stand for the selectors of whatever pairs it has ([`SpdAction::ProtectInstalled`]), for road warriors.
-//! - Model: IPv4 only; no AH, no traffic flow confidentiality, no fragmentation and no path MTU discovery; an arriving
-//!   fragment of an ESP packet is discarded instead of reassembled.
+//! - IPv4 and IPv6 inside and outside, in any combination.
+//! - Model: no traffic flow confidentiality, no fragmentation and no path MTU discovery; an arriving fragment of a protected
+//!   packet is discarded instead of reassembled.
 //! - Model: IKE to and from the local address bypasses the SPD without an entry of its own.
 //!
 //! ```
@@ -33,11 +34,11 @@
 //!
 //! let office = SpdEntry {
 //!     name: String::from("office"),
-//!     local: vec![TrafficSelector::network([10, 1, 0, 0].into(), 16)],
-//!     remote: vec![TrafficSelector::network([10, 2, 0, 0].into(), 16)],
+//!     local: vec![TrafficSelector::network([10, 1, 0, 0], 16)],
+//!     remote: vec![TrafficSelector::network([10, 2, 0, 0], 16)],
 //!     action: SpdAction::Protect { policy: PolicyId(1), mode: Mode::Tunnel },
 //! };
-//! let config = EngineConfig::new(Spd::new(vec![office], DefaultAction::Discard), [192, 0, 2, 1].into());
+//! let config = EngineConfig::new(Spd::new(vec![office], DefaultAction::Discard), [192, 0, 2, 1]);
 //! let mut engine = Engine::new(config, Crypto::new(Arc::new(RealProvider::new())), Box::new(Stream(0)));
 //!
 //! // A minimal packet from 10.1.0.1 to 10.2.0.1: no SA yet, so it waits and a negotiation is asked for.
@@ -47,16 +48,21 @@
 //! ```
 
 mod acquire;
+mod ah;
 mod child;
+mod decapsulate;
 mod discard;
+mod encapsulate;
 mod engine;
 #[cfg(test)]
 mod esn;
 mod esp;
 mod event;
+mod header;
 mod inbound;
 mod index;
 mod ip;
+mod mutable;
 mod outbound;
 mod replay;
 mod sa;
@@ -75,10 +81,10 @@ pub use engine::{DontFragment, Engine, EngineConfig};
 pub use event::Event;
 pub use inbound::Inbound;
 pub use outbound::Outbound;
-pub use replay::ReplayWindow;
+pub use replay::{ReplayWindow, WindowLen};
 pub use sa::{
-    ChildSaCounters, ChildSaHandle, InstallError, Lifetime, Mode, OutboundUse, Path, SaPair, SaParameters,
-    Traffic,
+    AhParameters, ChildSaCounters, ChildSaHandle, EspParameters, InstallError, Lifetime, Mode, OutboundUse,
+    Path, Protection, SaPair, SaParameters, Traffic,
 };
 pub use selector::{AddressRange, Direction, PortRange, SelectorError, Selectors, TrafficSelector};
 pub use spd::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry};

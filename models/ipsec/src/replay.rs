@@ -1,22 +1,56 @@
-//! The anti-replay window: 64 sequence numbers, as RFC 4303 §3.4.3 and appendix A2 describe it.
+//! The anti-replay window of ESP and AH, as RFC 4303 §3.4.3 and appendix A2 describe it, for any length.
 //!
-//! Checking and updating are two calls because the integrity check stands between them: a forged packet must not
-//! move the window. Bit `n` of the mask stands for `highest - n`, so a shift moves the window.
+//! Checking and updating are two calls because the integrity check stands between them: a forged packet must not move the
+//! window. The bitmap is a ring of blocks that each stand for 64 numbers, with at least one block more than the window
+//! covers; so the window moves by clearing the blocks that it enters, never by shifting (the idea of RFC 6479).
 //! Of an extended sequence number the packet carries the low half; the window tells the high half (appendix A2.2).
 //! Left out: finding the high half again after 2³² packets were lost in a row (appendix A3).
 
 use crate::spi::SeqNo;
 
+/// How many sequence numbers, the highest included, a window covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowLen(u32);
+
+impl WindowLen {
+    /// The shortest one that receivers must support (RFC 4303 §3.4.3).
+    pub const MIN: Self = Self(32);
+    /// The longest one here; the bitmap has 8 KiB.
+    pub const MAX: Self = Self(65_536);
+
+    /// A window of so many numbers; `None` outside of [`MIN`](Self::MIN) and [`MAX`](Self::MAX).
+    pub const fn new(numbers: u32) -> Option<Self> {
+        if numbers < Self::MIN.0 || numbers > Self::MAX.0 { None } else { Some(Self(numbers)) }
+    }
+
+    /// Sequence numbers covered.
+    pub const fn numbers(self) -> u32 {
+        self.0
+    }
+}
+
+/// 64, what RFC 4303 §3.4.3 prefers.
+impl Default for WindowLen {
+    fn default() -> Self {
+        Self(64)
+    }
+}
+
 /// Which of the last sequence numbers have been received.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayWindow {
     highest: SeqNo,
-    seen: u64,
+    len: WindowLen,
+    /// A power of two of blocks; number `n` is bit `n % 64` of block `n / 64` modulo their count.
+    seen: Box<[u64]>,
 }
 
 impl ReplayWindow {
-    /// How many sequence numbers, the highest included, the window covers.
-    pub const LEN: u64 = 64;
+    /// An empty window.
+    pub fn new(len: WindowLen) -> Self {
+        let blocks = (len.0.div_ceil(u64::BITS) + 1).next_power_of_two();
+        Self { highest: SeqNo::default(), len, seen: vec![0; blocks as usize].into() }
+    }
 
     /// Whether a packet with this number may still be accepted: not 0, not left of the window, not seen.
     pub fn check(&self, number: SeqNo) -> bool {
@@ -25,7 +59,10 @@ impl ReplayWindow {
         }
         match self.highest.value().checked_sub(number.value()) {
             None => true,
-            Some(age) => age < Self::LEN && self.seen >> age & 1 == 0,
+            Some(age) => {
+                let (block, bit) = self.place(number.value());
+                age < u64::from(self.len.0) && self.seen[block] & bit == 0
+            }
         }
     }
 
@@ -33,7 +70,7 @@ impl ReplayWindow {
     /// inside the window or the nearest right of it. `None` when there is no such number.
     pub fn extend(&self, low: u32) -> Option<SeqNo> {
         let low = u64::from(low);
-        let bottom = self.highest.value().saturating_sub(Self::LEN - 1);
+        let bottom = self.highest.value().saturating_sub(u64::from(self.len.0) - 1);
         // The first number from the bottom of the window on with this low half.
         let number = bottom >> 32 << 32 | low;
         let number = if number < bottom { number.checked_add(1 << 32)? } else { number };
@@ -43,19 +80,34 @@ impl ReplayWindow {
     /// Marks a number that passed [`check`](Self::check) and then its packet's integrity check.
     pub fn update(&mut self, number: SeqNo) {
         if number > self.highest {
-            let distance = number.value() - self.highest.value();
-            self.seen = if distance < Self::LEN { self.seen << distance } else { 0 };
+            let (old, new) = (self.highest.value() / 64, number.value() / 64);
+            for entered in (old + 1..=new).take(self.seen.len()) {
+                let (block, _) = self.place(entered * 64);
+                self.seen[block] = 0;
+            }
             self.highest = number;
         }
-        let age = self.highest.value() - number.value();
-        if age < Self::LEN {
-            self.seen |= 1 << age;
+        if self.highest.value() - number.value() < u64::from(self.len.0) {
+            let (block, bit) = self.place(number.value());
+            self.seen[block] |= bit;
         }
     }
 
     /// The right edge of the window; 0 before the first packet.
     pub fn highest(&self) -> SeqNo {
         self.highest
+    }
+
+    /// Block and bit of a number.
+    fn place(&self, number: u64) -> (usize, u64) {
+        let block = number / 64 & (self.seen.len() as u64 - 1);
+        (usize::try_from(block).unwrap_or(0), 1 << (number % 64))
+    }
+}
+
+impl Default for ReplayWindow {
+    fn default() -> Self {
+        Self::new(WindowLen::default())
     }
 }
 
@@ -68,27 +120,43 @@ mod tests {
 
     use super::*;
 
+    /// Around the size of a block, and some in between.
+    const LENS: [u32; 7] = [32, 63, 64, 65, 128, 150, 1000];
+
     /// The definition without any cleverness: everything seen, and the greatest of it.
-    #[derive(Default)]
-    struct Oracle(BTreeSet<u64>);
+    struct Oracle(BTreeSet<u64>, WindowLen);
 
     impl Oracle {
         fn check(&self, number: u64) -> bool {
             let highest = self.0.last().copied().unwrap_or(0);
-            number != 0 && number + ReplayWindow::LEN > highest && !self.0.contains(&number)
+            number != 0 && number + u64::from(self.1.numbers()) > highest && !self.0.contains(&number)
         }
     }
 
-    fn agree_on(numbers: impl IntoIterator<Item = (u64, bool)>) {
-        let (mut window, mut oracle) = (ReplayWindow::default(), Oracle::default());
-        for (number, genuine) in numbers {
-            let accepted = window.check(SeqNo::new(number));
-            assert_eq!(accepted, oracle.check(number), "{number} after {:?}", oracle.0);
-            if accepted && genuine {
-                window.update(SeqNo::new(number));
-                oracle.0.insert(number);
+    fn agree_on(numbers: impl IntoIterator<Item = (u64, bool)> + Clone) {
+        for len in LENS.map(|len| WindowLen::new(len).unwrap()) {
+            let (mut window, mut oracle) = (ReplayWindow::new(len), Oracle(BTreeSet::new(), len));
+            for (number, genuine) in numbers.clone() {
+                let accepted = window.check(SeqNo::new(number));
+                assert_eq!(accepted, oracle.check(number), "{number} in {len:?} after {:?}", oracle.0);
+                if accepted && genuine {
+                    window.update(SeqNo::new(number));
+                    oracle.0.insert(number);
+                }
+                assert_eq!(window.highest().value(), oracle.0.last().copied().unwrap_or(0));
             }
-            assert_eq!(window.highest().value(), oracle.0.last().copied().unwrap_or(0));
+        }
+    }
+
+    #[test]
+    fn windows_are_from_32_to_65536_numbers_wide() {
+        assert_eq!([0, 31, 65_537].map(WindowLen::new), [None; 3]);
+        for (numbers, octets) in [(32, 16), (64, 16), (65, 32), (1024, 256), (65_536, 16_384)] {
+            let mut window = ReplayWindow::new(WindowLen::new(numbers).unwrap());
+            assert!(window.seen.len() * 8 <= octets, "{numbers}");
+            window.update(SeqNo::new(200_000));
+            let left = 200_000 - u64::from(numbers);
+            assert!(window.check(SeqNo::new(left + 1)) && !window.check(SeqNo::new(left)), "{numbers}");
         }
     }
 
@@ -101,21 +169,22 @@ mod tests {
         #[test]
         fn a_drifting_sequence_agrees_with_a_set(steps in prop::collection::vec((0_u64..90, 0_u64..80), 0..300)) {
             let mut base = 0;
-            agree_on(steps.into_iter().map(|(forward, back)| {
+            let numbers: Vec<_> = steps.into_iter().map(|(forward, back)| {
                 base += forward / 8;
                 (base.saturating_sub(back), true)
-            }));
+            }).collect();
+            agree_on(numbers);
         }
 
         #[test]
         fn the_end_of_the_number_space_agrees_with_a_set(back in prop::collection::vec(0_u64..130, 0..200)) {
-            agree_on(back.into_iter().map(|age| (u64::from(u32::MAX) - age, true)));
+            agree_on(back.into_iter().map(|age| (u64::from(u32::MAX) - age, true)).collect::<Vec<_>>());
         }
     }
 
     /// Appendix A2.2 of RFC 4303 as it stands there; `None` for the numbers before the first.
     fn appendix(highest: u64, low: u32) -> Option<u64> {
-        let window = u32::try_from(ReplayWindow::LEN).unwrap();
+        let window = WindowLen::default().numbers();
         let (high, edge) = ((highest >> 32) as u32, highest as u32);
         let bottom = edge.wrapping_sub(window - 1);
         let high = match (edge >= window - 1, low >= bottom) {

@@ -1,7 +1,7 @@
 //! The Security Association Database: pairs of SAs by inbound SPI and by policy (RFC 4301 §4.4.2).
 //!
-//! SAs come and go in pairs, since that is how IKE makes them. An arriving packet finds its pair by SPI alone (RFC 4301
-//! §4.1, unicast), a leaving one by policy and negotiated selectors. Where several pairs cover it, as while a Child SA is
+//! SAs come and go in pairs, since that is how IKE makes them; bundles of ESP and AH are pairs with two SPIs. An arriving
+//! packet finds its pair by SPI alone (RFC 4301 §4.1, unicast), so no two have one SPI, whatever the protocol; a leaving one by policy and negotiated selectors. Where several pairs cover it, as while a Child SA is
 //! rekeyed, the newest one takes it that is in use and has something left; the others are there for what still arrives.
 
 use core::time::Duration;
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::child::ChildSa;
 use crate::index::RemoteIndex;
-use crate::sa::{ChildSaHandle, InstallError};
+use crate::sa::ChildSaHandle;
 use crate::selector::{Direction, Selectors};
 use crate::spd::PolicyId;
 use crate::spi::Spi;
@@ -20,6 +20,8 @@ pub(crate) struct Sad {
     slots: Vec<Option<ChildSa>>,
     free: Vec<usize>,
     by_spi: BTreeMap<Spi, usize>,
+    /// Bundles by the SPI of their AH.
+    by_outer_spi: BTreeMap<Spi, usize>,
     by_policy: BTreeMap<PolicyId, RemoteIndex>,
     serial: u64,
     idle: BTreeSet<(Duration, Spi)>,
@@ -30,11 +32,14 @@ impl Sad {
         self.by_spi.contains_key(&spi)
     }
 
-    pub(crate) fn insert(&mut self, mut child: ChildSa) -> Result<ChildSaHandle, InstallError> {
+    /// Whether an arriving packet with this SPI, of ESP or AH, belongs to a pair.
+    pub(crate) fn is_taken(&self, spi: Spi) -> bool {
+        self.contains(spi) || self.by_outer_spi.contains_key(&spi)
+    }
+
+    /// Adds a pair, none of whose inbound SPIs is taken.
+    pub(crate) fn insert(&mut self, mut child: ChildSa) -> ChildSaHandle {
         let (spi, policy) = (child.inbound.sa.spi, child.policy);
-        if self.contains(spi) {
-            return Err(InstallError::SpiInUse { spi });
-        }
         let slot = self.free.pop().unwrap_or(self.slots.len());
         if slot == self.slots.len() {
             self.slots.push(None);
@@ -43,15 +48,21 @@ impl Sad {
         child.serial = self.serial;
         self.by_policy.entry(policy).or_default().insert(slot, child.remote_ts());
         self.by_spi.insert(spi, slot);
+        if let Some(outer) = child.inbound.sa.ah.as_ref().filter(|ah| ah.spi != spi) {
+            self.by_outer_spi.insert(outer.spi, slot);
+        }
         self.slots[slot] = Some(child);
         self.arm(spi);
-        Ok(ChildSaHandle(spi))
+        ChildSaHandle(spi)
     }
 
     pub(crate) fn remove(&mut self, spi: Spi) -> Option<ChildSa> {
         let slot = self.by_spi.remove(&spi)?;
         let child = self.slots[slot].take()?;
         self.free.push(slot);
+        if let Some(ah) = &child.inbound.sa.ah {
+            self.by_outer_spi.remove(&ah.spi);
+        }
         if let Some(index) = self.by_policy.get_mut(&child.policy) {
             index.remove(slot, child.remote_ts());
             if index.is_empty() {
@@ -70,6 +81,12 @@ impl Sad {
 
     pub(crate) fn get_mut(&mut self, spi: Spi) -> Option<&mut ChildSa> {
         self.slots[*self.by_spi.get(&spi)?].as_mut()
+    }
+
+    /// The pair of an arriving packet: by the SPI that names it, or that of AH in a bundle.
+    pub(crate) fn arriving(&mut self, spi: Spi) -> Option<&mut ChildSa> {
+        let slot = self.by_spi.get(&spi).or_else(|| self.by_outer_spi.get(&spi))?;
+        self.slots[*slot].as_mut()
     }
 
     /// The pair of the policy that takes a leaving packet.

@@ -1,18 +1,18 @@
 //! Selectors of a packet and the traffic selectors that they are compared with (RFC 4301 §4.4.1.1, RFC 7296 §3.13.1).
 //!
 //! A port is `Some` where the packet shows one and `None` ("opaque") where it does not: protocols without ports and all
-//! fragments but the first. ICMP type and code form one value, `type << 8 | code`, which stands in both port fields as
-//! IKE sends it; as RFC 4301 §4.4.1.3 has it, only the selector of the sender's side restricts it.
-//! Left out: IPv6, names, and the Mobility Header type.
+//! fragments but the first. ICMP type and code form one value, `type << 8 | code`, and so does the type of a Mobility
+//! Header, which stands in both port fields as IKE sends it; as RFC 4301 §4.4.1.3 has it, only the selector of the sender's
+//! side restricts it. The protocol of an IPv6 packet is that behind its extension headers. Left out: names.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use smoltcp::wire::Ipv4Packet;
+use crate::header::{IpHeader, Part, protocol};
 
-/// Protocol number of ICMP.
-const ICMP: u8 = 1;
 /// Protocols whose header starts with source and destination port: TCP, UDP, DCCP, SCTP, UDP-Lite.
 const WITH_PORTS: [u8; 5] = [6, 17, 33, 132, 136];
+/// Protocols whose one value stands in both port fields.
+const WITH_TYPE: [u8; 3] = [protocol::ICMP, protocol::ICMPV6, protocol::MOBILITY];
 
 /// Which way a packet goes, seen from the host that owns the databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +27,13 @@ pub enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectorError {
     /// The header's lengths do not fit the octets that are there.
-    #[error("IPv4 header does not fit a packet of {octets} octets")]
+    #[error("IP header does not fit a packet of {octets} octets")]
     Header {
         /// Octets of the packet.
         octets: usize,
     },
-    /// The version field is not 4.
-    #[error("IP version {version} where 4 is needed")]
+    /// The version field is neither 4 nor 6.
+    #[error("IP version {version} where 4 or 6 is needed")]
     Version {
         /// The version field.
         version: u8,
@@ -44,9 +44,9 @@ pub enum SelectorError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Selectors {
     /// Source address.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// Destination address.
-    pub destination: Ipv4Addr,
+    pub destination: IpAddr,
     /// Next layer protocol.
     pub protocol: u8,
     /// Source port, ICMP type and code, or `None` where the packet shows neither.
@@ -56,26 +56,24 @@ pub struct Selectors {
 }
 
 impl Selectors {
-    /// Reads the selectors of an IPv4 packet.
+    /// Reads the selectors of an IP packet.
     ///
     /// # Errors
-    /// When the version is not 4 or the header's lengths do not fit the packet.
+    /// When the version is neither 4 nor 6, or the headers' lengths do not fit the packet.
     pub fn parse(packet: &[u8]) -> Result<Self, SelectorError> {
-        let header =
-            Ipv4Packet::new_checked(packet).map_err(|_| SelectorError::Header { octets: packet.len() })?;
-        if header.version() != 4 {
-            return Err(SelectorError::Version { version: header.version() });
-        }
-        let protocol = u8::from(header.next_header());
-        let payload = if header.frag_offset() == 0 { header.payload() } else { &[] };
+        Ok(Self::of(&IpHeader::parse(packet)?, packet))
+    }
+
+    /// The selectors of a packet whose headers have been read.
+    pub(crate) fn of(header: &IpHeader, packet: &[u8]) -> Self {
+        let protocol = header.upper.protocol;
+        let payload = match header.part {
+            Part::LaterFragment => &[],
+            Part::Whole | Part::FirstFragment => &packet[header.upper.start..header.total_len],
+        };
         let (source_port, destination_port) = ports(protocol, payload);
-        Ok(Self {
-            source: header.src_addr(),
-            destination: header.dst_addr(),
-            protocol,
-            source_port,
-            destination_port,
-        })
+        let IpHeader { source, destination, .. } = *header;
+        Self { source, destination, protocol, source_port, destination_port }
     }
 
     /// Whether the sides fall into the given selectors for a packet that goes in `direction`.
@@ -96,8 +94,12 @@ impl Selectors {
 
 fn ports(protocol: u8, payload: &[u8]) -> (Option<u16>, Option<u16>) {
     match payload {
-        [kind, code, ..] if protocol == ICMP => {
+        [kind, code, ..] if matches!(protocol, protocol::ICMP | protocol::ICMPV6) => {
             let value = Some(u16::from_be_bytes([*kind, *code]));
+            (value, value)
+        }
+        [_, _, kind, ..] if protocol == protocol::MOBILITY => {
+            let value = Some(u16::from_be_bytes([*kind, 0]));
             (value, value)
         }
         [a, b, c, d, ..] if WITH_PORTS.contains(&protocol) => {
@@ -107,28 +109,45 @@ fn ports(protocol: u8, payload: &[u8]) -> (Option<u16>, Option<u16>) {
     }
 }
 
-/// Addresses from `start` to `end`, both included; none when `start` is the greater.
+/// Addresses from `start` to `end`, both included; none when `start` is the greater. All of IPv4 come before all of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressRange {
     /// First address.
-    pub start: Ipv4Addr,
+    pub start: IpAddr,
     /// Last address.
-    pub end: Ipv4Addr,
+    pub end: IpAddr,
 }
 
 impl AddressRange {
-    /// Every address.
-    pub const ANY: Self = Self { start: Ipv4Addr::UNSPECIFIED, end: Ipv4Addr::BROADCAST };
+    /// Every address of both versions.
+    pub const ANY: Self =
+        Self { start: IpAddr::V4(Ipv4Addr::UNSPECIFIED), end: IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)) };
 
-    /// The addresses of `address/prefix_len`; host bits of `address` do not matter, and more than 32 counts as 32.
-    pub fn network(address: Ipv4Addr, prefix_len: u8) -> Self {
-        let host_bits = u32::MAX.checked_shr(u32::from(prefix_len)).unwrap_or(0);
-        let start = address.to_bits() & !host_bits;
-        Self { start: Ipv4Addr::from_bits(start), end: Ipv4Addr::from_bits(start | host_bits) }
+    /// The addresses of `address/prefix_len`; host bits of `address` do not matter, and a longer prefix than the version has
+    /// counts as its longest.
+    pub fn network(address: impl Into<IpAddr>, prefix_len: u8) -> Self {
+        match address.into() {
+            IpAddr::V4(address) => {
+                let host_bits = u32::MAX.checked_shr(u32::from(prefix_len)).unwrap_or(0);
+                let start = address.to_bits() & !host_bits;
+                Self {
+                    start: Ipv4Addr::from_bits(start).into(),
+                    end: Ipv4Addr::from_bits(start | host_bits).into(),
+                }
+            }
+            IpAddr::V6(address) => {
+                let host_bits = u128::MAX.checked_shr(u32::from(prefix_len)).unwrap_or(0);
+                let start = address.to_bits() & !host_bits;
+                Self {
+                    start: Ipv6Addr::from_bits(start).into(),
+                    end: Ipv6Addr::from_bits(start | host_bits).into(),
+                }
+            }
+        }
     }
 
     /// Whether `address` is one of them.
-    pub fn contains(&self, address: Ipv4Addr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         (self.start..=self.end).contains(&address)
     }
 }
@@ -178,13 +197,13 @@ impl TrafficSelector {
     pub const ANY: Self = Self { protocol: 0, addresses: AddressRange::ANY, ports: PortRange::ANY };
 
     /// All traffic of the addresses in `address/prefix_len`.
-    pub fn network(address: Ipv4Addr, prefix_len: u8) -> Self {
+    pub fn network(address: impl Into<IpAddr>, prefix_len: u8) -> Self {
         Self { addresses: AddressRange::network(address, prefix_len), ..Self::ANY }
     }
 
     /// All traffic of one address.
-    pub fn host(address: Ipv4Addr) -> Self {
-        Self::network(address, 32)
+    pub fn host(address: impl Into<IpAddr>) -> Self {
+        Self::network(address, 128)
     }
 
     /// The same addresses, restricted to one protocol and a range of its ports.
@@ -201,10 +220,10 @@ impl TrafficSelector {
     /// Whether it covers the receiving side of a packet; ICMP type and code belong to the sender alone.
     pub fn matches_destination(&self, packet: &Selectors) -> bool {
         self.matches_host(packet.protocol, packet.destination)
-            && (packet.protocol == ICMP || self.ports.contains(packet.destination_port))
+            && (WITH_TYPE.contains(&packet.protocol) || self.ports.contains(packet.destination_port))
     }
 
-    fn matches_host(&self, protocol: u8, address: Ipv4Addr) -> bool {
+    fn matches_host(&self, protocol: u8, address: IpAddr) -> bool {
         (self.protocol == 0 || self.protocol == protocol) && self.addresses.contains(address)
     }
 }
@@ -229,7 +248,10 @@ mod tests {
     fn ports_come_from_the_transport_header_of_a_first_fragment() {
         let mut packet = udp(1000, 53);
         let selectors = Selectors::parse(&packet).unwrap();
-        assert_eq!((selectors.source, selectors.destination, selectors.protocol), (LEFT, RIGHT, 17));
+        assert_eq!(
+            (selectors.source, selectors.destination, selectors.protocol),
+            (LEFT.into(), RIGHT.into(), 17)
+        );
         assert_eq!((selectors.source_port, selectors.destination_port), (Some(1000), Some(53)));
         packet[6] = 0x20;
         assert_eq!(Selectors::parse(&packet).unwrap().source_port, Some(1000), "more fragments follow");
@@ -243,16 +265,16 @@ mod tests {
         packet[9] = 47;
         assert_eq!(Selectors::parse(&packet).unwrap().destination_port, None);
         assert_eq!(Selectors::parse(&packet[..19]), Err(SelectorError::Header { octets: 19 }));
-        packet[0] = 0x65;
-        assert_eq!(Selectors::parse(&packet), Err(SelectorError::Version { version: 6 }));
+        packet[0] = 0x55;
+        assert_eq!(Selectors::parse(&packet), Err(SelectorError::Version { version: 5 }));
     }
 
     #[test]
     fn icmp_type_and_code_restrict_only_the_sender() {
         let request = Selectors::parse(&ping(LEFT, RIGHT, 8)).unwrap();
         assert_eq!((request.source_port, request.destination_port), (Some(2048), Some(2048)));
-        let echo_request = TrafficSelector::ANY.restricted_to(ICMP, PortRange::single(2048));
-        let echo_reply = TrafficSelector::ANY.restricted_to(ICMP, PortRange::single(0));
+        let echo_request = TrafficSelector::ANY.restricted_to(protocol::ICMP, PortRange::single(2048));
+        let echo_reply = TrafficSelector::ANY.restricted_to(protocol::ICMP, PortRange::single(0));
         assert!(request.are_within(Direction::Outbound, &[echo_request], &[echo_reply]));
         assert!(!request.are_within(Direction::Outbound, &[echo_reply], &[echo_request]));
         assert!(request.are_within(Direction::Inbound, &[echo_reply], &[echo_request]));
@@ -275,10 +297,18 @@ mod tests {
     #[test]
     fn networks_have_their_first_and_last_address() {
         let range = AddressRange::network(Ipv4Addr::new(10, 1, 2, 3), 16);
-        assert_eq!((range.start, range.end), (Ipv4Addr::new(10, 1, 0, 0), Ipv4Addr::new(10, 1, 255, 255)));
-        assert_eq!(AddressRange::network(LEFT, 0), AddressRange::ANY);
-        assert_eq!(AddressRange::network(LEFT, 32), AddressRange { start: LEFT, end: LEFT });
-        assert_eq!(AddressRange::network(LEFT, 200), AddressRange { start: LEFT, end: LEFT });
+        let between = |start: Ipv4Addr, end: Ipv4Addr| AddressRange { start: start.into(), end: end.into() };
+        assert_eq!(range, between(Ipv4Addr::new(10, 1, 0, 0), Ipv4Addr::new(10, 1, 255, 255)));
+        assert_eq!(AddressRange::network(LEFT, 0), between(Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST));
+        assert_eq!(AddressRange::network(LEFT, 32), between(LEFT, LEFT));
+        assert_eq!(AddressRange::network(LEFT, 200), between(LEFT, LEFT));
+        let range = AddressRange::network("2001:db8::1".parse::<Ipv6Addr>().unwrap(), 64);
+        let ends = ["2001:db8::", "2001:db8::ffff:ffff:ffff:ffff"].map(|end| end.parse::<IpAddr>().unwrap());
+        assert_eq!(range, AddressRange { start: ends[0], end: ends[1] });
+        for address in ["0.0.0.0", "255.255.255.255", "::", "ffff::ffff"] {
+            assert!(AddressRange::ANY.contains(address.parse().unwrap()), "{address}");
+        }
+        assert!(!AddressRange::network(Ipv6Addr::UNSPECIFIED, 0).contains(LEFT.into()));
     }
 
     proptest! {
@@ -286,7 +316,7 @@ mod tests {
         fn a_network_contains_what_its_mask_says(address: u32, other: u32, prefix_len in 0_u8..=32) {
             let range = AddressRange::network(Ipv4Addr::from_bits(address), prefix_len);
             let same = (0..prefix_len).all(|bit| (address ^ other) >> (31 - bit) & 1 == 0);
-            prop_assert_eq!(range.contains(Ipv4Addr::from_bits(other)), same);
+            prop_assert_eq!(range.contains(Ipv4Addr::from_bits(other).into()), same);
         }
 
         #[test]

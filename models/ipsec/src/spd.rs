@@ -5,6 +5,8 @@
 //! nothing is explicit. Left out: decorrelation (the list stays ordered) and populate-from-packet flags, which are the
 //! key manager's business.
 
+use core::net::IpAddr;
+
 use crate::sa::Mode;
 use crate::selector::{Direction, Selectors, TrafficSelector};
 
@@ -187,11 +189,22 @@ impl Spd {
     }
 }
 
+/// An address in 64 bits; those of IPv4 stay apart.
+fn folded(address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => {
+            let [high, low] = [address.to_bits() >> 64, address.to_bits() & u128::from(u64::MAX)];
+            u64::try_from(high ^ low.rotate_left(31) & u128::from(u64::MAX)).unwrap_or(0)
+        }
+    }
+}
+
 /// The cache slot of a flow among `slots`, a power of two; a fixed hash, so that runs are alike.
 fn slot_of((direction, packet): &Key, slots: usize) -> usize {
     // Odd constant of Fibonacci hashing, 2⁶⁴ divided by the golden ratio.
     const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-    let addresses = u64::from(packet.source.to_bits()) << 32 | u64::from(packet.destination.to_bits());
+    let addresses = folded(packet.source) << 32 ^ folded(packet.destination);
     let ports =
         u64::from(packet.source_port.unwrap_or(0)) << 16 | u64::from(packet.destination_port.unwrap_or(0));
     let rest = ports << 16 | u64::from(packet.protocol) << 1 | u64::from(*direction == Direction::Inbound);
@@ -225,8 +238,8 @@ mod tests {
         let protocol = prop::sample::select(vec![1_u8, 6, 17]);
         (0_u32..8, 0_u32..8, protocol, port(), port()).prop_map(
             |(source, destination, protocol, from, to)| Selectors {
-                source: Ipv4Addr::from_bits(source),
-                destination: Ipv4Addr::from_bits(destination),
+                source: Ipv4Addr::from_bits(source).into(),
+                destination: Ipv4Addr::from_bits(destination).into(),
                 protocol,
                 source_port: from,
                 destination_port: to,
@@ -253,7 +266,7 @@ mod tests {
                 Direction::Outbound => (&entry.local, &entry.remote),
                 Direction::Inbound => (&entry.remote, &entry.local),
             };
-            let fits = |selector: &TrafficSelector, address: Ipv4Addr, port: Option<u16>, ask_port: bool| {
+            let fits = |selector: &TrafficSelector, address: IpAddr, port: Option<u16>, ask_port: bool| {
                 let TrafficSelector { protocol, addresses, ports } = *selector;
                 let port_fits = match (port, ports.start, ports.end) {
                     (_, 0, 65535) | (None, 65535, 0) => true,

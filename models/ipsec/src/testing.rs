@@ -9,7 +9,7 @@ use ipseclab_crypto::{
 };
 
 use crate::engine::{Engine, EngineConfig};
-use crate::sa::{Lifetime, Mode, OutboundUse, SaPair, SaParameters};
+use crate::sa::{EspParameters, Mode, OutboundUse, Protection, SaPair, SaParameters};
 use crate::selector::TrafficSelector;
 use crate::spd::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry};
 use crate::spi::Spi;
@@ -57,26 +57,20 @@ pub(crate) fn ping(source: Ipv4Addr, destination: Ipv4Addr, octets: usize) -> Ve
 /// An AES-128-GCM pair between [`LEFT`] and [`RIGHT`], seen from the left.
 pub(crate) fn pair(mode: Mode) -> SaPair {
     let encryption = Encryption::AesGcm16(AesKey::Bits128);
-    let sa = |spi, source, destination| SaParameters {
-        spi: Spi::new(spi).unwrap(),
-        encryption,
-        encryption_key: Secret::new(vec![0x33; encryption.key_material_len()]),
-        integrity: None,
+    let sa = |spi, source: Ipv4Addr, destination: Ipv4Addr| SaParameters {
+        protection: Protection::Esp(EspParameters {
+            spi: Spi::new(spi).unwrap(),
+            encryption,
+            encryption_key: Secret::new(vec![0x33; encryption.key_material_len()]),
+            integrity: None,
+        }),
         esn: false,
         mode,
-        source,
-        destination,
+        source: source.into(),
+        destination: destination.into(),
         udp_encap: None,
     };
-    SaPair {
-        policy: POLICY,
-        inbound: sa(0x1000, RIGHT, LEFT),
-        outbound: sa(0x2000, LEFT, RIGHT),
-        local_ts: vec![TrafficSelector::ANY],
-        remote_ts: vec![TrafficSelector::ANY],
-        idle_timeout: None,
-        lifetime: Lifetime::UNLIMITED,
-    }
+    SaPair::new(POLICY, sa(0x1000, RIGHT, LEFT), sa(0x2000, LEFT, RIGHT))
 }
 
 /// The other end's view of a pair.

@@ -34,9 +34,11 @@ fn check_packet(cipher: &PacketCipher, packet: &[u8]) -> u8 {
         esn: false,
         iv: &original[esp::HEADER_LEN..result.payload.start],
         next_header: result.next_header,
-        headroom: 0,
     };
-    let sealed = esp::seal(cipher, &mut crypto, &envelope, &opened[result.payload.clone()]);
+    // The payload stands where it will be; all else is written anew.
+    let mut sealed = vec![0; original.len()];
+    sealed[result.payload.clone()].copy_from_slice(&opened[result.payload.clone()]);
+    esp::seal(cipher, &mut crypto, &envelope, &mut sealed, result.payload.len());
     assert_eq!(sealed, original);
     result.next_header
 }
@@ -45,7 +47,7 @@ fn check_packet(cipher: &PacketCipher, packet: &[u8]) -> u8 {
 fn check_sample(sample: &str, destination: [u8; 4], encryption: Encryption) -> Option<(usize, Vec<u8>)> {
     let path = pcap::reference(&format!("captures/wireshark/ipsec_esp/{sample}/capture.pcap"))?;
     let cipher = sample_cipher(encryption);
-    let packets = pcap::ipv4_packets(&path);
+    let packets = pcap::ip_packets(&path);
     let ours = packets.iter().flatten().filter(|packet| packet[9] == 50 && packet[16..20] == destination);
     let mut kinds: Vec<u8> = ours.map(|packet| check_packet(&cipher, packet)).collect();
     let count = kinds.len();

@@ -1,30 +1,33 @@
 //! Between the vocabularies of IKE, IPsec and the network: the one place that knows all three.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use core::time::Duration;
 
-use ipseclab_crypto::Purpose;
+use ipseclab_crypto::{Authentication, Purpose, Secret};
 use ipseclab_ike::config::{Child, Mode as IkeMode, Volume};
 use ipseclab_ike::proposal::Esn;
 use ipseclab_ike::wire::{AddressRange as IkeRange, TrafficSelector as IkeSelector};
-use ipseclab_ike::{ChildSaEstablished, DirectionKeys, Outbound, PathChange, TrafficSelectors};
+use ipseclab_ike::{
+    AhPair, ChildProtocol, ChildSaEstablished, DirectionKeys, Outbound, PathChange, TrafficSelectors,
+};
 use ipseclab_ipsec::{
-    AddressRange, DiscardReason, Lifetime, Mode, OutboundUse, Path, PolicyId, PortRange, SaPair,
-    SaParameters, Selectors, Spi, TrafficSelector, UdpEncap,
+    AddressRange, AhParameters, DiscardReason, EspParameters, Lifetime, Mode, OutboundUse, Path, PolicyId,
+    PortRange, Protection, SaPair, SaParameters, Selectors, Spi, TrafficSelector, UdpEncap,
 };
 use ipseclab_net::DropReason;
 
 use crate::random::Streams;
 
-/// Negotiated selectors as the SAD wants them. What is not IPv4 cannot come up here and matches nothing.
+/// Negotiated selectors as the SAD wants them; those of unknown types match nothing.
 pub fn ipsec_selectors(selectors: &TrafficSelectors) -> Vec<TrafficSelector> {
     selectors.as_slice().iter().filter_map(ipsec_selector).collect()
 }
 
 fn ipsec_selector(selector: &IkeSelector) -> Option<TrafficSelector> {
     let addresses = match selector.addresses {
-        IkeRange::V4 { start, end } => AddressRange { start, end },
-        IkeRange::V6 { .. } | IkeRange::Unknown { .. } => return None,
+        IkeRange::V4 { start, end } => AddressRange { start: start.into(), end: end.into() },
+        IkeRange::V6 { start, end } => AddressRange { start: start.into(), end: end.into() },
+        IkeRange::Unknown { .. } => return None,
     };
     let ports = PortRange { start: selector.start_port, end: selector.end_port };
     Some(TrafficSelector { protocol: selector.protocol, addresses, ports })
@@ -32,45 +35,55 @@ fn ipsec_selector(selector: &IkeSelector) -> Option<TrafficSelector> {
 
 /// The selectors of a packet that goes out, as IKE offers them first: our side and the peer's (RFC 7296 §2.9).
 pub(crate) fn packet_selectors(packet: &Selectors) -> (IkeSelector, IkeSelector) {
-    let host = |address: Ipv4Addr, port: Option<u16>| {
+    let host = |address: IpAddr, port: Option<u16>| {
         let (start_port, end_port) = port.map_or((0, u16::MAX), |port| (port, port));
-        let addresses = IkeRange::V4 { start: address, end: address };
+        let addresses = match address {
+            IpAddr::V4(address) => IkeRange::V4 { start: address, end: address },
+            IpAddr::V6(address) => IkeRange::V6 { start: address, end: address },
+        };
         IkeSelector { protocol: packet.protocol, start_port, end_port, addresses }
     };
     (host(packet.source, packet.source_port), host(packet.destination, packet.destination_port))
 }
 
-/// What the SAD installs for a Child SA; `None` when an address is not IPv4 or an SPI is reserved.
+/// What the SAD installs for a Child SA; `None` when an SPI is reserved.
 pub(crate) fn sa_pair(
     child: &ChildSaEstablished,
     policy: PolicyId,
     idle_timeout: Option<Duration>,
     lifetime: Lifetime,
 ) -> Option<SaPair> {
-    let (IpAddr::V4(local), IpAddr::V4(remote)) = (child.local.ip(), child.remote.ip()) else {
-        return None;
-    };
+    let (local, remote) = (child.local.ip(), child.remote.ip());
     let inbound = Direction {
         spi: Spi::new(child.spi_in)?,
         keys: &child.keys_in,
+        ah: ah(child, |ah| (ah.spi_in, &ah.key_in))?,
         ends: (remote, local),
         ports: (child.remote.port(), child.local.port()),
     };
     let outbound = Direction {
         spi: Spi::new(child.spi_out)?,
         keys: &child.keys_out,
+        ah: ah(child, |ah| (ah.spi_out, &ah.key_out))?,
         ends: (local, remote),
         ports: (child.local.port(), child.remote.port()),
     };
     Some(SaPair {
-        policy,
-        inbound: inbound.parameters(child),
-        outbound: outbound.parameters(child),
         local_ts: ipsec_selectors(&child.local_ts),
         remote_ts: ipsec_selectors(&child.remote_ts),
         idle_timeout,
         lifetime,
+        ..SaPair::new(policy, inbound.parameters(child), outbound.parameters(child))
     })
+}
+
+/// AH around ESP in one direction, where both were agreed on: the outer `None` is for a reserved SPI.
+#[expect(clippy::option_option, reason = "a bundle with a reserved SPI is not the same as no bundle")]
+fn ah(child: &ChildSaEstablished, direction: fn(&AhPair) -> (u32, &Secret)) -> Option<Option<AhParameters>> {
+    let Some(pair) = &child.ah else { return Some(None) };
+    let (spi, key) = direction(pair);
+    let algorithm = Authentication::Mac(pair.integrity);
+    Some(Some(AhParameters { spi: Spi::new(spi)?, algorithm, key: key.clone() }))
 }
 
 /// What each direction of a Child SA may carry. The soft limits are drawn anew for each Child SA, so that the two
@@ -90,23 +103,47 @@ pub(crate) fn volumes(child: &Child, streams: &mut Streams) -> Lifetime {
 struct Direction<'a> {
     spi: Spi,
     keys: &'a DirectionKeys,
-    ends: (Ipv4Addr, Ipv4Addr),
+    /// AH around it, where it is the ESP of a bundle.
+    ah: Option<AhParameters>,
+    ends: (IpAddr, IpAddr),
     ports: (u16, u16),
 }
 
 impl Direction<'_> {
     fn parameters(&self, child: &ChildSaEstablished) -> SaParameters {
         let encap = UdpEncap { source_port: self.ports.0, destination_port: self.ports.1 };
+        let protection = self.protection(child);
+        // AH covers the addresses that a NAT would change, and RFC 3948 has no place for it.
+        let in_udp = child.udp_encap && protection.ah().is_none();
         SaParameters {
-            spi: self.spi,
-            encryption: child.proposal.encryption,
-            encryption_key: self.keys.encryption.clone(),
-            integrity: child.proposal.integrity.map(|algorithm| (algorithm, self.keys.integrity.clone())),
+            protection,
             esn: child.proposal.esn == Esn::Yes,
             mode: ipsec_mode(child.mode),
             source: self.ends.0,
             destination: self.ends.1,
-            udp_encap: child.udp_encap.then_some(encap),
+            udp_encap: in_udp.then_some(encap),
+        }
+    }
+
+    fn protection(&self, child: &ChildSaEstablished) -> Protection {
+        let integrity = child.proposal.integrity;
+        if let (ChildProtocol::Ah, Some(integrity)) = (child.protocol, integrity) {
+            let algorithm = Authentication::Mac(integrity);
+            return Protection::Ah(AhParameters {
+                spi: self.spi,
+                algorithm,
+                key: self.keys.integrity.clone(),
+            });
+        }
+        let esp = EspParameters {
+            spi: self.spi,
+            encryption: child.proposal.encryption,
+            encryption_key: self.keys.encryption.clone(),
+            integrity: integrity.map(|algorithm| (algorithm, self.keys.integrity.clone())),
+        };
+        match self.ah.clone() {
+            Some(ah) => Protection::AhEsp { ah, esp },
+            None => Protection::Esp(esp),
         }
     }
 }
@@ -119,13 +156,11 @@ pub(crate) fn outbound_use(outbound: Outbound) -> OutboundUse {
     }
 }
 
-/// Where a pair goes from now on; `None` when an address is not IPv4.
-pub(crate) fn path(change: &PathChange) -> Option<Path> {
-    let (IpAddr::V4(local), IpAddr::V4(remote)) = (change.local.ip(), change.remote.ip()) else {
-        return None;
-    };
+/// Where a pair goes from now on.
+pub(crate) fn path(change: &PathChange) -> Path {
+    let (local, remote) = (change.local.ip(), change.remote.ip());
     let encap = UdpEncap { source_port: change.local.port(), destination_port: change.remote.port() };
-    Some(Path { local, remote, udp_encap: change.udp_encap.then_some(encap) })
+    Path { local, remote, udp_encap: change.udp_encap.then_some(encap) }
 }
 
 /// The SPD's word for a mode.

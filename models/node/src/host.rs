@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ipseclab_crypto::{Crypto, Provider};
-use ipseclab_ike::config::{ChildId, ConnectionId, EndpointConfig};
+use ipseclab_ike::config::{ChildId, ConnectionId, EndpointConfig, IkeVersion};
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{Endpoint, IkeSaId, Transmit};
 use ipseclab_ipsec::{ChildSaCounters, Engine, EngineConfig, Inbound, Outbound, Spd, Spi};
@@ -72,6 +72,8 @@ pub(crate) struct Host {
     senders: BTreeMap<u32, u32>,
     /// IKE SAs that are up.
     ike_sas: BTreeMap<IkeSaId, Standing>,
+    /// IKE SAs that are being set up for themselves: no Child SA is to follow at once.
+    bare: BTreeSet<IkeSaId>,
     counters: HostCounters,
     origin: Origin,
     /// For what the host itself draws.
@@ -90,6 +92,7 @@ struct Installed {
 struct Standing {
     connection: ConnectionId,
     spi_i: IkeSpi,
+    version: IkeVersion,
     /// Whether a renewal has put another one in its place, so that it only waits for its end.
     replaced: bool,
 }
@@ -172,6 +175,7 @@ impl Host {
             children: BTreeMap::new(),
             senders: BTreeMap::new(),
             ike_sas: BTreeMap::new(),
+            bare: BTreeSet::new(),
             counters: HostCounters::default(),
             streams: origin.streams("host"),
             origin,
@@ -213,8 +217,15 @@ impl Host {
             Job::Forward(_) | Job::Send(_) | Job::Raw(_) => Cause::Trail(Trail::new(arrived)),
         };
         let effects = Effects { cause, outputs: vec![], cost: SimDuration::ZERO };
-        let mut run =
-            Run { profile, now: now.to_duration(), arrived, broken: vec![], established: vec![], effects };
+        let mut run = Run {
+            profile,
+            now: now.to_duration(),
+            arrived,
+            broken: vec![],
+            established: vec![],
+            finished: vec![],
+            effects,
+        };
         match job {
             Job::Receive(packet) => self.receive(&mut run, packet),
             Job::Send(packet) => self.send(&mut run, packet),
@@ -338,6 +349,7 @@ impl Host {
         self.streams = self.origin.streams("host");
         self.assigned.clear();
         self.borrowed.clear();
+        self.bare.clear();
         self.apps.move_dynamic(Ipv4Addr::UNSPECIFIED);
         Wreck { packets, negotiations, renewals, closures }
     }

@@ -72,6 +72,8 @@ pub(crate) struct Run<'a> {
     pub(crate) broken: Vec<(ConnectionId, IkeSpi)>,
     /// IKE SAs that this job has brought up.
     pub(crate) established: Vec<IkeSaId>,
+    /// IKE SAs of IKEv1 for which this job has finished a Quick Mode; the message that says so belongs to it.
+    pub(crate) finished: Vec<IkeSaId>,
     pub(crate) effects: Effects,
 }
 

@@ -11,6 +11,8 @@ pub(crate) fn receive_lane(view: &Ipv4View<'_>) -> Option<Lane> {
     let esp = |packet: &[u8]| packet.first_chunk().map(|spi| Lane::EspIn(u32::from_be_bytes(*spi)));
     match view.protocol() {
         protocol::ESP => esp(view.payload()),
+        // RFC 4302 §2: the SPI stands behind next header, length and reserved octets.
+        protocol::AH => view.payload().get(4..).and_then(esp),
         protocol::UDP => {
             let datagram = UdpDatagram::parse(view).ok()?;
             let port = datagram.destination.port();

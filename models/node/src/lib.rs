@@ -37,7 +37,7 @@ pub use node::{Node, NodeConfig};
 pub use port::Port;
 pub use record::{
     Agreed, CaptureDirection, CapturedPacket, ClosedSa, Closure, ClosureRecord, Departure, EndReason,
-    MessageRecord, NegotiationRecord, Observe, Outcome, Records, RenewalOutcome, RenewalRecord, Renewed,
-    Step, StepRecord,
+    MessageRecord, NegotiationRecord, Observe, Outcome, Records, RefusalRecord, RenewalOutcome,
+    RenewalRecord, Renewed, Step, StepRecord,
 };
 pub use timeline::{Bucket, Timeline};

@@ -77,6 +77,11 @@ impl Ledger {
         self.open.iter().filter(move |(_, open)| open.record.connection == connection).map(|(id, _)| *id)
     }
 
+    /// Whether a negotiation is under way.
+    pub(crate) fn is_under_way(&self, ike_sa: IkeSaId) -> bool {
+        self.open.contains_key(&ike_sa)
+    }
+
     /// What has been agreed on so far, to be filled in.
     pub(crate) fn agreed(&mut self, ike_sa: IkeSaId) -> Option<&mut Agreed> {
         self.open.get_mut(&ike_sa).map(|open| &mut open.record.agreed)

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use ipseclab_ike::{FailureReason, Role};
 use ipseclab_net::{
     DropReason, Ipv4Header, Ipv4View, Packet, PortId, TtlOutcome, UdpDatagram, build_ipv4, build_udp,
     decrement_ttl, parse_icmp, protocol,
@@ -20,7 +21,8 @@ use crate::journey::Cause;
 use crate::lane::receive_lane;
 use crate::node::{Kind, Node, Power};
 use crate::record::{
-    CaptureDirection, CapturedPacket, ClosureRecord, Departure, MessageRecord, Step, StepRecord,
+    CaptureDirection, CapturedPacket, ClosureRecord, Departure, MessageRecord, RefusalRecord, Step,
+    StepRecord,
 };
 use crate::timeline::Bucket;
 
@@ -311,6 +313,7 @@ impl Node {
             let (setup, renewals) = host.settle(event, cause, now);
             self.count_beginning(now, event);
             self.write_ends(now, setup, renewals);
+            self.records.refusals.extend(refusal(now, event));
         }
         if self.config.observe.steps {
             self.records.steps.push(StepRecord { time: now, step });
@@ -382,4 +385,16 @@ fn content_hash(octets: &[u8]) -> u64 {
 
 fn span_until(now: SimTime, time: SimTime) -> SimDuration {
     if time > now { time.since(now) } else { SimDuration::ZERO }
+}
+
+/// What a responder tells of a set-up that it gives up. A peer that has fallen silent was not refused.
+fn refusal(time: SimTime, event: &ipseclab_ike::Event) -> Option<RefusalRecord> {
+    match event {
+        ipseclab_ike::Event::NegotiationFailed { role: Role::Responder, connection, reason, .. }
+            if *reason != FailureReason::Timeout =>
+        {
+            Some(RefusalRecord { time, connection: *connection, reason: *reason })
+        }
+        _ => None,
+    }
 }

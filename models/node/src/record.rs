@@ -168,6 +168,17 @@ pub struct Departure {
     pub info: MessageInfo,
 }
 
+/// A set-up that this node, as the responder, has given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusalRecord {
+    /// When.
+    pub time: SimTime,
+    /// The connection, where one was chosen.
+    pub connection: Option<ConnectionId>,
+    /// Why; the initiator need not learn it.
+    pub reason: FailureReason,
+}
+
 /// The end of an SA at one of its two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClosureRecord {
@@ -280,6 +291,8 @@ pub struct Records {
     pub renewals: Vec<RenewalRecord>,
     /// What happened when, if asked for.
     pub timeline: Timeline,
+    /// Set-ups of peers that were given up here for another reason than silence, in the order of time.
+    pub refusals: Vec<RefusalRecord>,
     /// SAs that ended here, in the order of time.
     pub closures: Vec<ClosureRecord>,
     /// IKE messages, if asked for, in the order of time.

@@ -1,4 +1,4 @@
-//! The books of `CREATE_CHILD_SA` exchanges that this node has begun: further Child SAs and renewals, with where each
+//! The books of `CREATE_CHILD_SA` and Quick Mode exchanges that this node has begun: further Child SAs and renewals, with where each
 //! nanosecond of their latency went (see [`Journey`]).
 //!
 //! An exchange is known by what it is about, since a request that is made again for another group goes on with the same
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use ipseclab_ike::config::{ChildId, ConnectionId};
 use ipseclab_ike::wire::{ExchangeType, MessageId};
 use ipseclab_ike::{
-    CloseReason, CreateChildSubject, Event, FailureReason, IkeSaId, Outbound, Role, Transmit,
+    CloseReason, CreateChildSubject, Event, FailureReason, IkeSaId, Outbound, Role, Transmit, V1Exchange,
 };
 use ipseclab_net::{Delays, Trail};
 use ipseclab_sim::SimTime;
@@ -106,7 +106,9 @@ impl Renewals {
     /// The trail of a message that leaves at `now`; `None` when it is of no exchange in these books.
     pub(crate) fn departure(&mut self, transmit: &Transmit, cause: Cause, now: SimTime) -> Option<Trail> {
         let message = &transmit.message;
-        if message.response || message.exchange != ExchangeType::CreateChildSa {
+        let asks =
+            message.exchange == ExchangeType::CreateChildSa || message.exchange == V1Exchange::QuickMode;
+        if message.response || !asks {
             return None;
         }
         let subject = self.by_message.get(&(transmit.ike_sa?, message.message_id.as_u32()))?;

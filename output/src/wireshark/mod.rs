@@ -34,6 +34,16 @@ pub struct IkeKeyRow {
     pub integrity: Integrity,
 }
 
+/// Key of one ISAKMP SA of `IKEv1` (RFC 2409 appendix B).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IsakmpKeyRow {
+    /// Initiator's cookie.
+    pub cookie_i: u64,
+    /// What messages are encrypted with, made from `SKEYID_e`. Wireshark takes the cipher from the capture, which must
+    /// hold all of phase 1.
+    pub key: Vec<u8>,
+}
+
 /// Keys of one direction of a Child SA.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EspKeyRow {
@@ -56,6 +66,7 @@ pub struct EspKeyRow {
 /// Collects rows and writes the folder.
 #[derive(Debug, Clone, Default)]
 pub struct KeyTables {
+    isakmp: BTreeSet<String>,
     ike: BTreeSet<String>,
     esp: BTreeSet<String>,
     omitted: BTreeSet<&'static str>,
@@ -65,6 +76,11 @@ impl KeyTables {
     /// Tables without rows.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Adds an ISAKMP SA.
+    pub fn add_isakmp(&mut self, row: &IsakmpKeyRow) {
+        self.isakmp.insert(format!("{:016x},{}", row.cookie_i, hex(&row.key)));
     }
 
     /// Adds an IKE SA; one with an algorithm that tshark does not know is left out and named in the how-to.
@@ -103,14 +119,15 @@ impl KeyTables {
         ));
     }
 
-    /// The files of the folder, name and content, in order of the names.
+    /// The files of the folder, name and content, in order of the names; the table of `IKEv1` only where it has rows.
     pub fn files(&self) -> Vec<(&'static str, Vec<u8>)> {
-        vec![
-            ("HOWTO.txt", self.how_to().into_bytes()),
-            ("esp_sa", lines(&self.esp)),
-            ("ikev2_decryption_table", lines(&self.ike)),
-            ("preferences", PREFERENCES.as_bytes().to_vec()),
-        ]
+        let mut files = vec![("HOWTO.txt", self.how_to().into_bytes()), ("esp_sa", lines(&self.esp))];
+        if !self.isakmp.is_empty() {
+            files.push(("ikev1_decryption_table", lines(&self.isakmp)));
+        }
+        files.push(("ikev2_decryption_table", lines(&self.ike)));
+        files.push(("preferences", PREFERENCES.as_bytes().to_vec()));
+        files
     }
 
     fn omit(&mut self, algorithm: &'static str) {
@@ -198,6 +215,14 @@ mod tests {
         let expected = "\"IPv4\",\"192.0.2.1\",\"192.0.2.2\",\"0x00000100\",\"AES-GCM with 16 octet ICV [RFC4106]\",\
                         \"0x0e0e\",\"NULL\",\"\"\n";
         assert_eq!(file(&tables, "esp_sa"), expected);
+    }
+
+    #[test]
+    fn an_isakmp_sa_is_its_cookie_and_its_key() {
+        let mut tables = KeyTables::new();
+        assert!(tables.files().iter().all(|(name, _)| *name != "ikev1_decryption_table"));
+        tables.add_isakmp(&IsakmpKeyRow { cookie_i: 0x5c04_b123_db1c_f824, key: vec![0xcd, 0x42] });
+        assert_eq!(file(&tables, "ikev1_decryption_table"), "5c04b123db1cf824,cd42\n");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use super::Checker;
 use crate::document::{Finding, KeyPath};
 use crate::scenario::checked::{
-    CaTrust, Certificate, CertificateSource, Eap, Identity, LocalAuth, RemoteAuth,
+    CaTrust, Certificate, CertificateSource, Eap, Identity, LocalAuth, RemoteAuth, Xauth,
 };
 use crate::scenario::file::{AuthFile, ConnectionFile};
 use crate::scenario::value::{AuthMethod, EapMethod, Psk, SignatureChoice};
@@ -30,6 +30,15 @@ pub(super) struct AuthOfSide {
     pub(super) trust: Vec<CaTrust>,
     /// Pools that it hands out virtual addresses from.
     pub(super) pools: Vec<usize>,
+    /// Its part in XAUTH.
+    xauth: Option<XauthPart>,
+}
+
+/// A part in XAUTH, before the identities are known: the client's name stands in for one that is not given.
+struct XauthPart {
+    is_client: bool,
+    name: Option<String>,
+    password: String,
 }
 
 /// What a side asks of its peer, before the peer's identity is known.
@@ -61,6 +70,16 @@ impl AuthOfSide {
                 RemoteAuth::Eap { method: *method, users: vec![Eap { name, password: password.clone() }] }
             }
         }
+    }
+}
+
+impl AuthOfSide {
+    /// The part in XAUTH of a side, where the client has this identity.
+    pub(super) fn xauth(&self, client: &Identity) -> Option<Xauth> {
+        let part = self.xauth.as_ref()?;
+        let name = part.name.clone().unwrap_or_else(|| client.text());
+        let user = Eap { name, password: part.password.clone() };
+        Some(if part.is_client { Xauth::Client(user) } else { Xauth::Server(vec![user]) })
     }
 }
 
@@ -98,6 +117,7 @@ impl Checker<'_> {
                 asked: asked(given, &remote, &own_key, far_password),
                 trust,
                 pools: Vec::new(),
+                xauth: xauth(given, true),
             },
             remote: AuthOfSide {
                 local_id: remote_id,
@@ -106,6 +126,7 @@ impl Checker<'_> {
                 asked: asked(given, &local, &far_key, far_password),
                 trust: remote_trust,
                 pools,
+                xauth: xauth(given, false),
             },
         })
     }
@@ -210,6 +231,13 @@ fn asked(given: &AuthFile, method: &AuthMethod, key: &[u8], password: Option<&St
             password: password.cloned().unwrap_or_default(),
         },
     }
+}
+
+fn xauth(given: &AuthFile, is_client: bool) -> Option<XauthPart> {
+    let known = given.remote_xauth_password.as_ref().filter(|_| !is_client);
+    let password =
+        known.or(given.xauth_password.as_ref()).filter(|_| given.xauth_password.is_some())?.clone();
+    Some(XauthPart { is_client, name: given.xauth_id.clone(), password })
 }
 
 /// The distinguished name of a certificate that the scenario makes.

@@ -130,18 +130,9 @@ impl Checker<'_> {
         self.check_positive(file.retransmit_timeout, &path.key("retransmit_timeout"));
         self.check_patience(retransmission(file, defaults::RETRANSMISSION), path);
         self.check_lifetimes(file, path);
-        self.check_version_two(file, path);
+        self.check_version(file, path);
         self.check_fragment_size(file, path);
         self.refuse_in_connection(file, path);
-    }
-
-    fn check_version_two(&mut self, file: &ConnectionFile, path: &KeyPath) {
-        if file.dpd_timeout.is_some() {
-            let finding = Finding::new(format!("`{path}.dpd_timeout` has no meaning in IKEv2"))
-                .help("a silent peer counts as gone after `retransmit_tries` repetitions of the check")
-                .help("leave it out; `dpd_delay` says how often the peer is asked");
-            self.blame(&path.key("dpd_timeout"), "only for IKEv1", finding);
-        }
     }
 
     /// An IPv4 host takes packets of 576 octets (RFC 791 §3.1), and a fragment that is larger than any packet is none.

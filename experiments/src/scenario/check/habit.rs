@@ -2,11 +2,13 @@
 
 use ipseclab_ike::config::{Childless as IkeChildless, Fragmentation as IkeFragmentation};
 use ipseclab_ike::profile::Profile;
+use ipseclab_ike::proposal::{EspProposal, IkeProposal};
 use ipseclab_sim::SimDuration;
 
+use super::version::{v1_esp_proposals, v1_ike_proposals};
 use crate::scenario::checked::Retransmission;
 use crate::scenario::defaults;
-use crate::scenario::file::{Childless, Fragmentation};
+use crate::scenario::file::{Childless, Fragmentation, IkeVersion};
 
 fn sim(span: std::time::Duration) -> SimDuration {
     SimDuration::from_nanos(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
@@ -18,6 +20,20 @@ pub(super) fn retransmission(habits: &Profile) -> Retransmission {
         timeout: sim(policy.timeout),
         base_thousandths: policy.base_permille,
         tries: policy.tries,
+    }
+}
+
+pub(super) fn ike_proposals(habits: &Profile, version: IkeVersion) -> Vec<IkeProposal> {
+    match version {
+        IkeVersion::V1 => v1_ike_proposals(&habits.defaults.ike_proposals),
+        IkeVersion::V2 => habits.defaults.ike_proposals.clone(),
+    }
+}
+
+pub(super) fn esp_proposals(habits: &Profile, version: IkeVersion) -> Vec<EspProposal> {
+    match version {
+        IkeVersion::V1 => v1_esp_proposals(&habits.defaults.esp_proposals),
+        IkeVersion::V2 => habits.defaults.esp_proposals.clone(),
     }
 }
 

@@ -150,6 +150,15 @@ impl VolumeKeys {
         }
     }
 
+    /// The keys with the vendor's defaults in the place of none at all.
+    pub(super) fn settled_by(self, habits: &Profile) -> Volume {
+        if self.rekey.is_some() || self.life.is_some() || self.rand.is_some() {
+            return self.settled();
+        }
+        let habit = habits.defaults.bytes;
+        Volume { rekey: habit.rekey, life: habit.life, rand: habit.rand }
+    }
+
     /// The keys with swanctl's defaults: no limit, or an end 10 % after the renewal.
     pub(super) fn settled(self) -> Volume {
         let rekey = self.rekey.filter(|rekey| *rekey > 0);

@@ -25,6 +25,7 @@ mod swanctl_peers;
 mod topology;
 mod traffic;
 mod unbuilt;
+mod version;
 
 pub use topology::read_topology;
 
@@ -121,6 +122,7 @@ impl<'a> Checker<'a> {
         self.credentials();
         let mut connections = self.connections(&ground, &nodes);
         connections.extend(self.swanctl_files(&ground, &nodes));
+        self.check_single_networks(&connections);
         label(&mut connections, &ground);
         let policies = self.policies(&ground, &nodes);
         let traffic = self.traffic(&ground, &nodes, &connections, duration);

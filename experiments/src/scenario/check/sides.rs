@@ -10,13 +10,17 @@ use ipseclab_sim::SimDuration;
 use super::auth::{AuthOfPair, AuthOfSide};
 use super::connections::{default_selectors, own_address};
 use super::lifetimes::{LifetimeKeys, RenewalKeys, VolumeKeys};
+use super::version::kilobytes;
 use super::{Checker, habit};
 use crate::document::KeyPath;
 use crate::scenario::checked::{
-    Child, Connection, Identity, NodeSettings, PeerIdentity, Retransmission, TrafficSelector,
+    Child, Connection, Identity, NodeSettings, PeerIdentity, Retransmission, TrafficSelector, V1Settings,
+    Xauth,
 };
 use crate::scenario::defaults;
-use crate::scenario::file::{ChildFile, CloseAction, ConnectionFile, DpdAction, Mode, StartAction};
+use crate::scenario::file::{
+    ChildFile, CloseAction, ConnectionFile, DpdAction, IkeVersion, Mode, StartAction,
+};
 use crate::scenario::selector::{Network, Selector, SelectorRange};
 use crate::scenario::value::{Duration, EspProposal, Factor, IkeProposal, Size, VirtualAddress};
 
@@ -48,6 +52,7 @@ impl Checker<'_> {
         (local, remote): (&NodeSettings, &NodeSettings),
     ) -> [Connection; 2] {
         let path = KeyPath::root().key("connections").key(name);
+        self.check_ah_path(file, [local, remote], &path);
         for (child, given) in &file.children {
             self.check_beginning(given, local, remote, &path);
             self.check_transport(child, given, local, remote, &path);
@@ -140,6 +145,9 @@ fn connection(
         given.clone().unwrap_or_else(|| Identity::Address(own_address(node)))
     };
     let remote_id = identity(&auth.remote_id, side.peer);
+    let local_id = identity(&auth.local_id, side.own);
+    let version = file.version.unwrap_or_default();
+    let client = if side.is_local { &local_id } else { &remote_id };
     let children = file.children.iter().zip(traffic);
     let habits = &side.own.profile;
     Connection {
@@ -150,8 +158,10 @@ fn connection(
         is_local: side.is_local,
         // Whoever is behind a NAT shows up with an address and port that nobody knows beforehand.
         remote_address: side.reaches_peer().then_some(side.peer.address),
-        proposals: proposals.map_or_else(|| habits.defaults.ike_proposals.clone(), ike_proposals),
-        local_id: identity(&auth.local_id, side.own),
+        proposals: proposals.map_or_else(|| habit::ike_proposals(habits, version), ike_proposals),
+        version,
+        v1: v1_settings(file, auth.xauth(client)),
+        local_id,
         remote_auth: auth.asked_of(&remote_id),
         remote_id: PeerIdentity::Exactly(remote_id),
         local_auth: auth.shown.clone(),
@@ -159,7 +169,7 @@ fn connection(
         send_certreq: file.send_certreq.unwrap_or(habits.defaults.send_certreq),
         send_cert: file.send_cert.unwrap_or_default(),
         encap: file.encap.unwrap_or(false),
-        mobike: file.mobike.unwrap_or(habits.defaults.mobike),
+        mobike: file.mobike.unwrap_or(habits.defaults.mobike && version == IkeVersion::V2),
         fragmentation: file.fragmentation.unwrap_or_else(|| habit::fragmentation(habits)),
         fragment_size: fragment_size(file).unwrap_or_else(|| habit::fragment_size(habits)),
         childless: file.childless.unwrap_or_else(|| habit::childless(habits)),
@@ -175,18 +185,38 @@ fn connection(
         renewal: RenewalKeys::of(file, side.is_local).settled(habits),
         vips: if side.is_local { addresses(file.vips.as_deref()) } else { Vec::new() },
         pools: if side.is_local { Vec::new() } else { auth.pools.clone() },
-        children: children.map(|((name, file), traffic)| child(name, file, side, traffic)).collect(),
+        children: children.map(|((name, file), traffic)| child(name, file, version, side, traffic)).collect(),
     }
 }
 
-fn child(name: &str, file: &ChildFile, side: Side<'_>, (local_ts, remote_ts): Traffic) -> Child {
+fn v1_settings(file: &ConnectionFile, xauth: Option<Xauth>) -> V1Settings {
+    V1Settings {
+        aggressive: file.aggressive.unwrap_or(false),
+        push: !file.pull.unwrap_or(true),
+        life_kilobytes: file.life_bytes.and_then(kilobytes),
+        dpd_timeout: file.dpd_timeout.map(Duration::span),
+        xauth,
+    }
+}
+
+fn child(
+    name: &str,
+    file: &ChildFile,
+    version: IkeVersion,
+    side: Side<'_>,
+    (local_ts, remote_ts): Traffic,
+) -> Child {
     let own = file.esp_proposals.as_deref();
     let given = if side.is_local { own } else { file.remote_esp_proposals.as_deref().or(own) };
+    let ah = file.ah_proposals.as_deref();
+    let ah = if side.is_local { ah } else { file.remote_ah_proposals.as_deref().or(ah) };
+    let usual = || if ah.is_some() { vec![] } else { habit::esp_proposals(&side.own.profile, version) };
     Child {
         name: name.to_owned(),
         local_ts,
         remote_ts,
-        esp_proposals: given.map_or_else(|| side.own.profile.defaults.esp_proposals.clone(), esp_proposals),
+        esp_proposals: given.map_or_else(usual, esp_proposals),
+        ah_proposals: ah.into_iter().flatten().map(|one| one.parsed().clone()).collect(),
         mode: file.mode.unwrap_or(Mode::Tunnel),
         start_action: start_action(file.start_action.unwrap_or(StartAction::Trap), side),
         dpd_action: dpd_action(file.dpd_action.unwrap_or_default(), side),
@@ -194,7 +224,7 @@ fn child(name: &str, file: &ChildFile, side: Side<'_>, (local_ts, remote_ts): Tr
         // The side that set the tunnel up takes it down; two timers would only cross.
         inactivity: file.inactivity.filter(|_| side.is_local).map(Duration::span),
         lifetime: LifetimeKeys::of(file, side.is_local).settled(&side.own.profile),
-        bytes: VolumeKeys::octets(file).settled(),
+        bytes: VolumeKeys::octets(file).settled_by(&side.own.profile),
         packets: VolumeKeys::packets(file).settled(),
         replay_window: file.replay_window.unwrap_or(defaults::REPLAY_WINDOW),
     }

@@ -2,7 +2,7 @@
 //!
 //! Defaults are strongSwan's, which differ in places from those of `[connections]`: `start_action` is none, MOBIKE is
 //! announced, and authentication is by public key. Selectors are taken as they stand; a gateway may well have tunnels for
-//! networks that are not part of a scenario.
+//! networks that are not part of a scenario. `version = 0`, either version, stands for IKEv2.
 //!
 //! Model: `dynamic` stands for all addresses where virtual ones are handed out, or where the peer may be anywhere; the
 //! negotiation narrows it.
@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ipseclab_ike::profile::Profile;
+use ipseclab_ike::proposal;
 use ipseclab_sim::SimDuration;
 
 use super::connections::own_address;
@@ -20,17 +21,18 @@ use super::lifetimes::{
 };
 use super::swanctl_auth::ConfAuth;
 use super::swanctl_peers::{peer_address, settle_peers};
+use super::version::ike_fault;
 use super::{Checker, Ground, habit};
 use crate::document::{Finding, KeyPath, Location, SourceText};
-use crate::scenario::checked::{Child, Connection, NodeSettings, Renewal, TrafficSelector};
+use crate::scenario::checked::{Child, Connection, NodeSettings, Renewal, TrafficSelector, V1Settings};
 use crate::scenario::defaults;
 use crate::scenario::file::{
-    Childless, CloseAction, DpdAction, Fragmentation, Mode, SendCert, StartAction, Unique,
+    Childless, CloseAction, DpdAction, Fragmentation, IkeVersion, Mode, SendCert, StartAction, Unique,
 };
 use crate::scenario::pattern::NodePattern;
 use crate::scenario::selector::{Network, Selector, SelectorRange};
 use crate::scenario::swanctl::{self, Entry, Section};
-use crate::scenario::value::{EspProposal, IkeProposal, Spread, TextValue};
+use crate::scenario::value::{AhProposal, EspProposal, IkeProposal, Spread, TextValue, needs_ah};
 
 /// A swanctl.conf while its connections are made: the file, and whose it is.
 pub(super) struct Conf<'a> {
@@ -108,16 +110,17 @@ impl Checker<'_> {
         section: &Section,
     ) -> Option<Connection> {
         let before = self.report.findings().len();
-        self.check_version(section);
+        let version = self.conf_version(section);
         self.check_local_address(conf, section);
         let remote = self.remote_of(conf, section);
         // What is missing here has left a finding, so that the connection is given up at the end.
-        let auth = self.conf_auth(conf, section, place).unwrap_or_else(ConfAuth::none);
+        let auth = self.conf_auth(conf, section, place, version).unwrap_or_else(ConfAuth::none);
         let vips = self.vips(section);
         let pools = self.pools_in(conf, section);
         let own = Some(own_address(conf.node)).filter(|_| vips.is_empty());
         let peer = peer_address(conf, remote).filter(|_| pools.is_empty());
-        let children = self.conf_children(name, section, place, &conf.node.profile, (own, peer));
+        let about = (name, version);
+        let children = self.conf_children(about, section, place, &conf.node.profile, (own, peer));
         let proposals = self.proposals(section, "proposals", |one: &IkeProposal| one.parsed().clone());
         let habits = Arc::clone(&conf.node.profile);
         let connection = Connection {
@@ -127,7 +130,9 @@ impl Checker<'_> {
             peer: remote.node,
             is_local: true,
             remote_address: remote.address,
-            proposals: proposals.unwrap_or_else(|| habits.defaults.ike_proposals.clone()),
+            proposals: self.conf_ike_proposals(section, proposals, version, &habits),
+            version,
+            v1: V1Settings { xauth: auth.xauth, ..self.conf_v1(section, version) },
             local_id: auth.local_id,
             remote_id: auth.remote_id,
             local_auth: auth.shown,
@@ -138,7 +143,8 @@ impl Checker<'_> {
                 .unwrap_or(habits.defaults.send_certreq),
             send_cert: self.chosen(section, "send_cert", &SEND_CERT),
             encap: self.get(section, "encap", swanctl::yes_or_no).unwrap_or(false),
-            mobike: self.get(section, "mobike", swanctl::yes_or_no).unwrap_or(true),
+            mobike: self.get(section, "mobike", swanctl::yes_or_no).unwrap_or(true)
+                && version == IkeVersion::V2,
             fragmentation: self
                 .get(section, "fragmentation", |entry| swanctl::choice(entry, &FRAGMENTATION))
                 .unwrap_or_else(|| habit::fragmentation(&habits)),
@@ -176,7 +182,7 @@ impl Checker<'_> {
 
     fn conf_children(
         &mut self,
-        name: &str,
+        (name, version): (&str, IkeVersion),
         section: &Section,
         place: &Location,
         habits: &Profile,
@@ -189,27 +195,82 @@ impl Checker<'_> {
         }
         let child = |(name, place, section): &(String, Location, Section)| {
             self.check_name_at("name of a child", name, place);
-            self.conf_child(name, section, place, habits, dynamic)
+            self.conf_child((name, version), section, place, habits, dynamic)
         };
         given.iter().map(child).collect()
     }
 
-    fn check_version(&mut self, section: &Section) {
+    fn conf_version(&mut self, section: &Section) -> IkeVersion {
         let version = section.entry("version").map(|entry| (entry, entry.value.as_str()));
         match version {
-            None | Some((_, "0" | "2")) => {}
-            Some((entry, "1")) => self.refuse(entry.place.clone(), "`version = 1`"),
+            None | Some((_, "0" | "2")) => IkeVersion::V2,
+            Some((_, "1")) => IkeVersion::V1,
             Some((entry, _)) => {
                 let finding = Finding::new("`version` must be 0, 1 or 2");
                 self.report.push(finding.at(entry.place.clone(), "no version of IKE"));
+                IkeVersion::V2
             }
         }
+    }
+
+    /// The words of IKEv1 alone, but for those of XAUTH.
+    fn conf_v1(&mut self, section: &Section, version: IkeVersion) -> V1Settings {
+        if version == IkeVersion::V2 {
+            return V1Settings::default();
+        }
+        V1Settings {
+            aggressive: self.get(section, "aggressive", swanctl::yes_or_no).unwrap_or(false),
+            push: !self.get(section, "pull", swanctl::yes_or_no).unwrap_or(true),
+            dpd_timeout: self
+                .get(section, "dpd_timeout", swanctl::span)
+                .filter(|timeout| *timeout > SimDuration::ZERO),
+            ..V1Settings::default()
+        }
+    }
+
+    /// The IKE proposals as written, or the vendor's.
+    fn conf_ike_proposals(
+        &mut self,
+        section: &Section,
+        given: Option<Vec<proposal::IkeProposal>>,
+        version: IkeVersion,
+        habits: &Profile,
+    ) -> Vec<proposal::IkeProposal> {
+        let Some(given) = given else { return habit::ike_proposals(habits, version) };
+        let fault = given.iter().find_map(ike_fault).filter(|_| version == IkeVersion::V1);
+        if let (Some(fault), Some(entry)) = (fault, section.entry("proposals")) {
+            let finding = Finding::new("`proposals` has one that IKEv1 cannot negotiate");
+            self.report.push(finding.at(entry.place.clone(), fault));
+        }
+        given
+    }
+
+    /// ESP and AH proposals of a child.
+    fn conf_protocols(
+        &mut self,
+        section: &Section,
+        version: IkeVersion,
+        habits: &Profile,
+    ) -> (Vec<proposal::EspProposal>, Vec<proposal::AhProposal>) {
+        let ah = self.proposals(section, "ah_proposals", |one: &AhProposal| one.parsed().clone());
+        let esp = self.proposals(section, "esp_proposals", |one: &EspProposal| one.parsed().clone());
+        if let (Some(_), Some(entry), IkeVersion::V2) = (&ah, section.entry("ah_proposals"), version) {
+            self.refuse(entry.place.clone(), "AH in IKEv2");
+        }
+        let alone = esp.iter().flatten().any(needs_ah) && ah.is_none();
+        if let (true, Some(entry)) = (alone, section.entry("esp_proposals")) {
+            let finding = Finding::new("`esp_proposals` has one without an integrity algorithm")
+                .help("add one, such as sha256; IKEv1 can leave it to AH around ESP: ah_proposals = sha1");
+            self.report.push(finding.at(entry.place.clone(), "neither integrity nor AH"));
+        }
+        let usual = || if ah.is_some() { vec![] } else { habit::esp_proposals(habits, version) };
+        (esp.unwrap_or_else(usual), ah.clone().unwrap_or_default())
     }
 
     /// A tunnel; `dynamic` holds what that word stands for on our side and on the peer's, all addresses when `None`.
     fn conf_child(
         &mut self,
-        name: &str,
+        (name, version): (&str, IkeVersion),
         section: &Section,
         place: &Location,
         habits: &Profile,
@@ -222,8 +283,8 @@ impl Checker<'_> {
         };
         let lifetime = lifetime.settled(habits);
         self.refuse_in_conf_child(section);
-        let bytes = self.volume(section, ["rekey_bytes", "life_bytes", "rand_bytes"]);
-        let packets = self.volume(section, ["rekey_packets", "life_packets", "rand_packets"]);
+        let bytes = self.volume(section, ["rekey_bytes", "life_bytes", "rand_bytes"]).settled_by(habits);
+        let packets = self.volume(section, ["rekey_packets", "life_packets", "rand_packets"]).settled();
         self.conf_contradiction(lifetime_contradiction(&lifetime), section, place);
         self.conf_contradiction(volume_contradiction(&bytes, ["life_bytes", "rand_bytes"]), section, place);
         self.conf_contradiction(
@@ -231,13 +292,13 @@ impl Checker<'_> {
             section,
             place,
         );
-        let esp_proposals =
-            self.proposals(section, "esp_proposals", |one: &EspProposal| one.parsed().clone());
+        let (esp_proposals, ah_proposals) = self.conf_protocols(section, version, habits);
         Child {
             name: name.to_owned(),
             local_ts: self.conf_selectors(section, "local_ts", dynamic.0),
             remote_ts: self.conf_selectors(section, "remote_ts", dynamic.1),
-            esp_proposals: esp_proposals.unwrap_or_else(|| habits.defaults.esp_proposals.clone()),
+            esp_proposals,
+            ah_proposals,
             mode: self.get(section, "mode", |entry| swanctl::choice(entry, &MODES)).unwrap_or(Mode::Tunnel),
             start_action: self
                 .get(section, "start_action", |entry| swanctl::choice(entry, &START_ACTIONS))
@@ -254,17 +315,12 @@ impl Checker<'_> {
         }
     }
 
-    fn volume(
-        &mut self,
-        section: &Section,
-        [rekey, life, rand]: [&str; 3],
-    ) -> crate::scenario::checked::Volume {
-        let keys = VolumeKeys {
+    fn volume(&mut self, section: &Section, [rekey, life, rand]: [&str; 3]) -> VolumeKeys {
+        VolumeKeys {
             rekey: self.get(section, rekey, swanctl::bytes),
             life: self.get(section, life, swanctl::bytes),
             rand: self.get(section, rand, swanctl::bytes),
-        };
-        keys.settled()
+        }
     }
 
     fn conf_contradiction(&mut self, found: Option<Contradiction>, section: &Section, place: &Location) {

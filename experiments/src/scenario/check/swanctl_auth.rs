@@ -5,8 +5,9 @@ use super::connections::own_address;
 use super::swanctl::Conf;
 use crate::document::{Finding, KeyPath, Location, list};
 use crate::scenario::checked::{
-    CaTrust, CertificateSource, Eap, Identity, LocalAuth, PeerIdentity, RemoteAuth,
+    CaTrust, CertificateSource, Eap, Identity, LocalAuth, PeerIdentity, RemoteAuth, Xauth,
 };
+use crate::scenario::file::IkeVersion;
 use crate::scenario::swanctl::{self, Entry, Section};
 use crate::scenario::value::{AuthMethod, Psk, SignatureChoice};
 
@@ -17,6 +18,7 @@ pub(super) struct ConfAuth {
     pub(super) shown: LocalAuth,
     pub(super) asked: RemoteAuth,
     pub(super) trust: Vec<CaTrust>,
+    pub(super) xauth: Option<Xauth>,
 }
 
 impl ConfAuth {
@@ -28,6 +30,7 @@ impl ConfAuth {
             shown: LocalAuth::Psk(Vec::new()),
             asked: RemoteAuth::Psk(Vec::new()),
             trust: Vec::new(),
+            xauth: None,
         }
     }
 }
@@ -45,9 +48,10 @@ impl Checker<'_> {
         conf: &Conf<'_>,
         section: &Section,
         place: &Location,
+        version: IkeVersion,
     ) -> Option<ConfAuth> {
-        let local = self.one_round(section, "local", place)?;
-        let remote = self.one_round(section, "remote", place)?;
+        let (local, our_xauth) = self.rounds(section, "local", place, version)?;
+        let (remote, their_xauth) = self.rounds(section, "remote", place, version)?;
         let default = AuthMethod::PublicKey(SignatureChoice::default());
         let ours = self.method(local)?.unwrap_or_else(|| default.clone());
         let theirs = self.method(remote)?.unwrap_or(default);
@@ -79,12 +83,51 @@ impl Checker<'_> {
             AuthMethod::Eap(method) => RemoteAuth::Eap { method, users: users(conf) },
         };
         let trust = self.conf_trust(conf, remote);
-        Some(ConfAuth { local_id, remote_id, shown, asked, trust })
+        let xauth = match (our_xauth, their_xauth) {
+            (Some(round), _) => Some(self.xauth_client(conf, round, &local_id, place)?),
+            (None, Some(_)) => Some(Xauth::Server(users(conf))),
+            (None, None) => None,
+        };
+        Some(ConfAuth { local_id, remote_id, shown, asked, trust, xauth })
     }
 
-    /// The only section of a side; further rounds of authentication (RFC 4739) are not built.
-    fn one_round<'s>(&mut self, section: &'s Section, side: &str, place: &Location) -> Option<&'s Section> {
-        let mut rounds = section.sections.iter().filter(|(name, ..)| name.starts_with(side));
+    /// The first round of a side, and in IKEv1 the one for XAUTH; further rounds of authentication (RFC 4739) are not built.
+    fn rounds<'s>(
+        &mut self,
+        section: &'s Section,
+        side: &str,
+        place: &Location,
+        version: IkeVersion,
+    ) -> Option<(&'s Section, Option<&'s Section>)> {
+        let is_xauth = |round: &Section| {
+            let auth = round.entry("auth").map_or("", |entry| entry.value.as_str());
+            version == IkeVersion::V1 && matches!(auth, "xauth" | "xauth-generic")
+        };
+        let rounds = || section.sections.iter().filter(|(name, ..)| name.starts_with(side));
+        let xauth = rounds().map(|(.., round)| round).find(|round| is_xauth(round));
+        let plain = rounds().filter(|(.., round)| !is_xauth(round));
+        self.one_round(plain, side, place).map(|first| (first, xauth))
+    }
+
+    fn xauth_client(
+        &mut self,
+        conf: &Conf<'_>,
+        round: &Section,
+        own: &Identity,
+        place: &Location,
+    ) -> Option<Xauth> {
+        let name = round.entry("xauth_id").map_or_else(|| own.text(), |entry| entry.value.clone());
+        let password = self.password(conf, &name, place)?;
+        Some(Xauth::Client(Eap { name, password }))
+    }
+
+    /// The only one of these rounds.
+    fn one_round<'s>(
+        &mut self,
+        mut rounds: impl Iterator<Item = &'s (String, Location, Section)>,
+        side: &str,
+        place: &Location,
+    ) -> Option<&'s Section> {
         let first = rounds.next();
         if let Some((_, second, _)) = rounds.next() {
             self.refuse(second.clone(), "a second round of authentication");
@@ -215,10 +258,11 @@ impl Checker<'_> {
     }
 
     fn password(&mut self, conf: &Conf<'_>, user: &str, place: &Location) -> Option<String> {
-        let found = secrets(conf, "eap").into_iter().find(|secret| secret.ids.contains(&user));
+        let found = passwords(conf).find(|secret| secret.ids.contains(&user));
         if found.is_none() {
-            let finding = Finding::new(format!("there is no EAP secret for `{}`", user.escape_debug()))
-                .help(format!("secrets {{ eap-1 {{ id = {user} secret = \"…\" }} }}"));
+            let finding =
+                Finding::new(format!("there is no EAP or XAUTH secret for `{}`", user.escape_debug()))
+                    .help(format!("secrets {{ eap-1 {{ id = {user} secret = \"…\" }} }}"));
             self.report.push(finding.at(place.clone(), "authentication by a password"));
         }
         found.map(|secret| secret.entry.value.clone())
@@ -227,12 +271,17 @@ impl Checker<'_> {
 
 /// Everybody who has a password.
 fn users(conf: &Conf<'_>) -> Vec<Eap> {
-    let all = secrets(conf, "eap").into_iter();
-    all.flat_map(|secret| {
-        let password = secret.entry.value.clone();
-        secret.ids.into_iter().map(move |name| Eap { name: name.to_owned(), password: password.clone() })
-    })
-    .collect()
+    passwords(conf)
+        .flat_map(|secret| {
+            let password = secret.entry.value.clone();
+            secret.ids.into_iter().map(move |name| Eap { name: name.to_owned(), password: password.clone() })
+        })
+        .collect()
+}
+
+/// Passwords of EAP and XAUTH, which strongSwan does not tell apart.
+fn passwords<'a>(conf: &'a Conf<'_>) -> impl Iterator<Item = Secret<'a>> {
+    secrets(conf, "eap").into_iter().chain(secrets(conf, "xauth"))
 }
 
 /// The secrets of a kind, in the order of the file.

@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipseclab_ike::proposal::{EspProposal, IkeProposal};
+use ipseclab_ike::proposal::{AhProposal, EspProposal, IkeProposal};
 use ipseclab_sim::SimDuration;
 use ipseclab_topologies::NodeIndex;
 
 use super::{CaTrust, TrafficSelector};
 use crate::scenario::file::{
-    Childless, CloseAction, DpdAction, Fragmentation, Mode, SendCert, StartAction, Unique,
+    Childless, CloseAction, DpdAction, Fragmentation, IkeVersion, Mode, SendCert, StartAction, Unique,
 };
 use crate::scenario::value::{EapMethod, SignatureChoice};
 
@@ -39,6 +39,10 @@ pub struct Connection {
     pub peer: Option<NodeIndex>,
     /// Whether the node is the one on whose side the connection was written, and which commands speak of by default.
     pub is_local: bool,
+    /// The version of IKE.
+    pub version: IkeVersion,
+    /// What IKEv1 alone has a use for.
+    pub v1: V1Settings,
     /// Where the peer is reached; `None` answers requests from anywhere and cannot initiate (swanctl's `%any`).
     pub remote_address: Option<Ipv4Addr>,
     /// IKE proposals, best first; at least one.
@@ -152,7 +156,7 @@ pub enum RemoteAuth {
     },
 }
 
-/// A user of EAP.
+/// A user of EAP or XAUTH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Eap {
     /// The name.
@@ -187,6 +191,30 @@ pub struct Renewal {
     pub make_before_break: bool,
 }
 
+/// What IKEv1 alone has a use for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct V1Settings {
+    /// Aggressive Mode in place of Main Mode.
+    pub aggressive: bool,
+    /// Whether virtual addresses are sent unasked.
+    pub push: bool,
+    /// The volume of an ISAKMP SA, in units of 1024 octets; above zero.
+    pub life_kilobytes: Option<u32>,
+    /// After this long without a sign of life the peer counts as gone; above zero.
+    pub dpd_timeout: Option<SimDuration>,
+    /// The part in XAUTH.
+    pub xauth: Option<Xauth>,
+}
+
+/// A part in XAUTH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Xauth {
+    /// Shows a name and its password.
+    Client(Eap),
+    /// Asks for one of these.
+    Server(Vec<Eap>),
+}
+
 /// A tunnel in one node's own configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Child {
@@ -196,8 +224,10 @@ pub struct Child {
     pub local_ts: Vec<TrafficSelector>,
     /// Traffic of its peer; at least one selector.
     pub remote_ts: Vec<TrafficSelector>,
-    /// ESP proposals, best first; at least one.
+    /// ESP proposals, best first; at least one, unless there is AH.
     pub esp_proposals: Vec<EspProposal>,
+    /// AH proposals, best first; beside ESP proposals, they stand for bundles of both.
+    pub ah_proposals: Vec<AhProposal>,
     /// Tunnel or transport mode.
     pub mode: Mode,
     /// What brings it up at this node.

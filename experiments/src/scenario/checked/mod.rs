@@ -19,7 +19,7 @@ use ipseclab_topologies::{NodeIndex, Topology};
 
 pub use connection::{
     Child, ChildIndex, Connection, ConnectionIndex, Eap, Identity, Lifetime, LocalAuth, PeerIdentity,
-    RemoteAuth, Renewal, Retransmission, Volume,
+    RemoteAuth, Renewal, Retransmission, V1Settings, Volume, Xauth,
 };
 pub use credentials::{Authority, CaTrust, Certificate, CertificateSource, Credentials, Pool};
 pub use events::{Action, Fault};

@@ -11,7 +11,7 @@ use crate::scenario::value::{AuthMethod, Psk};
 /// How two peers prove who they are.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-not-built-yet" = ["pubkey", "eap", "xauth", "aaa_id", "class", "groups", "revocation"]))]
+#[schemars(extend("x-not-built-yet" = ["pubkey", "eap", "aaa_id", "class", "groups", "revocation"]))]
 pub struct AuthFile {
     /// A key that both know: any text, or octets in hexadecimal behind 0x. Needed where a side shows "psk".
     pub psk: Option<Psk>,
@@ -43,4 +43,13 @@ pub struct AuthFile {
     /// The password that the other side has on file in its place, to watch authentication fail. Default: the same one.
     #[schemars(length(min = 1))]
     pub remote_eap_password: Option<String>,
+    /// IKEv1: the name that the local node shows with XAUTH. Default: its identity.
+    #[schemars(length(min = 1))]
+    pub xauth_id: Option<String>,
+    /// IKEv1: the password of XAUTH, which the remote node asks the local one for after phase 1. Default: no XAUTH.
+    #[schemars(length(min = 1))]
+    pub xauth_password: Option<String>,
+    /// The password that the remote node has on file in its place, to watch XAUTH fail. Default: the same one.
+    #[schemars(length(min = 1))]
+    pub remote_xauth_password: Option<String>,
 }

@@ -12,17 +12,19 @@ use serde::Deserialize;
 use super::auth::AuthFile;
 use crate::scenario::pattern::NodePattern;
 use crate::scenario::selector::Selector;
-use crate::scenario::value::{Duration, EspProposal, Factor, IkeProposal, Size, Spread, VirtualAddress};
+use crate::scenario::value::{
+    AhProposal, Duration, EspProposal, Factor, IkeProposal, Size, Spread, VirtualAddress,
+};
 
 /// An IKE connection between two nodes, or one for each pair of nodes that two patterns name.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-not-built-yet" = [
-    "aggressive", "close_action", "dscp", "if_id_in", "if_id_out", "local_addrs", "local_port", "ppk_id",
-    "ppk_required", "pull", "remote_addrs", "remote_port",
+    "close_action", "dscp", "if_id_in", "if_id_out", "local_addrs", "local_port", "ppk_id", "ppk_required",
+    "remote_addrs", "remote_port",
 ]))]
 pub struct ConnectionFile {
-    /// The version of IKE. Default: 2.
+    /// The version of IKE, 1 or 2. Default: 2.
     pub version: Option<IkeVersion>,
     /// The node that this description speaks of, or a pattern: one connection for each node that it names.
     pub local: NodePattern,
@@ -42,6 +44,13 @@ pub struct ConnectionFile {
     /// Identity of the remote node. Default: its address.
     #[schemars(length(min = 1))]
     pub remote_id: Option<String>,
+    /// IKEv1: set up in three messages instead of six, which shows the identities, and with a shared key a hash that can be
+    /// attacked offline. Default: false.
+    pub aggressive: Option<bool>,
+    /// IKEv1: whether the local node asks for its virtual addresses, or the remote node sends them unasked. Default: true.
+    pub pull: Option<bool>,
+    /// IKEv1: the IKE SA protects at most so much data, in whole KiB, and both sides are told. Default: no limit.
+    pub life_bytes: Option<Size>,
     /// Wrap ESP in UDP even when there is no NAT. Default: false.
     pub encap: Option<bool>,
     /// Wait before a request is sent again. Default: 4s.
@@ -54,7 +63,8 @@ pub struct ConnectionFile {
     /// Ask the peer for a sign of life after this long without one; if no answer comes to any repetition either, the
     /// tunnel is taken down. Default: 0s, which never asks.
     pub dpd_delay: Option<Duration>,
-    /// IKEv1's patience with a silent peer; IKEv2 has its retransmissions for that, so this key is refused.
+    /// IKEv1: after this long without a sign of life the peer counts as gone; IKEv2 has its retransmissions for that, and
+    /// refuses the key. Default: as long as a request would be repeated.
     pub dpd_timeout: Option<Duration>,
     /// Both sides give the IKE SA fresh keys after this long; 0s never does. Default: 4h, or 0s with `reauth_time`.
     pub rekey_time: Option<Duration>,
@@ -99,17 +109,23 @@ pub struct ConnectionFile {
     pub children: BTreeMap<String, ChildFile>,
 }
 
-/// The version of IKE; 2 is the only one so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// The version of IKE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "i64")]
-pub struct IkeVersion;
+pub enum IkeVersion {
+    /// RFC 2409.
+    V1,
+    /// RFC 7296.
+    #[default]
+    V2,
+}
 
 /// A tunnel inside a connection.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-not-built-yet" = [
-    "ah_proposals", "copy_df", "copy_dscp", "copy_ecn", "hw_offload", "interface", "ipcomp", "mark_in", "mark_out",
-    "policies", "priority", "reqid", "tfc_padding", "updown",
+    "copy_df", "copy_dscp", "copy_ecn", "hw_offload", "interface", "ipcomp", "mark_in", "mark_out", "policies",
+    "priority", "reqid", "tfc_padding", "updown",
 ]))]
 pub struct ChildFile {
     /// Traffic of the local side. Default: the local node's networks, or its address in transport mode.
@@ -117,12 +133,19 @@ pub struct ChildFile {
     /// Traffic of the remote side. Default: the remote node's networks, or its address in transport mode.
     pub remote_ts: Option<Vec<Selector>>,
     /// Proposals for the ESP SAs, best first. Key exchange groups in them are for rekeying: `IKE_AUTH` carries none (RFC
-    /// 7296 §1.2). Default: all AEADs, then AES-CBC with SHA-2.
+    /// 7296 §1.2). Default: all AEADs, then AES-CBC with SHA-2; none beside `ah_proposals`.
     #[schemars(length(min = 1, max = 255))]
     pub esp_proposals: Option<Vec<EspProposal>>,
+    /// Proposals for AH SAs, best first: AH alone, or in IKEv1 AH around ESP where there are `esp_proposals` as well, which
+    /// then may leave integrity to AH. Default: no AH.
+    #[schemars(length(min = 1, max = 255))]
+    pub ah_proposals: Option<Vec<AhProposal>>,
     /// The ESP proposals that the remote node has in their place. Default: the same proposals.
     #[schemars(length(min = 1, max = 255))]
     pub remote_esp_proposals: Option<Vec<EspProposal>>,
+    /// The AH proposals that the remote node has in their place. Default: the same proposals.
+    #[schemars(length(min = 1, max = 255))]
+    pub remote_ah_proposals: Option<Vec<AhProposal>>,
     /// The traffic selectors that the remote node has in their place, to watch them narrowed or refused (RFC 7296 §2.9).
     /// Default: the mirror image of `local_ts` and `remote_ts`.
     pub remote_policy: Option<RemotePolicyFile>,
@@ -315,7 +338,11 @@ impl TryFrom<i64> for IkeVersion {
     type Error = &'static str;
 
     fn try_from(number: i64) -> Result<Self, Self::Error> {
-        if number == 2 { Ok(Self) } else { Err("only version 2 of IKE is built yet") }
+        match number {
+            1 => Ok(Self::V1),
+            2 => Ok(Self::V2),
+            _ => Err("IKE has the versions 1 and 2"),
+        }
     }
 }
 
@@ -327,9 +354,9 @@ impl JsonSchema for IkeVersion {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({
             "type": "integer",
-            "const": 2,
-            "x-not-built-yet": [0, 1],
-            "description": "The version of IKE; 2 is the only one so far.",
+            "minimum": 1,
+            "maximum": 2,
+            "description": "The version of IKE.",
         })
     }
 }

@@ -20,8 +20,8 @@ use serde::Deserialize;
 
 pub use auth::AuthFile;
 pub use connections::{
-    ChildFile, Childless, CloseAction, ConnectionFile, DpdAction, Fragmentation, Mode, PolicyFile,
-    PolicyMode, RemotePolicyFile, SendCert, StartAction, Unique,
+    ChildFile, Childless, CloseAction, ConnectionFile, DpdAction, Fragmentation, IkeVersion, Mode,
+    PolicyFile, PolicyMode, RemotePolicyFile, SendCert, StartAction, Unique,
 };
 pub use credentials::{AuthorityFile, CertificateFile, KeyKind, PoolOfAddressesFile};
 pub use events::{ActionFile, ActionKind, FaultFile, FaultKind};

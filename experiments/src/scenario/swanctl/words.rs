@@ -3,7 +3,7 @@
 //! Keys without influence on a simulation are taken and forgotten: `updown` scripts, marks and interfaces of the Linux
 //! kernel, hardware offload, firewall settings, identifiers of policies, priorities, DSCP, private key files (a .pem file
 //! of a node holds its key), where revocation lists lie, as those are given in the
-//! scenario, and the words of IKEv1 alone (`aggressive`, `pull`, `dpd_timeout`).
+//! scenario. The words of IKEv1 alone (`aggressive`, `pull`, `dpd_timeout`) are passed over in a connection of IKEv2.
 
 use super::parse::{Entry, Section};
 use crate::document::{Finding, Location, Report, list};
@@ -56,6 +56,9 @@ static CONNECTION: Words = Words {
         "vips",
         "mobike",
         "dpd_delay",
+        "dpd_timeout",
+        "aggressive",
+        "pull",
         "fragmentation",
         "childless",
         "send_certreq",
@@ -69,7 +72,7 @@ static CONNECTION: Words = Words {
         "pools",
         "encap",
     ],
-    ignored: &["aggressive", "dpd_timeout", "pull", "dscp", "if_id_in", "if_id_out", "ocsp"],
+    ignored: &["dscp", "if_id_in", "if_id_out", "ocsp"],
     not_built: &[
         "local_port",
         "remote_port",
@@ -85,18 +88,18 @@ static CONNECTION: Words = Words {
 
 static LOCAL: Words = Words {
     name: "a `local` section",
-    read: &["auth", "id", "certs", "eap_id"],
+    read: &["auth", "id", "certs", "eap_id", "xauth_id"],
     ignored: &["round"],
-    not_built: &["pubkeys", "aaa_id", "xauth_id"],
+    not_built: &["pubkeys", "aaa_id"],
     sections_not_built: &["cert"],
     ..EMPTY
 };
 
 static REMOTE: Words = Words {
     name: "a `remote` section",
-    read: &["auth", "id", "cacerts", "eap_id"],
+    read: &["auth", "id", "cacerts", "eap_id", "xauth_id"],
     ignored: &["round", "certs"],
-    not_built: &["groups", "cert_policy", "pubkeys", "ca_id", "revocation", "xauth_id"],
+    not_built: &["groups", "cert_policy", "pubkeys", "ca_id", "revocation"],
     sections_not_built: &["cacert", "cert"],
     ..EMPTY
 };
@@ -107,6 +110,7 @@ static CHILD: Words = Words {
     name: "a child",
     read: &[
         "esp_proposals",
+        "ah_proposals",
         "local_ts",
         "remote_ts",
         "rekey_time",
@@ -144,16 +148,7 @@ static CHILD: Words = Words {
         "copy_ecn",
         "copy_dscp",
     ],
-    not_built: &[
-        "ah_proposals",
-        "sha256_96",
-        "ipcomp",
-        "policies",
-        "tfc_padding",
-        "label",
-        "label_mode",
-        "per_cpu_sas",
-    ],
+    not_built: &["sha256_96", "ipcomp", "policies", "tfc_padding", "label", "label_mode", "per_cpu_sas"],
     ..EMPTY
 };
 
@@ -162,13 +157,14 @@ static SECRETS: Words = Words {
     sections: &[
         ("ike", &SECRET),
         ("eap", &SECRET),
+        ("xauth", &SECRET),
         ("private", &KEY_FILE),
         ("rsa", &KEY_FILE),
         ("ecdsa", &KEY_FILE),
         ("pkcs8", &KEY_FILE),
         ("pkcs12", &KEY_FILE),
     ],
-    sections_not_built: &["xauth", "ntlm", "ppk", "token"],
+    sections_not_built: &["ntlm", "ppk", "token"],
     ..EMPTY
 };
 
@@ -269,10 +265,7 @@ mod tests {
         assert_eq!(in_connection("rekey_tiem = 4h"), ["unknown key `rekey_tiem`"]);
         assert_eq!(in_connection("ppk_id = x"), ["`ppk_id` is not built yet"]);
         assert_eq!(in_connection("children { a { updown = /bin/x\n mark_in = 3\n } }"), [""; 0]);
-        assert_eq!(
-            in_connection("children { a { ah_proposals = sha256\n } }"),
-            ["`ah_proposals` is not built yet"]
-        );
+        assert_eq!(in_connection("children { a { ipcomp = yes\n } }"), ["`ipcomp` is not built yet"]);
         assert_eq!(in_connection("lokal { id = a\n }"), ["unknown section `lokal`"]);
         assert_eq!(messages("secrets { ppk-1 { secret = x\n } }"), ["a `ppk-1` section is not built yet"]);
         assert_eq!(messages("secrets { ike-1 { id-a = a\n id2 = b\n secret = x\n } }"), [""; 0]);

@@ -64,7 +64,7 @@ pub enum EapMethod {
 const WORDS: [&str; 8] = ["psk", "pubkey", "rsa", "rsa/pss", "ecdsa", "ed25519", "eap-mschapv2", "eap-md5"];
 const HASHES: [&str; 3] = ["sha256", "sha384", "sha512"];
 /// What strongSwan has and this does not.
-const NOT_BUILT: [&str; 14] = [
+const NOT_BUILT: [&str; 13] = [
     "eap",
     "eap-tls",
     "eap-ttls",
@@ -75,7 +75,6 @@ const NOT_BUILT: [&str; 14] = [
     "eap-radius",
     "eap-dynamic",
     "eap-identity",
-    "xauth",
     "ed448",
     "bliss",
     "any",
@@ -176,6 +175,13 @@ fn no_hash(name: &str, at: usize) -> Mistake {
 }
 
 fn unknown(text: &str, word: &str) -> Mistake {
+    if word == "xauth" {
+        let help = vec![
+            "IKEv1 asks for a password after another way: auth = { psk = \"…\", xauth_password = \"…\" }"
+                .to_owned(),
+        ];
+        return Mistake { help, ..Mistake::new("XAUTH comes after another way of authentication") };
+    }
     let planned = NOT_BUILT.contains(&text) || NOT_BUILT.contains(&word) || text.starts_with("ike:");
     let message =
         if planned { format!("`{text}` is not built yet") } else { format!("`{word}` is no such way") };

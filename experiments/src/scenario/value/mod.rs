@@ -22,7 +22,8 @@ use crate::structure::{Format, Mistake};
 
 pub use auth_method::{AuthMethod, EapMethod, HashName, KeyFamily, SignatureChoice};
 pub use moment::Moment;
-pub use proposals::{EspProposal, IkeProposal};
+pub(in crate::scenario) use proposals::needs_ah;
+pub use proposals::{AhProposal, EspProposal, IkeProposal};
 pub use spread::{Spread, VirtualAddress};
 
 /// A text with a meaning.
@@ -84,6 +85,7 @@ pub const FORMATS: &[Format] = &[
     format_of::<NodePattern>(),
     format_of::<IkeProposal>(),
     format_of::<EspProposal>(),
+    format_of::<AhProposal>(),
     format_of::<Psk>(),
     format_of::<Spread>(),
     format_of::<VirtualAddress>(),

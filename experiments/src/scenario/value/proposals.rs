@@ -19,6 +19,13 @@ pub struct EspProposal {
     parsed: proposal::EspProposal,
 }
 
+/// A proposal for AH SAs in strongSwan's keywords: `"sha256"`, `"sha1-modp1024"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AhProposal {
+    text: String,
+    parsed: proposal::AhProposal,
+}
+
 impl IkeProposal {
     /// The proposal as written.
     pub fn text(&self) -> &str {
@@ -41,6 +48,28 @@ impl EspProposal {
     pub fn parsed(&self) -> &proposal::EspProposal {
         &self.parsed
     }
+
+    /// Whether it leaves integrity to AH (RFC 8221 §4 forbids it alone).
+    pub fn needs_ah(&self) -> bool {
+        needs_ah(&self.parsed)
+    }
+}
+
+impl AhProposal {
+    /// The proposal as written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The transforms that it stands for.
+    pub fn parsed(&self) -> &proposal::AhProposal {
+        &self.parsed
+    }
+}
+
+/// Whether a proposal leaves integrity to AH.
+pub(in crate::scenario) fn needs_ah(parsed: &proposal::EspProposal) -> bool {
+    parsed.integrity.is_empty() && parsed.encryption.iter().any(|algorithm| !algorithm.is_aead())
 }
 
 /// The long list of what is allowed goes below the snippet, not into it; the keyword goes into it, for the place may
@@ -50,7 +79,10 @@ fn proposal_mistake(error: &proposal::ProposalError) -> Mistake {
     let (wrong, right) = reason.split_once("; ").unwrap_or((&reason, ""));
     let keyword = error.keyword.escape_debug();
     let message = match error.reason {
-        ProposalFault::NotForIke | ProposalFault::NotForEsp | ProposalFault::Repeated => {
+        ProposalFault::NotForIke
+        | ProposalFault::NotForEsp
+        | ProposalFault::NotForAh
+        | ProposalFault::Repeated => {
             format!("`{keyword}` {wrong}")
         }
         _ => wrong.to_owned(),
@@ -77,7 +109,18 @@ impl TextValue for EspProposal {
     const PATTERN: &'static str = "^[a-z0-9_]+(-[a-z0-9_]+)*$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
-        let parsed = proposal::parse_esp_proposal(text).map_err(|error| proposal_mistake(&error))?;
+        let parsed = proposal::parse_bundled_esp_proposal(text).map_err(|error| proposal_mistake(&error))?;
+        Ok(Self { text: text.to_owned(), parsed })
+    }
+}
+
+impl TextValue for AhProposal {
+    const FORMAT: &'static str = "ah-proposal";
+    const EXPECTED: &'static str = "an AH proposal such as \"sha256\"";
+    const PATTERN: &'static str = "^[a-z0-9_]+(-[a-z0-9_]+)*$";
+
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let parsed = proposal::parse_ah_proposal(text).map_err(|error| proposal_mistake(&error))?;
         Ok(Self { text: text.to_owned(), parsed })
     }
 }
@@ -85,6 +128,7 @@ impl TextValue for EspProposal {
 text_values! {
     IkeProposal = "IkeProposal": "A proposal for the IKE SA in strongSwan's keywords.",
     EspProposal = "EspProposal": "A proposal for ESP SAs in strongSwan's keywords.",
+    AhProposal = "AhProposal": "A proposal for AH SAs in strongSwan's keywords.",
 }
 
 #[cfg(test)]

@@ -232,6 +232,11 @@ impl Encryption {
         !matches!(self, Self::Null | Self::AesGmac(_))
     }
 
+    /// Whether it is there for old peers alone: MUST NOT or SHOULD NOT of RFC 8221 §5 (DES, 3DES).
+    pub const fn is_weak(self) -> bool {
+        matches!(self, Self::Des | Self::TripleDes)
+    }
+
     /// Whether IVs must be unpredictable (CBC, RFC 3602 §3) rather than unique (counter modes and AEADs).
     pub const fn needs_random_iv(self) -> bool {
         matches!(self, Self::Des | Self::TripleDes | Self::AesCbc(_))

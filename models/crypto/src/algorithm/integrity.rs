@@ -1,7 +1,7 @@
 //! Integrity algorithms (transform type 3): RFC 2403, RFC 2404, RFC 3566, RFC 4494, RFC 4868.
 //!
 //! Keys are as long as the PRF's output, ICVs are the first octets of that output.
-//! Left out: GMAC, which is for AH, and what the registry has for Fibre Channel or strongSwan for its own past
+//! Left out: GMAC, which is for AH alone ([`Authentication`](super::Authentication)), and what the registry has for Fibre Channel or strongSwan for its own past
 //! (`md5_128`, `sha1_160`, `sha256_96`).
 
 use core::fmt;
@@ -70,6 +70,11 @@ impl Integrity {
             Self::HmacSha2_384_192 => 24,
             Self::HmacSha2_512_256 => 32,
         }
+    }
+
+    /// Whether it is there for old peers alone: MUST NOT of RFC 8221 §6. HMAC-SHA1 is on its way there and not there yet.
+    pub const fn is_weak(self) -> bool {
+        matches!(self, Self::HmacMd5_96)
     }
 
     /// The PRF of the same hash or cipher, which strongSwan takes where a proposal names none.

@@ -70,13 +70,14 @@ impl<K: fmt::Debug> fmt::Debug for AeadCipher<K> {
 }
 
 impl<K: AeadKey> RawPacketCipher for AeadCipher<K> {
-    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize, high: Option<SeqHigh>) {
-        let (header, rest) = buffer.split_at_mut(header_len);
+    fn seal(&self, packet: &mut [u8], header_len: usize, high: Option<SeqHigh>) {
+        let (packet, icv) = packet.split_at_mut(packet.len() - K::TAG_LEN);
+        let (header, rest) = packet.split_at_mut(header_len);
         let (iv, text) = rest.split_at_mut(IV_LEN);
         let mut storage = [0; EXTENDED_HEADER_LEN];
         let associated = associated_data(header, high, &mut storage);
         let tag = self.key.seal(&self.nonce(iv)[..K::NONCE_LEN], associated, text);
-        buffer.extend_from_slice(&tag[..K::TAG_LEN]);
+        icv.copy_from_slice(&tag[..K::TAG_LEN]);
     }
 
     fn open<'a>(
@@ -109,9 +110,7 @@ impl<K: AeadKey> GmacCipher<K> {
         let mut received = [0; TAG_LEN_MAX];
         let received = &mut received[..K::TAG_LEN];
         received.copy_from_slice(tag);
-        buffer.copy_within(HIGH_START..covered_len, HIGH_END);
-        buffer[HIGH_START..HIGH_END].copy_from_slice(&high.octets());
-        let extended_len = covered_len + SeqHigh::LEN;
+        let extended_len = extend(buffer, ESP_HEADER_LEN, covered_len, high);
         let mut checked = [0; TAG_LEN_MAX];
         let checked = &mut checked[..K::TAG_LEN];
         checked.copy_from_slice(received);
@@ -129,17 +128,18 @@ impl<K: fmt::Debug> fmt::Debug for GmacCipher<K> {
 }
 
 impl<K: AeadKey> RawPacketCipher for GmacCipher<K> {
-    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize, high: Option<SeqHigh>) {
-        let nonce = self.0.nonce(&buffer[header_len..header_len + IV_LEN]);
-        if let Some(high) = high {
-            assert_eq!(header_len, ESP_HEADER_LEN, "only ESP has extended sequence numbers");
-            buffer.splice(HIGH_START..HIGH_START, high.octets());
-        }
-        let tag = self.0.key.seal(&nonce[..K::NONCE_LEN], buffer, &mut []);
+    fn seal(&self, packet: &mut [u8], header_len: usize, high: Option<SeqHigh>) {
+        let nonce = self.0.nonce(&packet[header_len..header_len + IV_LEN]);
+        let end = packet.len() - K::TAG_LEN;
+        let covered = match high {
+            Some(high) => extend(packet, header_len, end, high),
+            None => end,
+        };
+        let tag = self.0.key.seal(&nonce[..K::NONCE_LEN], &packet[..covered], &mut []);
         if high.is_some() {
-            buffer.drain(HIGH_START..HIGH_END);
+            packet.copy_within(HIGH_END..covered, HIGH_START);
         }
-        buffer.extend_from_slice(&tag[..K::TAG_LEN]);
+        packet[end..].copy_from_slice(&tag[..K::TAG_LEN]);
     }
 
     fn open<'a>(
@@ -157,6 +157,14 @@ impl<K: AeadKey> RawPacketCipher for GmacCipher<K> {
         }
         Ok(&mut buffer[front..end])
     }
+}
+
+/// Puts the high half into the first `end` octets of a packet, over the first octets of its tag; gives the new end.
+fn extend(packet: &mut [u8], header_len: usize, end: usize, high: SeqHigh) -> usize {
+    assert_eq!(header_len, ESP_HEADER_LEN, "only ESP has extended sequence numbers");
+    packet.copy_within(HIGH_START..end, HIGH_END);
+    packet[HIGH_START..HIGH_END].copy_from_slice(&high.octets());
+    end + SeqHigh::LEN
 }
 
 /// The header itself, or with the high half between SPI and low half (RFC 4106 §5).

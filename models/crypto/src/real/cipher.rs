@@ -13,8 +13,7 @@ use ring::aead::{AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305};
 
 use super::aead::{AeadCipher, AeadKey, GmacCipher, PortableKey, RingKey};
 use super::digest::IntegrityKey;
-use super::encrypt_then_mac::{Cbc, Ctr, EncryptThenMac, NullText, Text};
-use super::text_only::TextOnly;
+use super::encrypt_then_mac::{Cbc, Ctr, EncryptOnly, EncryptThenMac, NullText, Text};
 use crate::algorithm::{AesKey, Encryption, Integrity};
 use crate::error::OpenError;
 use crate::provider::RawPacketCipher;
@@ -31,13 +30,13 @@ pub(super) fn packet_cipher(
     assert_eq!(key.len(), encryption.key_material_len(), "{encryption} takes a key of another length");
     let (key, salt) = key.expose().split_at(encryption.key_len());
     match integrity.map(|(algorithm, key)| IntegrityKey::new(algorithm, key)) {
-        None => alone(encryption, key, salt),
-        Some(mac) => separate(encryption, key, salt, mac),
+        None => combined(encryption, key, salt),
+        Some(mac) => separate(encryption, key, salt, Some(mac)),
     }
 }
 
-/// The ciphers that authenticate by themselves, and CBC where something else does.
-fn alone(encryption: Encryption, key: &[u8], salt: &[u8]) -> Boxed {
+/// The ciphers that authenticate by themselves, and those that go without.
+fn combined(encryption: Encryption, key: &[u8], salt: &[u8]) -> Boxed {
     use AesKey::{Bits128, Bits192, Bits256};
     match encryption {
         Encryption::AesGcm16(Bits128) => aead(RingKey::new(&AES_128_GCM, key), salt),
@@ -64,12 +63,11 @@ fn alone(encryption: Encryption, key: &[u8], salt: &[u8]) -> Boxed {
         }
         Encryption::AesGmac(Bits256) => Box::new(GmacCipher::new(RingKey::new(&AES_256_GCM, key), salt)),
         Encryption::ChaCha20Poly1305 => aead(RingKey::new(&CHACHA20_POLY1305, key), salt),
-        Encryption::Des => Box::new(TextOnly(Cbc::<Des>::new(key))),
-        Encryption::TripleDes => Box::new(TextOnly(Cbc::<TdesEde3>::new(key))),
-        Encryption::AesCbc(Bits128) => Box::new(TextOnly(Cbc::<Aes128>::new(key))),
-        Encryption::AesCbc(Bits192) => Box::new(TextOnly(Cbc::<Aes192>::new(key))),
-        Encryption::AesCbc(Bits256) => Box::new(TextOnly(Cbc::<Aes256>::new(key))),
-        Encryption::Null | Encryption::AesCtr(_) => panic!("{encryption} needs an integrity algorithm"),
+        Encryption::Des
+        | Encryption::TripleDes
+        | Encryption::Null
+        | Encryption::AesCbc(_)
+        | Encryption::AesCtr(_) => separate(encryption, key, salt, None),
     }
 }
 
@@ -81,8 +79,8 @@ fn portable<A: AeadInOut + KeyInit + Send + Sync + 'static>(key: &[u8], salt: &[
     aead(PortableKey::<A>::new(key), salt)
 }
 
-/// The ciphers beside which an integrity algorithm stands.
-fn separate(encryption: Encryption, key: &[u8], salt: &[u8], mac: IntegrityKey) -> Boxed {
+/// The ciphers beside which an integrity algorithm stands, or could.
+fn separate(encryption: Encryption, key: &[u8], salt: &[u8], mac: Option<IntegrityKey>) -> Boxed {
     use AesKey::{Bits128, Bits192, Bits256};
     match encryption {
         Encryption::Null => then_mac(NullText, mac),
@@ -98,8 +96,11 @@ fn separate(encryption: Encryption, key: &[u8], salt: &[u8], mac: IntegrityKey) 
     }
 }
 
-fn then_mac<T: Text + 'static>(text: T, mac: IntegrityKey) -> Boxed {
-    Box::new(EncryptThenMac::new(text, mac))
+fn then_mac<T: Text + 'static>(text: T, mac: Option<IntegrityKey>) -> Boxed {
+    match mac {
+        Some(mac) => Box::new(EncryptThenMac::new(text, mac)),
+        None => Box::new(EncryptOnly(text)),
+    }
 }
 
 /// Whether a packet of `actual` octets can hold all its fixed parts.

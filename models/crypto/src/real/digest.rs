@@ -141,15 +141,18 @@ impl IntegrityKey {
         self.icv_len
     }
 
-    /// Appends the ICV over the whole buffer.
-    pub(super) fn append_icv(&self, buffer: &mut Vec<u8>) {
-        let tag = self.key.sign(&[buffer]);
-        buffer.extend_from_slice(&tag.as_ref()[..self.icv_len]);
+    /// Writes the ICV over the concatenated parts.
+    ///
+    /// # Panics
+    /// When `icv` does not have the length of an ICV.
+    pub(super) fn write_icv(&self, covered: &[&[u8]], icv: &mut [u8]) {
+        let tag = self.key.sign(covered);
+        icv.copy_from_slice(&tag.as_ref()[..self.icv_len]);
     }
 
-    /// Whether `icv` is the ICV of `covered`, in time that does not depend on where they differ.
-    pub(super) fn verify(&self, covered: &[u8], icv: &[u8]) -> bool {
-        let tag = self.key.sign(&[covered]);
+    /// Whether `icv` is the ICV of the concatenated parts, in time that does not depend on where they differ.
+    pub(super) fn verify(&self, covered: &[&[u8]], icv: &[u8]) -> bool {
+        let tag = self.key.sign(covered);
         tag.as_ref()[..self.icv_len].ct_eq(icv).into()
     }
 }

@@ -1,8 +1,8 @@
 //! Encryption and a separate ICV: CBC (RFC 2405, RFC 2451, RFC 3602), AES-CTR (RFC 3686, RFC 5930) or NULL (RFC 2410)
-//! with a MAC over everything before the ICV.
+//! with a MAC over everything before the ICV and the high half of an extended sequence number.
 //!
-//! The high half of an extended sequence number stands for a moment where the ICV is or will be, so that what the ICV
-//! covers is one piece and nothing is allocated. The ICV is checked before anything is decrypted (RFC 4303 §3.4.4.1, RFC 7296 §3.14).
+//! The ICV is checked before anything is decrypted (RFC 4303 §3.4.4.1, RFC 7296 §3.14). Without a MAC there is nothing
+//! to check: ESP inside AH, where AH protects both.
 
 use core::fmt;
 
@@ -19,9 +19,6 @@ use super::cipher::check_len;
 use super::digest::IntegrityKey;
 use crate::error::OpenError;
 use crate::provider::{RawPacketCipher, SeqHigh};
-
-/// Octets of the longest ICV, that of HMAC-SHA2-512-256; the shortest is longer than [`SeqHigh`].
-const ICV_MAX: usize = 32;
 
 /// A keyed cipher without integrity.
 pub(super) trait Text: Send + Sync {
@@ -47,22 +44,6 @@ impl<T> EncryptThenMac<T> {
     }
 }
 
-impl<T> EncryptThenMac<T> {
-    /// Whether the ICV behind `covered_len` octets is theirs; the buffer is afterwards as it was.
-    fn verify(&self, buffer: &mut [u8], covered_len: usize, high: Option<SeqHigh>) -> bool {
-        let (covered, icv) = buffer.split_at(covered_len);
-        let Some(high) = high else { return self.integrity.verify(covered, icv) };
-        let mut received = [0; ICV_MAX];
-        let received = &mut received[..icv.len()];
-        received.copy_from_slice(icv);
-        let end = covered_len + SeqHigh::LEN;
-        buffer[covered_len..end].copy_from_slice(&high.octets());
-        let genuine = self.integrity.verify(&buffer[..end], received);
-        buffer[covered_len..].copy_from_slice(received);
-        genuine
-    }
-}
-
 impl<T> fmt::Debug for EncryptThenMac<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(core::any::type_name::<Self>()).finish_non_exhaustive()
@@ -70,17 +51,13 @@ impl<T> fmt::Debug for EncryptThenMac<T> {
 }
 
 impl<T: Text> RawPacketCipher for EncryptThenMac<T> {
-    fn seal(&self, buffer: &mut Vec<u8>, header_len: usize, high: Option<SeqHigh>) {
-        let (iv, text) = buffer[header_len..].split_at_mut(T::IV_LEN);
-        assert_eq!(text.len() % T::BLOCK_LEN, 0, "the caller pads to whole blocks");
-        self.text.encrypt(iv, text);
-        let end = buffer.len();
-        if let Some(high) = high {
-            buffer.extend_from_slice(&high.octets());
+    fn seal(&self, packet: &mut [u8], header_len: usize, high: Option<SeqHigh>) {
+        let (covered, icv) = packet.split_at_mut(packet.len() - self.integrity.icv_len());
+        encrypt(&self.text, &mut covered[header_len..]);
+        match high {
+            Some(high) => self.integrity.write_icv(&[covered, &high.octets()], icv),
+            None => self.integrity.write_icv(&[covered], icv),
         }
-        let implicit = end..buffer.len();
-        self.integrity.append_icv(buffer);
-        buffer.drain(implicit);
     }
 
     fn open<'a>(
@@ -91,18 +68,58 @@ impl<T: Text> RawPacketCipher for EncryptThenMac<T> {
     ) -> Result<&'a mut [u8], OpenError> {
         let icv_len = self.integrity.icv_len();
         check_len(buffer.len(), [header_len, T::IV_LEN, icv_len])?;
-        let covered_len = buffer.len() - icv_len;
-        let len = covered_len - header_len - T::IV_LEN;
-        if !len.is_multiple_of(T::BLOCK_LEN) {
-            return Err(OpenError::NotWholeBlocks { len });
-        }
-        if !self.verify(buffer, covered_len, high) {
-            return Err(OpenError::Integrity);
-        }
-        let (iv, text) = buffer[header_len..covered_len].split_at_mut(T::IV_LEN);
-        self.text.decrypt(iv, text);
-        Ok(text)
+        let (covered, icv) = buffer.split_at_mut(buffer.len() - icv_len);
+        check_blocks::<T>(covered.len() - header_len - T::IV_LEN)?;
+        let genuine = match high {
+            Some(high) => self.integrity.verify(&[covered, &high.octets()], icv),
+            None => self.integrity.verify(&[covered], icv),
+        };
+        if genuine { Ok(decrypt(&self.text, &mut covered[header_len..])) } else { Err(OpenError::Integrity) }
     }
+}
+
+/// One direction of an SA under a cipher alone.
+pub(super) struct EncryptOnly<T>(pub(super) T);
+
+impl<T> fmt::Debug for EncryptOnly<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(core::any::type_name::<Self>()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Text> RawPacketCipher for EncryptOnly<T> {
+    fn seal(&self, packet: &mut [u8], header_len: usize, _high: Option<SeqHigh>) {
+        encrypt(&self.0, &mut packet[header_len..]);
+    }
+
+    fn open<'a>(
+        &self,
+        buffer: &'a mut [u8],
+        header_len: usize,
+        _high: Option<SeqHigh>,
+    ) -> Result<&'a mut [u8], OpenError> {
+        check_len(buffer.len(), [header_len, T::IV_LEN, 0])?;
+        check_blocks::<T>(buffer.len() - header_len - T::IV_LEN)?;
+        Ok(decrypt(&self.0, &mut buffer[header_len..]))
+    }
+}
+
+const fn check_blocks<T: Text>(len: usize) -> Result<(), OpenError> {
+    if len.is_multiple_of(T::BLOCK_LEN) { Ok(()) } else { Err(OpenError::NotWholeBlocks { len }) }
+}
+
+/// Encrypts what follows the IV.
+fn encrypt<T: Text>(cipher: &T, packet: &mut [u8]) {
+    let (iv, text) = packet.split_at_mut(T::IV_LEN);
+    assert_eq!(text.len() % T::BLOCK_LEN, 0, "the caller pads to whole blocks");
+    cipher.encrypt(iv, text);
+}
+
+/// Decrypts what follows the IV, and gives it back.
+fn decrypt<'a, T: Text>(cipher: &T, packet: &'a mut [u8]) -> &'a mut [u8] {
+    let (iv, text) = packet.split_at_mut(T::IV_LEN);
+    cipher.decrypt(iv, text);
+    text
 }
 
 /// No encryption.

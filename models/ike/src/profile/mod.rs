@@ -25,7 +25,7 @@ pub use slot::Slot;
 pub use v1::{V1Habits, V1Message, V1NonceLen, V1Place, V1Slot};
 
 use crate::config::{
-    Child, Childless, Connection, Fragmentation, Lifetime, Limits, Renewal, RetransmitPolicy,
+    Child, Childless, Connection, Fragmentation, Lifetime, Limits, Renewal, RetransmitPolicy, Volume,
 };
 use crate::proposal::{EspProposal, IkeProposal};
 
@@ -91,6 +91,8 @@ pub struct Defaults {
     pub renewal: Renewal,
     /// When Child SAs are renewed.
     pub lifetime: Lifetime,
+    /// When Child SAs are renewed by the octets that they carry.
+    pub bytes: Volume,
     /// Whether RFC 4555 is announced.
     pub mobike: bool,
     /// Whether large messages travel in pieces (RFC 7383).
@@ -186,6 +188,7 @@ impl Default for Defaults {
             esp_proposals: EspProposal::default_set(),
             renewal: Renewal::default(),
             lifetime: Lifetime::default(),
+            bytes: Volume::default(),
             mobike: false,
             fragmentation: Fragmentation::DEFAULT,
             childless: Childless::default(),
@@ -211,7 +214,7 @@ impl Profile {
     /// Writes the profile's defaults over a child that has just been made: proposals and lifetime.
     pub fn child_defaults(&self, child: &mut Child) {
         child.esp_proposals.clone_from(&self.defaults.esp_proposals);
-        child.lifetime = self.defaults.lifetime;
+        (child.lifetime, child.bytes) = (self.defaults.lifetime, self.defaults.bytes);
     }
 
     /// Writes the profile's defaults over the limits of an endpoint: thresholds and the waits that belong to no

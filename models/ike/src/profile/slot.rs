@@ -100,7 +100,7 @@ impl fmt::Display for Slot {
     }
 }
 
-fn within<'a>(text: &'a str, open: &str) -> Option<&'a str> {
+pub(super) fn within<'a>(text: &'a str, open: &str) -> Option<&'a str> {
     text.strip_prefix(open)?.strip_suffix(')')
 }
 
@@ -112,7 +112,7 @@ fn notify_type(name: &str) -> Option<NotifyType> {
 }
 
 /// Octets in hexadecimal after `0x`, or the text itself.
-fn vendor_id(text: &str) -> Option<Vec<u8>> {
+pub(super) fn vendor_id(text: &str) -> Option<Vec<u8>> {
     let octets = match text.strip_prefix("0x") {
         Some(digits) => hex(digits)?,
         None => text.is_ascii().then(|| text.as_bytes().to_vec())?,

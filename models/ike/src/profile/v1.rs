@@ -167,6 +167,12 @@ impl Default for V1Habits {
 }
 
 impl V1Habits {
+    /// Whether the list of a message names a payload: INITIAL-CONTACT goes into Aggressive Mode only where it is named.
+    pub(crate) fn names(&self, message: V1Message, kind: PayloadType) -> bool {
+        let list = self.messages.get(&message);
+        list.is_some_and(|list| list.iter().any(|place| place.slot == V1Slot::Payload(kind)))
+    }
+
     /// The payloads of a message in its order, with its vendor IDs, for a peer that has sent `heard`.
     pub(crate) fn arrange(
         &self,

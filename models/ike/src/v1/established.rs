@@ -690,20 +690,19 @@ impl Established {
 
     /// Another ISAKMP SA takes this one's place: hands over what it has, and waits for its Delete or to send one.
     ///
-    /// Whoever has begun the new one knows that both have it, and deletes the old one soon, as strongSwan does. Whoever
-    /// has answered leaves the initiator all the time that it may need to hear of it: a Delete that came before would
-    /// take the Child SAs along.
+    /// Who has got the last message of phase 1 knows that both have the new one, and deletes the old one soon, as
+    /// strongSwan does. The other side leaves its peer all the time that it may need: a Delete that came before would take
+    /// the Child SAs along.
     pub(crate) fn bequeath(
         &mut self,
         head: &mut Head,
         env: &mut Env<'_>,
         heir: IkeSaId,
-        begun: Role,
+        heir_role: Role,
     ) -> Estate {
-        let patience = match begun {
-            Role::Initiator => env.config.limits.replaced_delay,
-            Role::Responder => head.retransmit.total(),
-        };
+        let aggressive = env.config.connection(self.connection).v1.aggressive;
+        let is_sure = (heir_role == Role::Responder) == aggressive;
+        let patience = if is_sure { env.config.limits.replaced_delay } else { head.retransmit.total() };
         self.standing = Standing::Replaced(env.now.saturating_add(patience));
         self.exchanges.retain(|_, exchange| !exchange.asks());
         env.pools.inherit(head.id, heir);
@@ -763,16 +762,18 @@ impl Established {
         for id in ids {
             self.abandon_quick_mode(head, env, id, FailureReason::Terminated);
         }
-        for wish in std::mem::take(&mut head.waiting) {
-            head.child_failed(env, &wish, FailureReason::Terminated);
-        }
+        let wishes = std::mem::take(&mut head.waiting);
         if !is_open {
+            // The set-up as a whole has failed, what was wished for with it.
             let failure = if reason == CloseReason::PeerDead {
                 FailureReason::Timeout
             } else {
                 FailureReason::XauthFailed
             };
             return head.fail(env, Some(self.connection), failure);
+        }
+        for wish in wishes {
+            head.child_failed(env, &wish, FailureReason::Terminated);
         }
         let (wishes, traps) = self.sequel(env, reason);
         for child in std::mem::take(&mut self.children) {

@@ -85,7 +85,19 @@ fn live(kind: Kind, disturbances: &[(usize, Verdict)]) -> usize {
 
 fn check(pair: &Pair, children: usize, story: (Kind, &[(usize, Verdict)])) {
     let here = |peer: &Peer| peer.endpoint.established().map(|(_, _, spis)| spis.len()).sum::<usize>();
-    assert_eq!((here(&pair.a), here(&pair.b)), (children, children), "{story:?}: {:#?}", pair.titles());
+    let sent = || {
+        pair.log
+            .iter()
+            .map(|(at, it)| format!("{at:?} {} {:?}", it.from, it.message.payloads))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (here(&pair.a), here(&pair.b)),
+        (children, children),
+        "{story:?}: {:#?} {:#?}",
+        pair.titles(),
+        sent()
+    );
     assert_eq!(pair.live_children().len(), children, "{story:?}: {:?}", pair.titles());
     assert_eq!((pair.a.failures(), pair.b.failures()), (vec![], vec![]), "{story:?}");
     let counts = (pair.a.endpoint.ike_sa_count(), pair.b.endpoint.ike_sa_count());

@@ -1,7 +1,7 @@
 //! Damaged, forged and nonsensical packets: each ends in a counted discard, none in a panic or a wrong delivery.
 
 use ipseclab_crypto::{AesKey, Encryption, Integrity};
-use ipseclab_ipsec::{DiscardReason, Inbound, Mode, Outbound};
+use ipseclab_ipsec::{DiscardReason, Inbound, Mode, Outbound, Protection};
 use proptest::prelude::*;
 
 use crate::support::{
@@ -128,7 +128,8 @@ proptest! {
 fn a_key_of_somebody_else_fails_the_integrity_check() {
     let (mut left, _) = ends(&Suite::GCM_TUNNEL.pair(0x1000));
     let mut other = Suite::GCM_TUNNEL.pair(0x1000);
-    other.outbound.encryption_key = ipseclab_crypto::Secret::new(vec![0x99; 20]);
+    let Protection::Esp(esp) = &mut other.outbound.protection else { panic!("the suite has ESP") };
+    esp.encryption_key = ipseclab_crypto::Secret::new(vec![0x99; 20]);
     let (_, mut right) = ends(&other);
     let wire = sent(left.outbound(seconds(0), ping(LEFT_HOST, RIGHT_HOST, 8), 0));
     assert_eq!(discarded(&mut right, wire), DiscardReason::Integrity);

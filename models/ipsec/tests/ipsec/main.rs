@@ -1,6 +1,7 @@
 //! Tests of the crate through its public interface.
 #![expect(clippy::unwrap_used, reason = "a test that fails may say so by panicking")]
 
+mod authentication;
 mod captures;
 mod damage;
 mod lifecycle;

@@ -43,7 +43,7 @@ fn ports(packet: &[u8]) -> (u16, u16) {
 }
 
 fn mapping((address, port): (Ipv4Addr, u16)) -> Event {
-    Event::MappingChanged { spi: spi(0x1001), address, port }
+    Event::MappingChanged { spi: spi(0x1001), address: address.into(), port }
 }
 
 fn events(engine: &mut TestEngine) -> Vec<Event> {
@@ -60,7 +60,7 @@ fn a_new_mapping_is_told_once_and_followed_when_the_owner_says_so() {
     assert_eq!(addresses(&to_left(&mut right)), (RIGHT, LEFT), "not by itself");
 
     let udp_encap = Some(UdpEncap { source_port: 4500, destination_port: MAPPED.1 });
-    assert!(right.update_path(spi(0x1001), Path { local: RIGHT, remote: MAPPED.0, udp_encap }));
+    assert!(right.update_path(spi(0x1001), Path { local: RIGHT.into(), remote: MAPPED.0.into(), udp_encap }));
     let wire = to_left(&mut right);
     assert_eq!((addresses(&wire), ports(&wire)), ((RIGHT, MAPPED.0), (4500, MAPPED.1)));
     delivered(right.inbound(seconds(0), translated(to_right(&mut left), MAPPED), 0));
@@ -75,7 +75,10 @@ fn a_mapping_that_was_not_followed_is_told_again_after_another_move() {
     let (mut left, mut right) = ends(&IN_UDP.pair(0x1000));
     let elsewhere = Ipv4Addr::new(203, 0, 113, 6);
     for remote in [LEFT, elsewhere] {
-        assert!(right.update_path(spi(0x1001), Path { local: RIGHT, remote, udp_encap: Some(PORTS) }));
+        assert!(right.update_path(
+            spi(0x1001),
+            Path { local: RIGHT.into(), remote: remote.into(), udp_encap: Some(PORTS) }
+        ));
         delivered(right.inbound(seconds(0), translated(to_right(&mut left), MAPPED), 0));
         assert_eq!(events(&mut right), [mapping(MAPPED)], "not at {remote}");
     }
@@ -110,16 +113,24 @@ fn an_end_moves_behind_a_nat_and_back_under_the_same_sa() {
     let (mut left, mut right) = ends(&pair);
     delivered(right.inbound(seconds(0), to_right(&mut left), 0));
     let elsewhere = Ipv4Addr::new(10, 66, 0, 4);
-    assert!(left.update_path(spi(0x1000), Path { local: elsewhere, remote: RIGHT, udp_encap: Some(PORTS) }));
+    assert!(left.update_path(
+        spi(0x1000),
+        Path { local: elsewhere.into(), remote: RIGHT.into(), udp_encap: Some(PORTS) }
+    ));
     left.set_local_address(elsewhere);
-    assert!(right.update_path(spi(0x1001), Path { local: RIGHT, remote: elsewhere, udp_encap: Some(PORTS) }));
+    assert!(right.update_path(
+        spi(0x1001),
+        Path { local: RIGHT.into(), remote: elsewhere.into(), udp_encap: Some(PORTS) }
+    ));
     let wire = to_right(&mut left);
     assert_eq!((addresses(&wire), ports(&wire)), ((elsewhere, RIGHT), (4500, 4500)));
     assert_eq!(wire[32..36], 2_u32.to_be_bytes(), "the sequence goes on");
     delivered(right.inbound(seconds(0), wire, 0));
     delivered(left.inbound(seconds(0), to_left(&mut right), 0));
 
-    assert!(left.update_path(spi(0x1000), Path { local: LEFT, remote: RIGHT, udp_encap: None }));
+    assert!(
+        left.update_path(spi(0x1000), Path { local: LEFT.into(), remote: RIGHT.into(), udp_encap: None })
+    );
     left.set_local_address(LEFT);
     let wire = to_right(&mut left);
     assert_eq!((wire[9], addresses(&wire)), (50, (LEFT, RIGHT)));
@@ -131,5 +142,7 @@ fn an_end_moves_behind_a_nat_and_back_under_the_same_sa() {
 #[test]
 fn a_pair_that_is_not_there_has_no_path() {
     let (mut left, _) = ends(&IN_UDP.pair(0x1000));
-    assert!(!left.update_path(spi(0x9000), Path { local: LEFT, remote: RIGHT, udp_encap: None }));
+    assert!(
+        !left.update_path(spi(0x9000), Path { local: LEFT.into(), remote: RIGHT.into(), udp_encap: None })
+    );
 }

@@ -13,11 +13,11 @@ pub(crate) fn reference(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// The IPv4 packet in each frame, in order; `None` for frames of anything else.
-pub(crate) fn ipv4_packets(path: &PathBuf) -> Vec<Option<Vec<u8>>> {
+/// The IP packet in each frame, in order; `None` for frames of anything else.
+pub(crate) fn ip_packets(path: &PathBuf) -> Vec<Option<Vec<u8>>> {
     let file = fs::read(path).unwrap();
     let frames = if word(&file, 0) == 0x0a0d_0d0a { pcapng(&file) } else { pcap(&file) };
-    let packet = |frame: &[u8]| (frame[12..14] == [8, 0]).then(|| frame[14..].to_vec());
+    let packet = |frame: &[u8]| matches!(frame[12..14], [8, 0] | [0x86, 0xdd]).then(|| frame[14..].to_vec());
     frames.into_iter().map(packet).collect()
 }
 

@@ -4,8 +4,8 @@
 use core::net::Ipv4Addr;
 
 use ipseclab_ipsec::{
-    DefaultAction, Direction, DiscardReason, Inbound, Outbound, OutboundUse, PolicyId, SaPair, Selectors,
-    Spd, SpdAction, SpdEntry, Spi, TrafficSelector,
+    DefaultAction, Direction, DiscardReason, Inbound, Outbound, OutboundUse, PolicyId, Protection, SaPair,
+    Selectors, Spd, SpdAction, SpdEntry, Spi, TrafficSelector,
 };
 
 use crate::support::{
@@ -130,8 +130,10 @@ fn each_of_ten_thousand_clients_has_its_own_pair_and_rekeys_it() {
     }
     for number in (0..CLIENTS).step_by(11) {
         let mut fresh = pair(number);
-        fresh.inbound.spi = Spi::new(0x10_0000 + 2 * number).unwrap();
-        fresh.outbound.spi = Spi::new(0x10_0001 + 2 * number).unwrap();
+        for (sa, spi) in [(&mut fresh.inbound, 0x10_0000), (&mut fresh.outbound, 0x10_0001)] {
+            let Protection::Esp(esp) = &mut sa.protection else { panic!("the suite has ESP") };
+            esp.spi = Spi::new(spi + 2 * number).unwrap();
+        }
         gateway.install(seconds(1), fresh, OutboundUse::Now).unwrap();
         gateway.remove(Spi::new(0x1000 + 2 * number).unwrap()).unwrap();
         assert_eq!(outbound_spi(&mut gateway, client(number)), Ok(0x10_0001 + 2 * number));

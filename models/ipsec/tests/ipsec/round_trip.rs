@@ -163,11 +163,11 @@ fn counters_count_inner_packets_each_way() {
         let wire = sent(left.outbound(seconds(0), ping(LEFT_HOST, RIGHT_HOST, octets), 0));
         delivered(right.inbound(seconds(0), wire, 0));
     }
-    let sent_by_left = left.sa_counters(pair.inbound.spi).unwrap();
-    let received_by_right = right.sa_counters(mirrored(&pair).inbound.spi).unwrap();
+    let sent_by_left = left.sa_counters(pair.inbound.spi()).unwrap();
+    let received_by_right = right.sa_counters(mirrored(&pair).inbound.spi()).unwrap();
     assert_eq!(sent_by_left.outbound, received_by_right.inbound);
     assert_eq!((sent_by_left.outbound.packets, sent_by_left.outbound.octets), (2, 84 + 128));
     assert_eq!(sent_by_left.inbound.packets + received_by_right.outbound.packets, 0);
-    assert_eq!(left.remove(pair.inbound.spi), Some(sent_by_left));
+    assert_eq!(left.remove(pair.inbound.spi()), Some(sent_by_left));
     assert_eq!(left.sa_counters(Spi::new(0x1000).unwrap()), None);
 }

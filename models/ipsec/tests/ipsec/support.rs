@@ -1,14 +1,14 @@
 //! What the tests share: scripted randomness, packets, pairs of SAs and engines at both ends of them.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ipseclab_crypto::{Crypto, Encryption, Integrity, Purpose, RandomSource, RealProvider, Secret};
 use ipseclab_ipsec::{
-    DefaultAction, Engine, EngineConfig, Inbound, Lifetime, Mode, Outbound, OutboundUse, PolicyId, SaPair,
-    SaParameters, Spd, SpdAction, SpdEntry, Spi, TrafficSelector, UdpEncap,
+    DefaultAction, Engine, EngineConfig, EspParameters, Inbound, Mode, Outbound, OutboundUse, PolicyId,
+    Protection, SaPair, SaParameters, Spd, SpdAction, SpdEntry, Spi, TrafficSelector, UdpEncap,
 };
 
 /// Outer address of the left gateway.
@@ -69,7 +69,7 @@ pub(crate) fn protect_all(mode: Mode) -> Spd {
 }
 
 /// An engine without SAs.
-pub(crate) fn engine(address: Ipv4Addr, spd: Spd) -> TestEngine {
+pub(crate) fn engine(address: impl Into<IpAddr>, spd: Spd) -> TestEngine {
     engine_with(EngineConfig::new(spd, address), Scripted::default())
 }
 
@@ -126,32 +126,26 @@ impl Suite {
         if let Some(first) = key.first_mut() {
             *first = spi.to_be_bytes()[2];
         }
+        let integrity =
+            self.integrity.map(|algorithm| (algorithm, Secret::new(vec![0x17; algorithm.key_len()])));
         SaParameters {
-            spi: Spi::new(spi).unwrap(),
-            encryption: self.encryption,
-            encryption_key: Secret::new(key),
-            integrity: self
-                .integrity
-                .map(|algorithm| (algorithm, Secret::new(vec![0x17; algorithm.key_len()]))),
+            protection: Protection::Esp(EspParameters {
+                spi: Spi::new(spi).unwrap(),
+                encryption: self.encryption,
+                encryption_key: Secret::new(key),
+                integrity,
+            }),
             esn: self.esn,
             mode: self.mode,
-            source,
-            destination,
+            source: source.into(),
+            destination: destination.into(),
             udp_encap: self.encapsulated.then_some(UdpEncap { source_port: 4500, destination_port: 4500 }),
         }
     }
 
     /// The pair as the left end has it; `spi` names the SA to the left, `spi + 1` the one to the right.
     pub(crate) fn pair(self, spi: u32) -> SaPair {
-        SaPair {
-            policy: POLICY,
-            inbound: self.sa(spi, RIGHT, LEFT),
-            outbound: self.sa(spi + 1, LEFT, RIGHT),
-            local_ts: vec![TrafficSelector::ANY],
-            remote_ts: vec![TrafficSelector::ANY],
-            idle_timeout: None,
-            lifetime: Lifetime::UNLIMITED,
-        }
+        SaPair::new(POLICY, self.sa(spi, RIGHT, LEFT), self.sa(spi + 1, LEFT, RIGHT))
     }
 }
 

@@ -19,7 +19,8 @@ impl Host {
                 let _started = self.endpoint.initiate(now, connection);
             }
             Command::InitiateIke(connection) => {
-                let _started = self.endpoint.initiate_ike(now, connection);
+                let started = self.endpoint.initiate_ike(now, connection);
+                self.bare.extend(started);
             }
             Command::InitiateChild(child) => {
                 let _asked = self.endpoint.initiate_child(now, child);

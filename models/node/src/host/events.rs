@@ -2,11 +2,11 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use ipseclab_ike::config::ConnectionId;
+use ipseclab_ike::config::{ConnectionId, IkeVersion};
 use ipseclab_ike::wire::MessageId;
 use ipseclab_ike::{
-    Acquired, CloseReason, CreateChildSubject, Endpoint, Event, IkeSaEstablished, IkeSaId, PathChange, Role,
-    VirtualAddress,
+    Acquired, CloseReason, CreateChildSubject, Endpoint, Event, FailureReason, IkeSaEstablished, IkeSaId,
+    PathChange, Role, VirtualAddress,
 };
 use ipseclab_ipsec::{Event as EngineEvent, PolicyId, Spi};
 use ipseclab_net::{DropReason, Packet};
@@ -46,6 +46,10 @@ impl Host {
         while let Some(transmit) = self.endpoint.poll_transmit() {
             run.charge(PathStep::Send, IP_UDP_HEADERS + transmit.payload.len());
             run.push(Output::Ike(Box::new(transmit)));
+        }
+        self.release(run);
+        for ike_sa in core::mem::take(&mut run.finished) {
+            run.push(Output::Established(ike_sa));
         }
     }
 
@@ -111,7 +115,12 @@ impl Host {
                 }
             }
             Event::IkeSaEstablished(sa) => self.note_established(run, sa),
-            Event::ChildSaEstablished(child) => self.install(run, child),
+            Event::ChildSaEstablished(child) => {
+                self.install(run, child);
+                if child.role == Role::Initiator && self.speaks_v1(child.ike_sa) {
+                    run.finished.push(child.ike_sa);
+                }
+            }
             Event::ChildSaFailed { connection, child: None, .. } => self.abandon(run, *connection),
             Event::ChildSaFailed { child: Some(child), .. } => {
                 self.give_up(run, self.policies.policy(*child), convert::drop_reason);
@@ -149,9 +158,12 @@ impl Host {
 
     fn note_established(&mut self, run: &mut Run<'_>, sa: &IkeSaEstablished) {
         self.counters.ike_sas_established += 1;
-        let standing = Standing { connection: sa.connection, spi_i: sa.spi_i, replaced: false };
-        self.ike_sas.insert(sa.ike_sa, standing);
-        run.established.push(sa.ike_sa);
+        let (connection, spi_i, version) = (sa.connection, sa.spi_i, sa.version);
+        self.ike_sas.insert(sa.ike_sa, Standing { connection, spi_i, version, replaced: false });
+        // With IKEv1 the Child SA comes with exchanges of its own, and the set-up is over when it is there.
+        if version == IkeVersion::V2 || self.bare.remove(&sa.ike_sa) || sa.replaces.is_some() {
+            run.established.push(sa.ike_sa);
+        }
         if let Some(agreed) = self.ledger.agreed(sa.ike_sa) {
             agreed.nat_detected = sa.nat_detected;
         }
@@ -225,6 +237,10 @@ impl Host {
         subject: CreateChildSubject,
     ) {
         let Some(standing) = self.ike_sas.get(&ike_sa) else { return };
+        // The first Quick Mode is a part of the set-up.
+        if standing.version == IkeVersion::V1 && self.ledger.is_under_way(ike_sa) {
+            return;
+        }
         let (child, spi_old) = match subject {
             CreateChildSubject::Child(child) => (Some(child), None),
             CreateChildSubject::RekeyChild(spi) => {
@@ -244,13 +260,23 @@ impl Host {
         cause: Cause,
         now: SimTime,
     ) -> (Option<NegotiationRecord>, Vec<RenewalRecord>) {
-        let ended = outcome_of(event).and_then(|(id, outcome)| self.ledger.settle(id, outcome, cause, now));
+        let outcome = outcome_of(event).filter(|_| !self.is_finished_later(event));
+        let ended = outcome.and_then(|(id, outcome)| self.ledger.settle(id, outcome, cause, now));
         let mut renewals = self.renewals.note(event, cause, now);
         renewals.extend(ended.as_ref().and_then(RenewalRecord::of_reauthentication));
         (ended, renewals)
     }
 
-    /// The IKE SA is up, and its job has brought no Child SA.
+    /// Whether a message of the set-up still leaves: the third of Quick Mode, at the time at which the SAs are there.
+    fn is_finished_later(&self, event: &Event) -> bool {
+        matches!(event, Event::ChildSaEstablished(child) if self.speaks_v1(child.ike_sa))
+    }
+
+    fn speaks_v1(&self, ike_sa: IkeSaId) -> bool {
+        self.ike_sas.get(&ike_sa).is_some_and(|standing| standing.version == IkeVersion::V1)
+    }
+
+    /// The IKE SA is up, and its job has brought no Child SA; or all of a set-up has been sent.
     pub(crate) fn settle_childless(
         &mut self,
         ike_sa: IkeSaId,
@@ -279,12 +305,19 @@ impl Host {
         if child.udp_encap {
             self.senders.insert(child.spi_out, child.spi_in);
         }
-        // Their wait for the SA is no stage of their own way, so a new trail begins here.
+        // A responder of IKEv1 has its SAs with the third message of Quick Mode, so that goes first.
+        if child.role == Role::Responder || !self.speaks_v1(child.ike_sa) {
+            self.release(run);
+        }
+        self.collect_discards(run, convert::drop_reason);
+    }
+
+    /// Sends what has waited for an SA that is there. The wait is no stage of a packet's own way, so a new trail begins here.
+    fn release(&mut self, run: &mut Run<'_>) {
         while let Some((bytes, _)) = self.engine.poll_packet() {
             run.charge(PathStep::Send, bytes.len());
             run.push(Output::Packet(Packet::new(bytes, run.arrived)));
         }
-        self.collect_discards(run, convert::drop_reason);
     }
 
     fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
@@ -305,7 +338,7 @@ impl Host {
 
     /// The SAD follows the IKE SA to another address or port.
     fn move_children(&mut self, change: &PathChange) {
-        let Some(path) = convert::path(change) else { return };
+        let path = convert::path(change);
         for spi in change.children.iter().filter_map(|spi| Spi::new(*spi)) {
             self.engine.update_path(spi, path);
         }
@@ -347,6 +380,16 @@ fn ipv4(address: &IpAddr) -> Option<Ipv4Addr> {
     }
 }
 
+fn cut_off(reason: CloseReason) -> FailureReason {
+    match reason {
+        CloseReason::Local | CloseReason::Expired => FailureReason::Terminated,
+        CloseReason::PeerDead => FailureReason::Timeout,
+        CloseReason::Remote | CloseReason::Rekeyed | CloseReason::Redundant | CloseReason::Replaced => {
+            FailureReason::PeerError
+        }
+    }
+}
+
 /// The end of a set-up of ours that an event means.
 fn outcome_of(event: &Event) -> Option<(IkeSaId, Outcome)> {
     match event {
@@ -357,6 +400,8 @@ fn outcome_of(event: &Event) -> Option<(IkeSaId, Outcome)> {
         Event::NegotiationFailed { ike_sa, role: Role::Initiator, reason, .. } => {
             Some((*ike_sa, Outcome::Failed(*reason)))
         }
+        // Phase 1 of IKEv1 was up, and its end has cut off what was to follow.
+        Event::IkeSaClosed { ike_sa, reason } => Some((*ike_sa, Outcome::Failed(cut_off(*reason)))),
         _ => None,
     }
 }

@@ -136,11 +136,11 @@ impl Endpoint<'_> {
         if self.own.table.established(heir).is_none() || heir == old {
             return;
         }
-        let begun = self.own.table.head_mut(heir).map_or(Role::Responder, |head| head.role);
+        let role = self.own.table.head_mut(heir).map_or(Role::Responder, |head| head.role);
         let mut estate: Option<Estate> = None;
         self.on_established(now, old, |mut sa, head, env| {
             if !sa.is_replaced() {
-                estate = Some(sa.bequeath(head, env, heir, begun));
+                estate = Some(sa.bequeath(head, env, heir, role));
             }
             State::Established(sa)
         });

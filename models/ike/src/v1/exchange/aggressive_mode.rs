@@ -31,7 +31,9 @@ use crate::v1::exchange::proof::{self, Claim, Own};
 use crate::v1::isakmp_sa::{self, Env, Head, KeyPair};
 use crate::v1::offer::{self, Phase1};
 use crate::v2::Role;
-use crate::wire::isakmp::{Header, IdPayload, Message, MessageId, NotifyType, Payload, SaPayload};
+use crate::wire::isakmp::{
+    Header, IdPayload, Message, MessageId, NotifyType, Payload, PayloadType, SaPayload,
+};
 
 /// How far Aggressive Mode has come.
 #[derive(Debug)]
@@ -326,6 +328,9 @@ fn finish(
         Err(reason) => return head.fail(env, Some(id), reason),
     };
     payloads.extend(nat_payloads(head, env, secured.agreed, connection.encap));
+    if env.config.profile.v1.names(V1Message::AggressiveProof, PayloadType::Notify) {
+        payloads.extend(phase1::initial_contact(head, env, connection, &ids.0));
+    }
     let payloads = arranged(head, env, V1Message::AggressiveProof, payloads);
     secured.send(head, env, V1Exchange::AggressiveMode, &payloads, Awaits::Nothing);
     establish(head, env, id, ids, secured, Origin::Begun(goal))

@@ -5,8 +5,9 @@
 
 use ipseclab_crypto::signature::{SignError, VerifyError};
 use ipseclab_crypto::{
-    Encryption, Hash, Integrity, KeyExchangeError, KeyExchangeMethod, Prf, PrivateKey, Provider, PublicKey,
-    RawExchangeKey, RawPacketCipher, RealProvider, Secret, SignatureScheme,
+    Authentication, Encryption, Hash, Integrity, KeyExchangeError, KeyExchangeMethod, Prf, PrivateKey,
+    Provider, PublicKey, RawAuthenticator, RawExchangeKey, RawPacketCipher, RealProvider, Secret,
+    SignatureScheme,
 };
 
 #[derive(Debug)]
@@ -47,6 +48,10 @@ impl Provider for Cheap {
         integrity: Option<(Integrity, &Secret)>,
     ) -> Box<dyn RawPacketCipher> {
         self.0.packet_cipher(encryption, encryption_key, integrity)
+    }
+
+    fn authenticator(&self, algorithm: Authentication, key: &Secret) -> Box<dyn RawAuthenticator> {
+        self.0.authenticator(algorithm, key)
     }
 
     fn sign(
