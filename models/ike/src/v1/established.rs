@@ -5,8 +5,6 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use ipseclab_crypto::Secret;
-
 use crate::config::{ChildId, CloseAction, ConnectionId, DpdAction, IkeVersion};
 use crate::event::{
     ChildProtocol, CloseReason, DropReason, Event, FailureReason, IkeSaEstablished, IkeSaId, PathChange,
@@ -24,7 +22,7 @@ use crate::v1::offer::Phase1;
 use crate::v1::order::{Order, Plan};
 use crate::v2::{Addresses, Peers, Role};
 use crate::wire::IkeSpi;
-use crate::wire::isakmp::{ExchangeType, Header, MessageId, Payload};
+use crate::wire::isakmp::{ExchangeType, Header, KnownVendorId, MessageId, Payload};
 
 /// Message IDs of the peer's that are remembered, so that no exchange is begun twice. Ours: more than there are while
 /// any key of phase 1 lives, but for peers that ask every second.
@@ -342,14 +340,6 @@ impl Established {
         self.dpd.asked = None;
     }
 
-    /// The first payload must be the hash that was expected.
-    pub(crate) fn check_hash(&self, opened: &Opened, expected: &Secret) -> Result<(), DropReason> {
-        match opened.message.payloads.first() {
-            Some(Payload::Hash(hash)) if Secret::new(hash.as_bytes()) == *expected => Ok(()),
-            _ => Err(DropReason::NotAuthentic),
-        }
-    }
-
     /// Handles a message that is not one of phase 1.
     pub(crate) fn handle(
         self: Box<Self>,
@@ -399,7 +389,7 @@ impl Established {
             ExchangeType::Informational => {
                 let id = header.message_id;
                 let expected = self.keys.hash_1(env.crypto, id, opened.behind_first());
-                if let Err(reason) = self.check_hash(&opened, &expected) {
+                if let Err(reason) = opened.check_hash(&expected) {
                     return (State::Established(self), Err(reason));
                 }
                 self.note_authentic(head, env, id);
@@ -418,44 +408,41 @@ impl Established {
         id: MessageId,
         bytes: &[u8],
     ) -> (State, Result<(), DropReason>) {
-        let Some(Exchange { conversation, iv, work }) = self.exchanges.remove(&id) else {
+        let opened = match self.open_next(env, id, bytes) {
+            Ok(opened) => opened,
+            Err(reason) => return (State::Established(self), Err(reason)),
+        };
+        self.note_authentic(head, env, id);
+        let Some(Exchange { mut conversation, work, .. }) = self.exchanges.remove(&id) else {
             return (State::Established(self), Err(DropReason::MessageId));
         };
-        let Ok(opened) = self.cipher.open(env.crypto, bytes, &iv) else {
-            self.exchanges.insert(id, Exchange { conversation, iv, work });
-            return (State::Established(self), Err(DropReason::NotAuthentic));
-        };
-        let done = Work::Done(env.now);
-        let exchange = Exchange { conversation, iv, work: done };
-        let outcome = match work {
-            Work::QuickBegun(begun) => match self.conclude_quick_mode(head, env, (exchange, begun), opened) {
-                Ok(()) => Ok(()),
-                Err((parts, reason)) => {
-                    let (exchange, begun) = *parts;
-                    self.exchanges.insert(id, Exchange { work: Work::QuickBegun(begun), ..exchange });
-                    Err(reason)
-                }
-            },
-            Work::QuickAnswered(answered) => {
-                match self.confirm_quick_mode(head, env, (exchange, answered), opened) {
-                    Ok(()) => Ok(()),
-                    Err((parts, reason)) => {
-                        let (exchange, answered) = *parts;
-                        self.exchanges
-                            .insert(id, Exchange { work: Work::QuickAnswered(answered), ..exchange });
-                        Err(reason)
-                    }
-                }
-            }
+        conversation.accept(head.received.print);
+        let (message, iv) = (opened.message, opened.next_iv);
+        let exchange = Exchange { conversation, iv, work: Work::Done(env.now) };
+        match work {
+            Work::QuickBegun(begun) => self.conclude_quick_mode(head, env, (exchange, begun), &message),
+            Work::QuickAnswered(answered) => self.confirm_quick_mode(head, env, id, (exchange, answered)),
             Work::Transaction(asked) => {
-                return self.conclude_transaction(head, env, (exchange, asked), opened);
+                return (self.conclude_transaction(head, env, (exchange, asked), &message), Ok(()));
             }
-            Work::Done(until) => {
-                self.exchanges.insert(id, Exchange { work: Work::Done(until), ..exchange });
-                Err(DropReason::MessageId)
-            }
+            Work::Done(_) => {}
+        }
+        (State::Established(self), Ok(()))
+    }
+
+    /// Decrypts the next message of an exchange and checks its hash.
+    fn open_next(&self, env: &mut Env<'_>, id: MessageId, bytes: &[u8]) -> Result<Opened, DropReason> {
+        let exchange = self.exchanges.get(&id).ok_or(DropReason::MessageId)?;
+        let opened =
+            self.cipher.open(env.crypto, bytes, &exchange.iv).map_err(|_| DropReason::NotAuthentic)?;
+        let expected = match &exchange.work {
+            Work::QuickBegun(begun) => begun.expected(env.crypto, &self.keys, &opened),
+            Work::QuickAnswered(answered) => answered.expected(env.crypto, &self.keys, &opened),
+            Work::Transaction(_) => self.keys.hash_1(env.crypto, id, opened.behind_first()),
+            Work::Done(_) => return Err(DropReason::MessageId),
         };
-        (State::Established(self), outcome)
+        opened.check_hash(&expected)?;
+        Ok(opened)
     }
 
     /// When something is due.
@@ -476,7 +463,10 @@ impl Established {
     }
 
     fn dpd_at(&self, head: &Head, config: &crate::config::EndpointConfig) -> Option<Duration> {
-        let delay = config.connection(self.connection).dpd_delay.filter(|_| self.speaks_dpd(head))?;
+        let delay = config
+            .connection(self.connection)
+            .dpd_delay
+            .filter(|_| head.abilities.has(KnownVendorId::Dpd))?;
         match self.dpd.asked {
             Some((since, next)) => Some(next.min(since.saturating_add(self.dpd_timeout(head, config)))),
             None => Some(self.heard.saturating_add(delay)),

@@ -470,12 +470,10 @@ impl ProofSent {
         id: crate::wire::isakmp::MessageId,
         bytes: &[u8],
     ) -> Outcome {
-        match self.secured.open_notify(env, id, bytes) {
-            Some(reason) => (head.fail(env, Some(self.goal.connection()), reason), Ok(())),
-            None => {
-                let sent = Self { unreadable: true, ..*self };
-                (State::ProofSent(Box::new(sent)).into(), Err(DropReason::NotAuthentic))
-            }
+        if let Some(reason) = self.secured.open_notify(env, id, bytes) {
+            return (head.fail(env, Some(self.goal.connection()), reason), Ok(()));
         }
+        let sent = Self { unreadable: true, ..*self };
+        (State::ProofSent(Box::new(sent)).into(), Err(DropReason::NotAuthentic))
     }
 }

@@ -29,7 +29,7 @@ use crate::v1::established::{Established, Exchange, Gate, Work, envelope};
 use crate::v1::isakmp_sa::{Env, Head, State};
 use crate::v2::{Client, Role};
 use crate::wire::isakmp::{
-    Attribute, AuthMethod, ConfigAttribute, ConfigPayload, ConfigType, Message, MessageId, Payload,
+    Attribute, AuthMethod, ConfigAttribute, ConfigPayload, ConfigType, Message, Payload,
 };
 use crate::wire::{CfgAttribute, Part, Reader, Writer};
 
@@ -101,11 +101,13 @@ impl Established {
                 let attributes = wanted.into_iter().map(address_attribute).collect();
                 self.ask(head, env, Asked::Address, ConfigType::Request, attributes);
             }
-        } else if !connection.pools.is_empty() && !pull && head.role == Role::Responder {
-            if let Some(attributes) = self.lend(head, env, &[Ipv4Addr::UNSPECIFIED]) {
-                self.gate = Gate::Configuring;
-                self.ask(head, env, Asked::Lent, ConfigType::Set, attributes);
-            }
+        } else if !connection.pools.is_empty()
+            && !pull
+            && head.role == Role::Responder
+            && let Some(attributes) = self.lend(head, env, &[Ipv4Addr::UNSPECIFIED])
+        {
+            self.gate = Gate::Configuring;
+            self.ask(head, env, Asked::Lent, ConfigType::Set, attributes);
         }
     }
 
@@ -137,7 +139,7 @@ impl Established {
     ) -> (State, Result<(), DropReason>) {
         let id = opened.message.header.message_id;
         let expected = self.keys.hash_1(env.crypto, id, opened.behind_first());
-        if let Err(reason) = self.check_hash(&opened, &expected) {
+        if let Err(reason) = opened.check_hash(&expected) {
             return (State::Established(self), Err(reason));
         }
         self.note_authentic(head, env, id);
@@ -205,30 +207,20 @@ impl Established {
         ])
     }
 
-    /// Handles the answer to a Transaction of ours.
+    /// Handles the answer to a Transaction of ours, whose hash is right.
     pub(crate) fn conclude_transaction(
         mut self: Box<Self>,
         head: &mut Head,
         env: &mut Env<'_>,
         (mut exchange, asked): (Exchange, Asked),
-        opened: Opened,
-    ) -> (State, Result<(), DropReason>) {
-        let id: MessageId = opened.message.header.message_id;
-        let expected = self.keys.hash_1(env.crypto, id, opened.behind_first());
-        let config = payload_of(&opened.message);
-        let verdict = self.check_hash(&opened, &expected);
-        let (Ok(()), Some(config)) = (verdict, config) else {
-            exchange.work = Work::Transaction(asked);
-            self.exchanges.insert(id, exchange);
-            return (State::Established(self), Err(DropReason::NotAuthentic));
-        };
-        self.note_authentic(head, env, id);
-        exchange.conversation.accept(head.received.print);
+        message: &Message,
+    ) -> State {
         exchange.finish(head, env);
-        self.exchanges.insert(id, exchange);
+        self.exchanges.insert(message.header.message_id, exchange);
+        let Some(config) = payload_of(message) else { return State::Established(self) };
         match asked {
             Asked::Name => {
-                let is_right = self.knows(env, config);
+                let is_right = knows(env, config);
                 let status = if is_right { STATUS_OK } else { STATUS_FAIL };
                 let attributes = vec![ConfigAttribute::XauthStatus.with_number(status)];
                 self.ask(head, env, Asked::Verdict(is_right), ConfigType::Set, attributes);
@@ -236,7 +228,7 @@ impl Established {
             Asked::Verdict(true) => self.open(head, env),
             Asked::Verdict(false) => {
                 self.send_delete(head, env);
-                return (self.close(head, env, CloseReason::Local), Ok(()));
+                return self.close(head, env, CloseReason::Local);
             }
             Asked::Address => {
                 self.take_lent(head, env, config);
@@ -247,17 +239,7 @@ impl Established {
                 self.proceed(head, env);
             }
         }
-        (State::Established(self), Ok(()))
-    }
-
-    /// Whether a peer's name and password belong together.
-    fn knows(&self, env: &Env<'_>, config: &ConfigPayload) -> bool {
-        let name = config.octets(ConfigAttribute::XauthUserName).and_then(EapIdentity::new);
-        let password = config.octets(ConfigAttribute::XauthUserPassword);
-        let known = name.as_ref().and_then(|name| env.config.credentials.eap.password(name));
-        known.zip(password).is_some_and(|(known, password)| {
-            ipseclab_crypto::Secret::new(known.utf8()) == ipseclab_crypto::Secret::new(password)
-        })
+        State::Established(self)
     }
 
     /// Lends addresses out of the pools of the connection, with what goes with them; `None` when there are none.
@@ -313,6 +295,16 @@ impl Established {
         env.events.push_back(Event::VirtualAddress(Box::new(event)));
         true
     }
+}
+
+/// Whether a peer's name and password belong together.
+fn knows(env: &Env<'_>, config: &ConfigPayload) -> bool {
+    let name = config.octets(ConfigAttribute::XauthUserName).and_then(EapIdentity::new);
+    let password = config.octets(ConfigAttribute::XauthUserPassword);
+    let known = name.as_ref().and_then(|name| env.config.credentials.eap.password(name));
+    known.zip(password).is_some_and(|(known, password)| {
+        ipseclab_crypto::Secret::new(known.utf8()) == ipseclab_crypto::Secret::new(password)
+    })
 }
 
 fn ipv4(address: &IpAddr) -> Option<Ipv4Addr> {
