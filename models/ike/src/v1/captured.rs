@@ -234,7 +234,7 @@ impl<'a> Follower<'a> {
         let derived = IsakmpKeys::derive(&mut crypto, suite, skeyid, &shared_secret, phase1.cookies);
         let cipher = MessageCipher::new(&crypto, &derived);
         let [public_i, public_r] = [&phase1.publics[0][..], &phase1.publics[1]];
-        let exchange = KeyExchange { public_i, public_r, shared_secret: &shared_secret };
+        let exchange = KeyExchange { public_i, public_r };
         let iv = cipher.phase1_iv(&mut crypto, exchange);
         let follower = Self {
             label,
@@ -333,7 +333,7 @@ impl<'a> Follower<'a> {
         let Some(id) = id else { return };
         self.remember_id(&id, sender);
         let [public_i, public_r] = [&self.phase1.publics[0][..], &self.phase1.publics[1]];
-        let exchange = KeyExchange { public_i, public_r, shared_secret: &self.shared_secret };
+        let exchange = KeyExchange { public_i, public_r };
         let covered = (&self.phase1.sa_i[..], &id[..]);
         let cookies = self.phase1.cookies;
         let expected = self.keys.auth_hash(&mut self.crypto, sender, exchange, cookies, covered);

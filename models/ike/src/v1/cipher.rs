@@ -10,8 +10,9 @@
 //! Cisco have it (appendix B asks for whole blocks alone). On receipt padding may have any length and any value: the
 //! chain of payloads says where it begins, and the hash does not cover it.
 
-use ipseclab_crypto::{Crypto, Hash, PacketCipher};
+use ipseclab_crypto::{Crypto, Hash, PacketCipher, Secret};
 
+use crate::event::DropReason;
 use crate::v1::keys::{IsakmpKeys, KeyExchange};
 use crate::wire::isakmp::{
     Flags, HEADER_LEN, Message, MessageHeader, MessageId, Payload, PayloadType, decode_chain, encode_chain,
@@ -25,6 +26,7 @@ pub(crate) struct Iv(Box<[u8]>);
 
 impl Iv {
     /// The block.
+    #[cfg(test)]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -144,6 +146,14 @@ impl MessageCipher {
 }
 
 impl Opened {
+    /// The first payload must be the hash that is expected: only the peer can have made it.
+    pub(crate) fn check_hash(&self, expected: &Secret) -> Result<(), DropReason> {
+        match self.message.payloads.first() {
+            Some(Payload::Hash(hash)) if Secret::new(hash.as_bytes()) == *expected => Ok(()),
+            _ => Err(DropReason::NotAuthentic),
+        }
+    }
+
     /// What HASH(1) and HASH(2) cover: the octets behind the first payload, which is the Hash payload.
     pub(crate) fn behind_first(&self) -> &[u8] {
         let first = payload_octets(PayloadType::Hash, &self.chain).next();
@@ -181,7 +191,7 @@ mod tests {
         let skeyid = Secret::new([4; 20]);
         let keys = IsakmpKeys::derive(&mut crypto, suite, skeyid, &secret, header().cookies);
         let cipher = MessageCipher::new(&crypto, &keys);
-        let exchange = KeyExchange { public_i: &[1; 128], public_r: &[2; 128], shared_secret: &secret };
+        let exchange = KeyExchange { public_i: &[1; 128], public_r: &[2; 128] };
         let first = cipher.phase1_iv(&mut crypto, exchange);
         Bench { crypto, cipher, first }
     }

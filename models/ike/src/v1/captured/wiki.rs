@@ -64,8 +64,7 @@ fn messages_of_another_peer_open_with_the_published_key_and_seal_to_the_same_oct
     let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
     let cipher = MessageCipher::new(&crypto, &keys());
     let [public_i, public_r] = [2, 3].map(|index| public_value(&messages[index]));
-    let shared_secret = &Secret::new([]);
-    let exchange = KeyExchange { public_i: &public_i, public_r: &public_r, shared_secret };
+    let exchange = KeyExchange { public_i: &public_i, public_r: &public_r };
     let mut phase1 = cipher.phase1_iv(&mut crypto, exchange);
     let mut ivs: BTreeMap<MessageId, Iv> = BTreeMap::new();
     for (bytes, list) in messages.iter().zip(LISTS).filter(|(_, list)| !list.is_empty()) {

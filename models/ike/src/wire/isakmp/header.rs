@@ -78,11 +78,10 @@ impl Cookies {
 
     /// The cookies in an SPI of 16 octets; `None` for other lengths.
     pub fn from_octets(octets: &[u8]) -> Option<Self> {
-        let octets: [u8; Self::LEN] = octets.try_into().ok()?;
-        let both = u128::from_be_bytes(octets);
-        let [initiator, responder] = [both >> 64, both & u128::from(u64::MAX)]
-            .map(|half| Cookie(u64::try_from(half).expect("half of 128 bits is 64 bits")));
-        Some(Self { initiator, responder })
+        let (initiator, responder) = octets.split_first_chunk::<{ Cookie::LEN }>()?;
+        let responder: [u8; Cookie::LEN] = responder.try_into().ok()?;
+        let cookie = |octets: [u8; Cookie::LEN]| Cookie(u64::from_be_bytes(octets));
+        Some(Self { initiator: cookie(*initiator), responder: cookie(responder) })
     }
 }
 
