@@ -18,7 +18,7 @@ metrics = ["negotiation.messages", "negotiation.octets"]
 message_table = "connections.office.proposals"
 
 [set]
-duration = "5s"
+duration = "15s"
 
 [vary]
 "topology.link.delay" = ["5ms", "20ms"]

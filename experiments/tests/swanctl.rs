@@ -68,7 +68,7 @@ fn captured(folder: &Path) -> Result<CheckedScenario, Report> {
 /// Why a case does not run: words of its report that the table below knows.
 fn refusal(case: &str, report: &Report) -> &'static str {
     const REASONS: [(&str, &str); 4] = [
-        ("`ah_proposals` is not built yet", "AH"),
+        ("AH in IKEv2 is not built yet", "AH"),
         ("ppk", "post-quantum pre-shared keys"),
         ("`eap-tls` is not built yet", "EAP-TLS"),
         ("IPv6", "IPv6 between gateways"),

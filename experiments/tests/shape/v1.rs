@@ -18,9 +18,14 @@ use crate::{longest_common, script};
 
 /// Octets of the ISAKMP header.
 const HEADER: usize = 28;
+/// The payload type of a piece of a message.
+const FRAGMENT: u8 = 132;
 
 /// Cases whose messages are not all equal, and why; CONFORMANCE.md of ipseclab-ike has the same list.
-const EXPLAINED: [(&str, &str); 0] = [];
+const EXPLAINED: [(&str, &str); 1] = [(
+    "v1-dpd",
+    "charon knows the last ESP packet to the second alone, so that its patience ended just before one more question",
+)];
 
 /// What is compared of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,14 +207,13 @@ fn see(direction: &str, bytes: &[u8], traces: &mut Vec<Departure>) -> Option<See
         has_message_id: message_id != 0,
         flags: header[19],
         len: message.len(),
-        payloads: trace
-            .info
-            .payloads
-            .iter()
-            .filter(|label| *label != "E")
-            .map(|label| plain(label))
-            .collect(),
+        payloads: if header[16] == FRAGMENT { vec!["FRAG".to_owned()] } else { listed(&trace) },
     })
+}
+
+/// The payloads as the sender lists them, without the mark of encryption.
+fn listed(trace: &Departure) -> Vec<String> {
+    trace.info.payloads.iter().filter(|label| *label != "E").map(|label| plain(label)).collect()
 }
 
 fn exchange(number: u8) -> String {

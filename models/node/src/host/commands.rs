@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use ipseclab_ike::config::{ChildId, ConnectionId};
+use ipseclab_ike::config::{ChildId, ConnectionId, IkeVersion};
 use ipseclab_ike::{Endpoint, IkeSaId, UnknownSa};
 use ipseclab_ipsec::Spi;
 
@@ -38,6 +38,7 @@ impl Host {
                 self.on_children(now, |of| of.connection == connection, Endpoint::close_child);
                 // Its Delete waits until theirs are answered.
                 self.on_ike_sas(now, connection, Endpoint::terminate);
+                self.end_replaced(now, connection);
             }
             // These are the node's.
             Command::SetLink { .. }
@@ -50,8 +51,19 @@ impl Host {
 
     fn terminate(&mut self, now: Duration, connection: ConnectionId) {
         self.on_ike_sas(now, connection, Endpoint::terminate);
+        self.end_replaced(now, connection);
         let under_way: Vec<_> = self.ledger.under_way(connection).collect();
         for ike_sa in under_way {
+            let _ending = self.endpoint.terminate(now, ike_sa);
+        }
+    }
+
+    /// An ISAKMP SA that another one has replaced lives on for a while, for messages on their way; the end of the
+    /// connection is its end too. That of IKEv2 is being deleted already.
+    fn end_replaced(&mut self, now: Duration, connection: ConnectionId) {
+        let old = self.ike_sas.iter().filter(|(_, sa)| sa.connection == connection && sa.replaced);
+        let old: Vec<_> = old.filter(|(_, sa)| sa.version == IkeVersion::V1).map(|(id, _)| *id).collect();
+        for ike_sa in old {
             let _ending = self.endpoint.terminate(now, ike_sa);
         }
     }
