@@ -31,15 +31,13 @@ impl Suite {
     }
 }
 
-/// The public values and the secret of phase 1.
+/// The public values of phase 1.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct KeyExchange<'a> {
+pub(crate) struct PublicValues<'a> {
     /// The initiator's public value, as its KE payload has it.
     pub(crate) public_i: &'a [u8],
     /// The responder's.
     pub(crate) public_r: &'a [u8],
-    /// The secret that both make of them.
-    pub(crate) shared_secret: &'a Secret,
 }
 
 /// `SKEYID` under a shared secret: `prf(secret, Ni_b | Nr_b)` (RFC 2409 §5.4).
@@ -99,7 +97,7 @@ impl IsakmpKeys {
         &self,
         crypto: &mut Crypto,
         signer: Role,
-        exchange: KeyExchange<'_>,
+        exchange: PublicValues<'_>,
         cookies: Cookies,
         (sa_i, id): (&[u8], &[u8]),
     ) -> Secret {

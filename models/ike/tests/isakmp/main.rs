@@ -4,12 +4,17 @@
 
 mod arena;
 mod basics;
+mod crossing;
 mod failures;
 mod hostile;
 mod lives;
 mod offers;
 mod paths;
 mod pieces;
+mod probes;
+#[expect(dead_code, reason = "shared with the tests of captures, which use the rest")]
+#[path = "../reference/mod.rs"]
+mod reference;
 mod remote_access;
 mod schedules;
 mod stage;

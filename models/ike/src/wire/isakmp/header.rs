@@ -78,11 +78,9 @@ impl Cookies {
 
     /// The cookies in an SPI of 16 octets; `None` for other lengths.
     pub fn from_octets(octets: &[u8]) -> Option<Self> {
-        let octets: [u8; Self::LEN] = octets.try_into().ok()?;
-        let both = u128::from_be_bytes(octets);
-        let [initiator, responder] = [both >> 64, both & u128::from(u64::MAX)]
-            .map(|half| Cookie(u64::try_from(half).expect("half of 128 bits is 64 bits")));
-        Some(Self { initiator, responder })
+        let (initiator, responder) = octets.split_at_checked(Cookie::LEN)?;
+        let cookie = |half: &[u8]| half.try_into().ok().map(u64::from_be_bytes).map(Cookie);
+        Some(Self { initiator: cookie(initiator)?, responder: cookie(responder)? })
     }
 }
 
