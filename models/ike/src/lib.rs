@@ -63,6 +63,10 @@ mod event;
 mod identity;
 pub mod profile;
 pub mod proposal;
+#[cfg(test)]
+#[expect(dead_code, reason = "shared with tests/captures.rs, which uses the rest")]
+#[path = "../tests/reference/mod.rs"]
+mod reference;
 mod traffic_selector;
 mod v1;
 mod v2;

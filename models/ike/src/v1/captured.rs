@@ -15,19 +15,16 @@ use serde::Deserialize;
 
 use crate::credential::Certificate;
 use crate::v1::cipher::{Iv, MessageCipher, Opened};
-use crate::v1::keys::{IsakmpKeys, KeyExchange, KeymatSources, Suite, skeyid_of_psk, skeyid_of_signature};
+use crate::v1::keys::{IsakmpKeys, KeymatSources, PublicValues, Suite, skeyid_of_psk, skeyid_of_signature};
 use crate::v2::Role;
 use crate::wire::isakmp::{
     AuthMethod, Cookies, ExchangeType, FragmentPayload, Header, Message, MessageId, Payload, PayloadType,
     Phase1Attribute, ProtocolId, SaPayload, payload_octets,
 };
 
-#[expect(dead_code, reason = "shared with tests/captures.rs, which uses the rest")]
-#[path = "../../tests/reference/mod.rs"]
-mod reference;
 mod wiki;
 
-use reference::{cases, frames, ike_message, name, secret};
+use crate::reference::{self, cases, frames, ike_message, name, secret};
 
 /// How much was compared.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -164,8 +161,8 @@ impl Phase1 {
         let clear: Vec<_> = wires.iter().filter(of_set).collect();
         let dir_i = clear[0].row.dir.clone();
         let find = |from_initiator: bool, kind| {
-            let mut sent = clear.iter().filter(|wire| (wire.row.dir == dir_i) == from_initiator);
-            sent.find_map(|wire| body_of(wire.header().next_payload, &wire.bytes[28..], kind)).unwrap()
+            let mut of_side = clear.iter().filter(|wire| (wire.row.dir == dir_i) == from_initiator);
+            of_side.find_map(|wire| body_of(wire.header().next_payload, &wire.bytes[28..], kind)).unwrap()
         };
         let both = |kind| [find(true, kind), find(false, kind)];
         let answer = clear.iter().find(|wire| wire.row.dir != dir_i).unwrap().message().unwrap();
@@ -202,19 +199,21 @@ fn suite(chosen: &SaPayload) -> (Suite, AuthMethod) {
     (Suite { encryption, prf, hash: prf.hash().unwrap() }, method)
 }
 
+/// Nonce, SPI, and whether there is a key exchange, of one message of Quick Mode.
+type QuickValues = (Vec<u8>, [u8; 4], bool);
+
 /// An ISAKMP SA that follows the wire.
 struct Follower<'a> {
     label: String,
     crypto: Crypto,
     phase1: Phase1,
-    shared_secret: Secret,
     keys: IsakmpKeys,
     cipher: MessageCipher,
     /// The IV of the next message of phase 1, in the end the last block that the others begin with.
     iv: Iv,
     ivs: BTreeMap<MessageId, Iv>,
     /// SPIs and nonces of each Quick Mode, the initiator's first.
-    quick: BTreeMap<MessageId, Vec<(Vec<u8>, [u8; 4], bool)>>,
+    quick: BTreeMap<MessageId, Vec<QuickValues>>,
     pieces: Vec<u8>,
     child_keys: &'a [reference::ChildKeySet],
     counts: &'a mut Counts,
@@ -234,12 +233,11 @@ impl<'a> Follower<'a> {
         let derived = IsakmpKeys::derive(&mut crypto, suite, skeyid, &shared_secret, phase1.cookies);
         let cipher = MessageCipher::new(&crypto, &derived);
         let [public_i, public_r] = [&phase1.publics[0][..], &phase1.publics[1]];
-        let exchange = KeyExchange { public_i, public_r };
+        let exchange = PublicValues { public_i, public_r };
         let iv = cipher.phase1_iv(&mut crypto, exchange);
         let follower = Self {
             label,
             crypto,
-            shared_secret: shared_secret.clone(),
             keys: derived,
             cipher,
             iv,
@@ -324,7 +322,7 @@ impl<'a> Follower<'a> {
         known.unwrap_or_else(|| self.cipher.exchange_iv(&mut self.crypto, &self.iv, id))
     }
 
-    /// Checks HASH_I, HASH_R or the signature under it, where the message has one.
+    /// Checks `HASH_I`, `HASH_R` or the signature under it, where the message has one.
     fn check_proof(&mut self, wire: &Wire, message: &Message, chain: &[u8]) {
         let first = message.payloads.first().map_or(PayloadType::None, Payload::payload_type);
         let sender = self.sender(wire);
@@ -333,7 +331,7 @@ impl<'a> Follower<'a> {
         let Some(id) = id else { return };
         self.remember_id(&id, sender);
         let [public_i, public_r] = [&self.phase1.publics[0][..], &self.phase1.publics[1]];
-        let exchange = KeyExchange { public_i, public_r };
+        let exchange = PublicValues { public_i, public_r };
         let covered = (&self.phase1.sa_i[..], &id[..]);
         let cookies = self.phase1.cookies;
         let expected = self.keys.auth_hash(&mut self.crypto, sender, exchange, cookies, covered);
@@ -413,8 +411,7 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Nonce, SPI, and whether there is a key exchange.
-fn quick_values(message: &Message) -> (Vec<u8>, [u8; 4], bool) {
+fn quick_values(message: &Message) -> QuickValues {
     let (mut nonce, mut spi, mut pfs) = (Vec::new(), [0; 4], false);
     for payload in &message.payloads {
         match payload {
@@ -455,7 +452,9 @@ fn check_case(case: &Path, counts: &mut Counts) {
     let wires = wires(case);
     let text = std::fs::read_to_string(case.join("keys.json")).unwrap();
     let keys: Keys = serde_json::from_str(&text).unwrap();
-    wires.iter().for_each(|wire| check_clear(case, wire, counts));
+    for wire in &wires {
+        check_clear(case, wire, counts);
+    }
     for (index, set) in keys.ike_sas.iter().enumerate() {
         let mut follower = Follower::new(case, &wires, &keys, index, counts);
         let of_set = |wire: &&Wire| {
@@ -472,7 +471,9 @@ fn check_case(case: &Path, counts: &mut Counts) {
 fn messages_keys_hashes_and_signatures_are_those_of_strongswan() {
     let Some(cases) = v1_cases() else { return };
     let mut counts = Counts::default();
-    cases.iter().for_each(|case| check_case(case, &mut counts));
+    for case in &cases {
+        check_case(case, &mut counts);
+    }
     println!("{counts:?}");
     let expected = Counts {
         clear: 85,

@@ -13,7 +13,7 @@
 use ipseclab_crypto::{Crypto, Hash, PacketCipher, Secret};
 
 use crate::event::DropReason;
-use crate::v1::keys::{IsakmpKeys, KeyExchange};
+use crate::v1::keys::{IsakmpKeys, PublicValues};
 use crate::wire::isakmp::{
     Flags, HEADER_LEN, Message, MessageHeader, MessageId, Payload, PayloadType, decode_chain, encode_chain,
     first_type, payload_octets, read_header,
@@ -24,9 +24,9 @@ use crate::wire::{DecodeError, Fault, Part, Reader, Writer, set_length};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Iv(Box<[u8]>);
 
+#[cfg(test)]
 impl Iv {
-    /// The block.
-    #[cfg(test)]
+    /// The block, for comparison with what others have logged.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -73,7 +73,7 @@ impl MessageCipher {
     }
 
     /// The first IV of phase 1: `hash(g^xi | g^xr)`, cut to a block.
-    pub(crate) fn phase1_iv(&self, crypto: &mut Crypto, exchange: KeyExchange<'_>) -> Iv {
+    pub(crate) fn phase1_iv(&self, crypto: &mut Crypto, exchange: PublicValues<'_>) -> Iv {
         self.hashed_iv(crypto, &[exchange.public_i, exchange.public_r])
     }
 
@@ -191,7 +191,7 @@ mod tests {
         let skeyid = Secret::new([4; 20]);
         let keys = IsakmpKeys::derive(&mut crypto, suite, skeyid, &secret, header().cookies);
         let cipher = MessageCipher::new(&crypto, &keys);
-        let exchange = KeyExchange { public_i: &[1; 128], public_r: &[2; 128] };
+        let exchange = PublicValues { public_i: &[1; 128], public_r: &[2; 128] };
         let first = cipher.phase1_iv(&mut crypto, exchange);
         Bench { crypto, cipher, first }
     }

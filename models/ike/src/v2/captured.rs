@@ -17,11 +17,7 @@ use crate::wire::{
     TransformType,
 };
 
-#[expect(dead_code, reason = "shared with tests/captures.rs, which uses the rest")]
-#[path = "../../tests/reference/mod.rs"]
-mod reference;
-
-use reference::{ChildKeySet, KeySet, frames, ike_message, keys, name, secret, v2_cases};
+use crate::reference::{ChildKeySet, KeySet, frames, ike_message, keys, name, secret, v2_cases};
 
 /// How much was compared.
 #[derive(Debug, Default, PartialEq, Eq)]
