@@ -127,11 +127,11 @@ impl OutboundSa {
             None => room,
         };
         let (outer, fragmentation) = match self.sa.mode {
-            Mode::Tunnel => (dont_fragment.applies(header) && layout.version == Version::V4, fragmentation),
+            // Around IPv6 no router fragments, but this host could; whether it does is the same setting.
+            Mode::Tunnel => (dont_fragment.applies(header), fragmentation),
             // Fragments cannot be protected, only whole packets (RFC 4303 §3.3.4).
             Mode::Transport => (header.dont_fragment, Fragmentation::After),
         };
-        let outer = outer || layout.version == Version::V6 && self.sa.mode == Mode::Transport;
         Some(path_mtu::verdict(header, outer, layout.kept_len + payload, fragmentation))
     }
 

@@ -84,14 +84,27 @@ pub(crate) fn seal(
     header[..4].copy_from_slice(&envelope.spi.value().to_be_bytes());
     header[4..].copy_from_slice(&envelope.number.low().to_be_bytes());
     let (iv, body) = rest.split_at_mut(cipher.iv_len());
-    iv.copy_from_slice(envelope.iv);
-    let padding = &PADDING[..pad_len(cipher, payload_len)];
-    let trailer = &mut body[payload_len..];
-    trailer[..padding.len()].copy_from_slice(padding);
+    copy_iv(iv, envelope.iv);
+    let pad_len = pad_len(cipher, payload_len);
+    let (padding, trailer) = body[payload_len..].split_at_mut(pad_len);
+    let mut last = 0;
+    // A loop, since it is mostly over after a step or two.
+    for octet in padding {
+        last += 1;
+        *octet = last;
+    }
     // Counting from 1, the last octet of padding is its length.
-    trailer[padding.len()] = padding.last().copied().unwrap_or(0);
-    trailer[padding.len() + 1] = envelope.next_header;
+    trailer[..TRAILER_LEN].copy_from_slice(&[last, envelope.next_header]);
     cipher.seal_in_place(crypto, packet, HEADER_LEN, envelope.number.implicit(envelope.esn));
+}
+
+/// Copies an IV. All but those of block ciphers have eight octets, and a copy of a known length is no call.
+#[inline]
+fn copy_iv(to: &mut [u8], from: &[u8]) {
+    match (to.first_chunk_mut::<8>(), from.first_chunk::<8>()) {
+        (Some(to), Some(known)) if from.len() == 8 => *to = *known,
+        _ => to.copy_from_slice(from),
+    }
 }
 
 /// SPI and sequence number of an ESP packet, or its low half.

@@ -7,6 +7,7 @@
 //! - Every packet that goes in comes out: sent, delivered, or discarded with a [`DiscardReason`]; packets that wait for
 //!   a negotiation come out of [`Engine::poll_packet`] or [`Engine::poll_discard`].
 //! - A packet carries a token `T` of the owner's, which comes out with it.
+//! - A pair protects with ESP, with AH, or with AH around ESP ([`Protection`]), in tunnel or transport mode.
 //! - Keys come from a key manager through [`Engine::install`]; this crate never negotiates.
 //! - Several pairs may cover the same packets, as while a Child SA is rekeyed ([`OutboundUse`]); all of them receive.
 //! - A policy may stand for the selectors of whatever pairs it has ([`SpdAction::ProtectInstalled`]), for road warriors.

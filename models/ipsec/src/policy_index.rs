@@ -14,6 +14,9 @@ use crate::selector::TrafficSelector;
 /// An entry with more pairs of selectors than this stands under the networks that hold everything.
 const PAIRS_MAX: usize = 64;
 
+/// A slot of the hash table without a group.
+const FREE: u32 = u32::MAX;
+
 /// Lengths of the prefixes of both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Shape {
@@ -38,8 +41,9 @@ pub(crate) struct PolicyIndex {
     /// Shapes in use with the first place of each, in order of that place.
     shapes: Vec<(usize, Shape)>,
     /// A hash table with twice as many slots as groups, at least, and a power of two; what finds its slot taken goes on to
-    /// the next one.
-    table: Vec<Option<Group>>,
+    /// the next one. It holds numbers of groups, [`FREE`] for none, so that it stays small.
+    table: Vec<u32>,
+    groups: Vec<Group>,
     places: Vec<usize>,
 }
 
@@ -62,23 +66,29 @@ impl PolicyIndex {
         let mut shapes: Vec<_> = shapes.into_iter().map(|(shape, first)| (first, shape)).collect();
         shapes.sort_unstable();
         let slots = (groups.len() * 2).next_power_of_two();
-        let mut index = Self { shapes, table: vec![None; slots], places: Vec::new() };
+        let mut index = Self { shapes, table: vec![FREE; slots], groups: Vec::new(), places: Vec::new() };
         for (networks, places) in groups {
-            let slot = index.slot(networks);
-            index.table[slot] = Some(Group { networks, start: index.places.len(), len: places.len() });
+            let (slot, _) = index.find(networks);
+            index.table[slot] =
+                u32::try_from(index.groups.len()).expect("a list of so many entries fits nowhere");
+            index.groups.push(Group { networks, start: index.places.len(), len: places.len() });
             index.places.extend(places);
         }
         index
     }
 
-    /// The slot of a pair of networks, or the free one where it would be.
-    fn slot(&self, networks: Networks) -> usize {
+    /// The slot of a pair of networks with what stands under it, or the free slot where it would be.
+    fn find(&self, networks: Networks) -> (usize, Option<&Group>) {
         let mask = self.table.len() - 1;
         let mut slot = hash(networks) & mask;
-        while self.table[slot].is_some_and(|group| group.networks != networks) {
+        // A free slot holds no number of a group.
+        while let Some(group) = self.groups.get(self.table[slot] as usize) {
+            if group.networks == networks {
+                return (slot, Some(group));
+            }
             slot = (slot + 1) & mask;
         }
-        slot
+        (slot, None)
     }
 
     /// The first place from `start` on that may match these addresses and for which `matches` says that it does.
@@ -95,8 +105,8 @@ impl PolicyIndex {
                 break;
             }
             let networks = (Network::around(local, shape.local), Network::around(remote, shape.remote));
-            let Some(Group { start: begin, len, .. }) = self.table[self.slot(networks)] else { continue };
-            let places = &self.places[begin..begin + len];
+            let (_, Some(group)) = self.find(networks) else { continue };
+            let places = &self.places[group.start..group.start + group.len];
             let from_start = &places[places.partition_point(|place| *place < start)..];
             let better = from_start.iter().copied().take_while(|place| best.is_none_or(|best| *place < best));
             best = better.into_iter().find(|place| matches(*place)).or(best);

@@ -15,4 +15,5 @@ mod road_warriors;
 mod round_trip;
 mod sizes;
 mod support;
+mod tshark;
 mod windows;
