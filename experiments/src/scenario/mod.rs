@@ -24,9 +24,9 @@ pub use checked::{
     Policy, Pool, RemoteAuth, Renewal, Retransmission, TrafficSelector, V1Settings, Volume, Xauth,
 };
 pub use file::{
-    ActionKind, Childless, CloseAction, CryptoKind, Df, DpdAction, Fragmentation, IkeVersion, KeyKind, Mode,
-    NatBehaviour, PolicyMode, ScenarioFile, SendCert, Spreading, StartAction, TopologyFile, TrafficKind,
-    Unique,
+    ActionKind, Childless, CloseAction, CryptoKind, Df, DpdAction, Fragmentation, IkeVersion,
+    IpFragmentation, KeyKind, Mode, NatBehaviour, PolicyMode, ScenarioFile, SendCert, Spreading, StartAction,
+    TopologyFile, TrafficKind, Unique,
 };
 pub use overrides::{Override, OverrideError};
 pub use pattern::{NodePattern, Precision};
