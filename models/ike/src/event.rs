@@ -468,7 +468,7 @@ pub enum FailureReason {
     CpRequired,
     /// One side insists on setting up without a Child SA, or with one, and the other does not (RFC 6023).
     Childless,
-    /// The peer's HASH or HASH_R of phase 1 is wrong, or its message does not decrypt: the secrets differ, as a rule
+    /// The peer's `HASH_I` or `HASH_R` of phase 1 is wrong, or its message does not decrypt: the secrets differ, as a rule
     /// (IKEv1).
     Undecryptable,
     /// The peer asks for another mode of phase 1 than its connection has (IKEv1).

@@ -137,12 +137,12 @@ impl Endpoint {
 
     /// The peer of `ike_sa` has shown life outside IKE: an ESP packet of one of its Child SAs arrived.
     pub fn note_alive(&mut self, now: Duration, ike_sa: IkeSaId) {
-        delegate!(self, self.owner(ike_sa), note_alive(now, ike_sa))
+        delegate!(self, self.owner(ike_sa), note_alive(now, ike_sa));
     }
 
     /// An ESP packet went out to the peer of `ike_sa`: a NAT in front of us needs no keepalive for a while.
     pub fn note_sent(&mut self, now: Duration, ike_sa: IkeSaId) {
-        delegate!(self, self.owner(ike_sa), note_sent(now, ike_sa))
+        delegate!(self, self.owner(ike_sa), note_sent(now, ike_sa));
     }
 
     /// An authentic ESP packet of `ike_sa`'s peer came from `remote`: a NAT in front of it has given it another outside.

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::credential::Certificate;
 use crate::v1::cipher::{Iv, MessageCipher, Opened};
-use crate::v1::keys::{IsakmpKeys, KeymatSources, PublicValues, Suite, skeyid_of_psk, skeyid_of_signature};
+use crate::v1::keys::{IsakmpKeys, KeyExchange, KeymatSources, Suite, skeyid_of_psk, skeyid_of_signature};
 use crate::v2::Role;
 use crate::wire::isakmp::{
     AuthMethod, Cookies, ExchangeType, FragmentPayload, Header, Message, MessageId, Payload, PayloadType,
@@ -233,7 +233,7 @@ impl<'a> Follower<'a> {
         let derived = IsakmpKeys::derive(&mut crypto, suite, skeyid, &shared_secret, phase1.cookies);
         let cipher = MessageCipher::new(&crypto, &derived);
         let [public_i, public_r] = [&phase1.publics[0][..], &phase1.publics[1]];
-        let exchange = PublicValues { public_i, public_r };
+        let exchange = KeyExchange { public_i, public_r };
         let iv = cipher.phase1_iv(&mut crypto, exchange);
         let follower = Self {
             label,
@@ -331,7 +331,7 @@ impl<'a> Follower<'a> {
         let Some(id) = id else { return };
         self.remember_id(&id, sender);
         let [public_i, public_r] = [&self.phase1.publics[0][..], &self.phase1.publics[1]];
-        let exchange = PublicValues { public_i, public_r };
+        let exchange = KeyExchange { public_i, public_r };
         let covered = (&self.phase1.sa_i[..], &id[..]);
         let cookies = self.phase1.cookies;
         let expected = self.keys.auth_hash(&mut self.crypto, sender, exchange, cookies, covered);

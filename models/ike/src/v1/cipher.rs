@@ -10,9 +10,10 @@
 //! Cisco have it (appendix B asks for whole blocks alone). On receipt padding may have any length and any value: the
 //! chain of payloads says where it begins, and the hash does not cover it.
 
-use ipseclab_crypto::{Crypto, Hash, PacketCipher};
+use ipseclab_crypto::{Crypto, Hash, PacketCipher, Secret};
 
-use crate::v1::keys::{IsakmpKeys, PublicValues};
+use crate::event::DropReason;
+use crate::v1::keys::{IsakmpKeys, KeyExchange};
 use crate::wire::isakmp::{
     Flags, HEADER_LEN, Message, MessageHeader, MessageId, Payload, PayloadType, decode_chain, encode_chain,
     first_type, payload_octets, read_header,
@@ -23,9 +24,9 @@ use crate::wire::{DecodeError, Fault, Part, Reader, Writer, set_length};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Iv(Box<[u8]>);
 
-#[cfg(test)]
 impl Iv {
-    /// The block, for comparison with what others have logged.
+    /// The block.
+    #[cfg(test)]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -72,7 +73,7 @@ impl MessageCipher {
     }
 
     /// The first IV of phase 1: `hash(g^xi | g^xr)`, cut to a block.
-    pub(crate) fn phase1_iv(&self, crypto: &mut Crypto, exchange: PublicValues<'_>) -> Iv {
+    pub(crate) fn phase1_iv(&self, crypto: &mut Crypto, exchange: KeyExchange<'_>) -> Iv {
         self.hashed_iv(crypto, &[exchange.public_i, exchange.public_r])
     }
 
@@ -145,6 +146,14 @@ impl MessageCipher {
 }
 
 impl Opened {
+    /// The first payload must be the hash that is expected: only the peer can have made it.
+    pub(crate) fn check_hash(&self, expected: &Secret) -> Result<(), DropReason> {
+        match self.message.payloads.first() {
+            Some(Payload::Hash(hash)) if Secret::new(hash.as_bytes()) == *expected => Ok(()),
+            _ => Err(DropReason::NotAuthentic),
+        }
+    }
+
     /// What HASH(1) and HASH(2) cover: the octets behind the first payload, which is the Hash payload.
     pub(crate) fn behind_first(&self) -> &[u8] {
         let first = payload_octets(PayloadType::Hash, &self.chain).next();
@@ -182,7 +191,7 @@ mod tests {
         let skeyid = Secret::new([4; 20]);
         let keys = IsakmpKeys::derive(&mut crypto, suite, skeyid, &secret, header().cookies);
         let cipher = MessageCipher::new(&crypto, &keys);
-        let exchange = PublicValues { public_i: &[1; 128], public_r: &[2; 128] };
+        let exchange = KeyExchange { public_i: &[1; 128], public_r: &[2; 128] };
         let first = cipher.phase1_iv(&mut crypto, exchange);
         Bench { crypto, cipher, first }
     }

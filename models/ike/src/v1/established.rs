@@ -5,8 +5,6 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use ipseclab_crypto::Secret;
-
 use crate::config::{ChildId, CloseAction, ConnectionId, DpdAction, IkeVersion};
 use crate::event::{
     ChildProtocol, CloseReason, DropReason, Event, FailureReason, IkeSaEstablished, IkeSaId, PathChange,
@@ -24,7 +22,7 @@ use crate::v1::offer::Phase1;
 use crate::v1::order::{Order, Plan};
 use crate::v2::{Addresses, Peers, Role};
 use crate::wire::IkeSpi;
-use crate::wire::isakmp::{ExchangeType, Header, MessageId, Payload};
+use crate::wire::isakmp::{ExchangeType, Header, KnownVendorId, MessageId, Payload};
 
 /// Message IDs of the peer's that are remembered, so that no exchange is begun twice. Ours: more than there are while
 /// any key of phase 1 lives, but for peers that ask every second.
@@ -65,7 +63,7 @@ pub(crate) struct Established {
 #[derive(Debug)]
 pub(crate) enum Gate {
     /// Extended authentication is under way.
-    Login(transaction::Login),
+    Login,
     /// A virtual address is being asked for.
     Configuring,
     /// Nothing.
@@ -77,7 +75,9 @@ pub(crate) enum Gate {
 enum Standing {
     Current,
     /// Another one has taken its place; it is deleted at the given time.
-    Replaced(Duration),
+    Replaced(IkeSaId, Duration),
+    /// The same, and the peer has deleted it: until the given time it takes what that Delete has overtaken.
+    Deleted(IkeSaId, Duration),
 }
 
 /// Dead peer detection (RFC 3706).
@@ -266,12 +266,29 @@ impl Established {
 
     /// Whether another one has taken its place.
     pub(crate) fn is_replaced(&self) -> bool {
-        matches!(self.standing, Standing::Replaced(_))
+        !matches!(self.standing, Standing::Current)
+    }
+
+    /// The peer has deleted it; false when nothing has taken its place.
+    pub(crate) fn outlive_delete(&mut self, env: &Env<'_>) -> bool {
+        let (Standing::Replaced(heir, until) | Standing::Deleted(heir, until)) = self.standing else {
+            return false;
+        };
+        let soon = env.now.saturating_add(env.config.limits.replaced_delay);
+        self.standing = Standing::Deleted(heir, until.min(soon));
+        true
+    }
+
+    /// A Quick Mode has ended after another ISAKMP SA has taken this one's place: what it made goes there too.
+    pub(crate) fn pass_on(&self, head: &Head, env: &mut Env<'_>) {
+        if let Standing::Replaced(heir, _) | Standing::Deleted(heir, _) = self.standing {
+            env.orders.push_back(Order::Succeed(heir, vec![head.id]));
+        }
     }
 
     /// Whether it is more than a login under way.
     pub(crate) fn is_open(&self) -> bool {
-        !matches!(self.gate, Gate::Login(_))
+        !matches!(self.gate, Gate::Login)
     }
 
     /// Whether a Quick Mode of ours may begin: one after another, as strongSwan has it.
@@ -323,14 +340,6 @@ impl Established {
         self.dpd.asked = None;
     }
 
-    /// The first payload must be the hash that was expected.
-    pub(crate) fn check_hash(&self, opened: &Opened, expected: &Secret) -> Result<(), DropReason> {
-        match opened.message.payloads.first() {
-            Some(Payload::Hash(hash)) if Secret::new(hash.as_bytes()) == *expected => Ok(()),
-            _ => Err(DropReason::NotAuthentic),
-        }
-    }
-
     /// Handles a message that is not one of phase 1.
     pub(crate) fn handle(
         self: Box<Self>,
@@ -370,7 +379,7 @@ impl Established {
         opened: Opened,
     ) -> (State, Result<(), DropReason>) {
         match header.exchange {
-            ExchangeType::QuickMode if matches!(self.gate, Gate::Login(_)) => {
+            ExchangeType::QuickMode if matches!(self.gate, Gate::Login) => {
                 (State::Established(self), Err(DropReason::Unexpected))
             }
             ExchangeType::QuickMode => {
@@ -380,7 +389,7 @@ impl Established {
             ExchangeType::Informational => {
                 let id = header.message_id;
                 let expected = self.keys.hash_1(env.crypto, id, opened.behind_first());
-                if let Err(reason) = self.check_hash(&opened, &expected) {
+                if let Err(reason) = opened.check_hash(&expected) {
                     return (State::Established(self), Err(reason));
                 }
                 self.note_authentic(head, env, id);
@@ -399,44 +408,41 @@ impl Established {
         id: MessageId,
         bytes: &[u8],
     ) -> (State, Result<(), DropReason>) {
-        let Some(Exchange { conversation, iv, work }) = self.exchanges.remove(&id) else {
+        let opened = match self.open_next(env, id, bytes) {
+            Ok(opened) => opened,
+            Err(reason) => return (State::Established(self), Err(reason)),
+        };
+        self.note_authentic(head, env, id);
+        let Some(Exchange { mut conversation, work, .. }) = self.exchanges.remove(&id) else {
             return (State::Established(self), Err(DropReason::MessageId));
         };
-        let Ok(opened) = self.cipher.open(env.crypto, bytes, &iv) else {
-            self.exchanges.insert(id, Exchange { conversation, iv, work });
-            return (State::Established(self), Err(DropReason::NotAuthentic));
-        };
-        let done = Work::Done(env.now);
-        let exchange = Exchange { conversation, iv, work: done };
-        let outcome = match work {
-            Work::QuickBegun(begun) => match self.conclude_quick_mode(head, env, (exchange, begun), opened) {
-                Ok(()) => Ok(()),
-                Err((parts, reason)) => {
-                    let (exchange, begun) = *parts;
-                    self.exchanges.insert(id, Exchange { work: Work::QuickBegun(begun), ..exchange });
-                    Err(reason)
-                }
-            },
-            Work::QuickAnswered(answered) => {
-                match self.confirm_quick_mode(head, env, (exchange, answered), opened) {
-                    Ok(()) => Ok(()),
-                    Err((parts, reason)) => {
-                        let (exchange, answered) = *parts;
-                        self.exchanges
-                            .insert(id, Exchange { work: Work::QuickAnswered(answered), ..exchange });
-                        Err(reason)
-                    }
-                }
-            }
+        conversation.accept(head.received.print);
+        let (message, iv) = (opened.message, opened.next_iv);
+        let exchange = Exchange { conversation, iv, work: Work::Done(env.now) };
+        match work {
+            Work::QuickBegun(begun) => self.conclude_quick_mode(head, env, (exchange, begun), &message),
+            Work::QuickAnswered(answered) => self.confirm_quick_mode(head, env, id, (exchange, answered)),
             Work::Transaction(asked) => {
-                return self.conclude_transaction(head, env, (exchange, asked), opened);
+                return (self.conclude_transaction(head, env, (exchange, asked), &message), Ok(()));
             }
-            Work::Done(until) => {
-                self.exchanges.insert(id, Exchange { work: Work::Done(until), ..exchange });
-                Err(DropReason::MessageId)
-            }
+            Work::Done(_) => {}
+        }
+        (State::Established(self), Ok(()))
+    }
+
+    /// Decrypts the next message of an exchange and checks its hash.
+    fn open_next(&self, env: &mut Env<'_>, id: MessageId, bytes: &[u8]) -> Result<Opened, DropReason> {
+        let exchange = self.exchanges.get(&id).ok_or(DropReason::MessageId)?;
+        let opened =
+            self.cipher.open(env.crypto, bytes, &exchange.iv).map_err(|_| DropReason::NotAuthentic)?;
+        let expected = match &exchange.work {
+            Work::QuickBegun(begun) => begun.expected(env.crypto, &self.keys, &opened),
+            Work::QuickAnswered(answered) => answered.expected(env.crypto, &self.keys, &opened),
+            Work::Transaction(_) => self.keys.hash_1(env.crypto, id, opened.behind_first()),
+            Work::Done(_) => return Err(DropReason::MessageId),
         };
-        (State::Established(self), outcome)
+        opened.check_hash(&expected)?;
+        Ok(opened)
     }
 
     /// When something is due.
@@ -448,14 +454,19 @@ impl Established {
         let exchanges = self.exchanges.values().filter_map(Exchange::deadline).min();
         let children = self.children.iter().filter_map(ChildSa::deadline).min();
         let (rekey, dpd) = match self.standing {
-            Standing::Replaced(until) => return [Some(until), exchanges].into_iter().flatten().min(),
+            Standing::Replaced(_, until) | Standing::Deleted(_, until) => {
+                return [Some(until), exchanges].into_iter().flatten().min();
+            }
             Standing::Current => (self.rekey_at, self.dpd_at(head, env_config)),
         };
         [exchanges, children, rekey, self.ends_at, dpd].into_iter().flatten().min()
     }
 
     fn dpd_at(&self, head: &Head, config: &crate::config::EndpointConfig) -> Option<Duration> {
-        let delay = config.connection(self.connection).dpd_delay.filter(|_| self.speaks_dpd(head))?;
+        let delay = config
+            .connection(self.connection)
+            .dpd_delay
+            .filter(|_| head.abilities.has(KnownVendorId::Dpd))?;
         match self.dpd.asked {
             Some((since, next)) => Some(next.min(since.saturating_add(self.dpd_timeout(head, config)))),
             None => Some(self.heard.saturating_add(delay)),
@@ -470,14 +481,23 @@ impl Established {
     pub(crate) fn handle_timeout(mut self: Box<Self>, head: &mut Head, env: &mut Env<'_>) -> State {
         let now = env.now;
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
-        if let Standing::Replaced(until) = self.standing
-            && until <= env.now
-        {
-            self.send_delete(head, env);
-            return self.close(head, env, CloseReason::Rekeyed);
+        match self.standing {
+            Standing::Replaced(_, until) if until <= now => {
+                self.send_delete(head, env);
+                return self.close(head, env, CloseReason::Rekeyed);
+            }
+            Standing::Deleted(_, until) if until <= now => {
+                return self.close(head, env, CloseReason::Rekeyed);
+            }
+            _ => {}
         }
         if due(self.ends_at) {
-            return self.delete(head, env, CloseReason::Expired);
+            let Some(heir) = self.heir(head, env) else {
+                return self.delete(head, env, CloseReason::Expired);
+            };
+            self.ends_at = None;
+            env.orders.push_back(Order::Succeed(heir, vec![head.id]));
+            return State::Established(self);
         }
         if let Err(reason) = self.repeat_messages(head, env) {
             return self.give_up(head, env, reason);
@@ -559,6 +579,13 @@ impl Established {
         }
     }
 
+    /// Another ISAKMP SA of the same connection between the same two, the youngest.
+    pub(crate) fn heir(&self, head: &Head, env: &Env<'_>) -> Option<IkeSaId> {
+        let others =
+            env.contacts.between(&self.peers).filter(|(_, connection)| *connection == self.connection);
+        others.map(|(id, _)| id).filter(|id| *id != head.id).max()
+    }
+
     /// Sets up the ISAKMP SA that is to take this one's place, unless there is one already.
     pub(crate) fn renew(&mut self, head: &Head, env: &mut Env<'_>) {
         let mut others = env.contacts.between(&self.peers).filter(|(id, _)| *id > head.id);
@@ -634,6 +661,7 @@ impl Established {
         protocol: ChildProtocol,
         spi: u32,
     ) -> bool {
+        self.forget_offer(spi);
         let found = self.children.iter().find(|child| child.is_sent_with(protocol, spi));
         let Some((spi_in, phase, child)) = found.map(|child| (child.spi_in, child.phase, child.child)) else {
             return false;
@@ -651,6 +679,16 @@ impl Established {
             }
         }
         true
+    }
+
+    /// The peer has deleted what a Quick Mode under way was to make: its third message has been overtaken, and finds
+    /// nothing to finish.
+    fn forget_offer(&mut self, spi: u32) {
+        let deleted = |exchange: &Exchange| match &exchange.work {
+            Work::QuickAnswered(answered) => answered.is_sent_with(spi),
+            _ => false,
+        };
+        self.exchanges.retain(|_, exchange| !deleted(exchange));
     }
 
     fn remove_child(&mut self, head: &Head, env: &mut Env<'_>, spi_in: u32, reason: CloseReason) {
@@ -703,7 +741,9 @@ impl Established {
         let aggressive = env.config.connection(self.connection).v1.aggressive;
         let is_sure = (heir_role == Role::Responder) == aggressive;
         let patience = if is_sure { env.config.limits.replaced_delay } else { head.retransmit.total() };
-        self.standing = Standing::Replaced(env.now.saturating_add(patience));
+        if !self.is_replaced() {
+            self.standing = Standing::Replaced(heir, env.now.saturating_add(patience));
+        }
         self.exchanges.retain(|_, exchange| !exchange.asks());
         env.pools.inherit(head.id, heir);
         env.events.push_back(Event::IkeSaRekeyed { old: head.id, new: heir });

@@ -155,8 +155,8 @@ pub(crate) fn select_phase1(connection: &Connection, role: Role, offer: &SaPaylo
             && own.prf.contains(&prf)
             && own.key_exchange.contains(&key_exchange)
     };
-    let wanted = connection.proposals.iter();
-    wanted.filter_map(|own| offered.iter().find(|offered| fits(own, offered))).next().copied()
+    let mut wanted = connection.proposals.iter();
+    wanted.find_map(|own| offered.iter().find(|offered| fits(own, offered))).copied()
 }
 
 /// What an answer makes of our offer; `None` when it is nothing that we have offered.

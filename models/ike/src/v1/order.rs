@@ -20,6 +20,8 @@ pub(crate) enum Order {
     Succeed(IkeSaId, Vec<IkeSaId>),
     /// The peer of this ISAKMP SA says that it is gone: it ends without a word.
     Forget(IkeSaId),
+    /// The peer has deleted this ISAKMP SA, whose place another has taken.
+    Retire(IkeSaId),
     /// The peer has deleted an SA that it receives with under this SPI, in an ISAKMP SA that does not have it.
     ForgetChild(Arc<Peers>, ChildProtocol, u32),
 }

@@ -12,6 +12,7 @@ use crate::datagram::Outgoing;
 use crate::event::{DropReason, IkeSaId};
 use crate::v1::conversation::{Arrival, Print};
 use crate::v1::established::Established;
+use crate::v1::exchange::phase1::Goal;
 use crate::v1::isakmp_sa::{Head, IsakmpSa, State};
 use crate::v2::{Contacts, Peers, Role};
 use crate::wire::isakmp::Cookie;
@@ -232,8 +233,8 @@ impl IsakmpSa {
     /// Its connection, once it is chosen for good.
     fn connection(&self) -> Option<ConnectionId> {
         match &self.state {
-            State::MainMode(state) => state.goal().map(|goal| goal.connection()),
-            State::AggressiveMode(state) => state.goal().map(|goal| goal.connection()),
+            State::MainMode(state) => state.goal().map(Goal::connection),
+            State::AggressiveMode(state) => state.goal().map(Goal::connection),
             State::Established(sa) => Some(sa.connection),
             State::Closed => None,
         }

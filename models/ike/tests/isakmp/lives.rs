@@ -50,7 +50,7 @@ fn a_child_is_renewed_by_a_quick_mode_and_the_old_one_receives_until_its_end() {
     }
     assert!(pair.a.endpoint.rekey_child(now, id, spis[0]).is_err(), "it has been renewed");
     // The old one ends by its lifetime of 66 min, without a word.
-    pair.run_for(Duration::from_secs(66 * 60));
+    pair.run_for(Duration::from_mins(66));
     assert_eq!((closed(&pair.a)[0], closed(&pair.b)[0]), (CloseReason::Rekeyed, CloseReason::Rekeyed));
 }
 

@@ -4,6 +4,7 @@
 
 mod arena;
 mod basics;
+mod crossing;
 mod failures;
 mod hostile;
 mod lives;

@@ -104,7 +104,7 @@ fn a_quick_mode_for_both_protocols_is_as_long_as_between_two_routers() {
             let child = &mut config.connections[0].children[0];
             child.esp_proposals = vec![parse_bundled_esp_proposal("aes128").unwrap()];
             child.ah_proposals = vec![parse_ah_proposal("sha1").unwrap()];
-            child.lifetime.life_time = Some(Duration::from_secs(3600));
+            child.lifetime.life_time = Some(Duration::from_hours(1));
             child.bytes.life = Some(4_608_000 * 1024);
         }
     });
@@ -169,8 +169,8 @@ fn a_shorter_lifetime_of_the_peer_counts() {
     let mut pair = pair(|a, b| {
         a.children[0].lifetime.rekey_time = None;
         a.children[0].lifetime.life_time = Some(Duration::from_secs(100));
-        b.children[0].lifetime.life_time = Some(Duration::from_secs(3600));
-        b.children[0].lifetime.rekey_time = Some(Duration::from_secs(3000));
+        b.children[0].lifetime.life_time = Some(Duration::from_hours(1));
+        b.children[0].lifetime.rekey_time = Some(Duration::from_mins(50));
     });
     pair.initiate();
     pair.run_for(Duration::from_secs(95));

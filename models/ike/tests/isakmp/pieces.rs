@@ -63,7 +63,7 @@ fn any_lost_piece_is_made_up_for() {
     for victim in 0..undisturbed.log.len() {
         let lose =
             move |number, _: &Transmit| if number == victim { Verdict::Lose } else { Verdict::Deliver };
-        set_up(&mut small().script(lose), Duration::from_secs(60));
+        set_up(&mut small().script(lose), Duration::from_mins(1));
     }
 }
 

@@ -66,13 +66,13 @@ fn live(kind: Kind, disturbances: &[(usize, Verdict)]) -> usize {
         verdict.map_or(Verdict::Deliver, |(_, verdict)| *verdict)
     });
     pair.initiate();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     check(&pair, 1, (kind, disturbances));
     let now = pair.now;
     let (id, spis) = pair.a.established();
     pair.a.endpoint.rekey_child(now, id, spis[0]).unwrap();
     pair.flush();
-    pair.run_for(Duration::from_secs(60));
+    pair.run_for(Duration::from_mins(1));
     check(&pair, 2, (kind, disturbances));
     let now = pair.now;
     pair.b.endpoint.rekey_ike(now, pair.b.established().0).unwrap();

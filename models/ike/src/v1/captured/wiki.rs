@@ -9,7 +9,7 @@ use ipseclab_crypto::{Crypto, Encryption, Hash, Prf, RealProvider, Secret};
 use super::{body_of, table};
 use crate::reference::{frames_of, ike_message, secret};
 use crate::v1::cipher::{Iv, MessageCipher};
-use crate::v1::keys::{IsakmpKeys, PublicValues, Suite};
+use crate::v1::keys::{IsakmpKeys, KeyExchange, Suite};
 use crate::wire::isakmp::{Header, Message, MessageId, PayloadType};
 
 /// The encryption key, as the wiki has it for Wireshark's table.
@@ -64,7 +64,7 @@ fn messages_of_another_peer_open_with_the_published_key_and_seal_to_the_same_oct
     let mut crypto = Crypto::new(Arc::new(RealProvider::new()));
     let cipher = MessageCipher::new(&crypto, &keys());
     let [public_i, public_r] = [2, 3].map(|index| public_value(&messages[index]));
-    let exchange = PublicValues { public_i: &public_i, public_r: &public_r };
+    let exchange = KeyExchange { public_i: &public_i, public_r: &public_r };
     let mut phase1 = cipher.phase1_iv(&mut crypto, exchange);
     let mut ivs: BTreeMap<MessageId, Iv> = BTreeMap::new();
     for (bytes, list) in messages.iter().zip(LISTS).filter(|(_, list)| !list.is_empty()) {

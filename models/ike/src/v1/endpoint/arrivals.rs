@@ -9,6 +9,7 @@ use crate::event::{DropReason, Event};
 use crate::v1::V1Exchange;
 use crate::v1::conversation::{Arrival, Print};
 use crate::v1::endpoint::Endpoint;
+use crate::v1::exchange::phase1::Goal;
 use crate::v1::exchange::{aggressive_mode, main_mode};
 use crate::v1::isakmp_sa::{
     Env, Envelope, Head, IsakmpSa, Received, State, describe, error_notify, failure_of,
@@ -212,7 +213,7 @@ impl IsakmpSa {
             State::AggressiveMode(state) if state.is_clear() => state.goal(),
             _ => return Err(DropReason::NotAuthentic),
         };
-        let connection = goal.map(|goal| goal.connection());
+        let connection = goal.map(Goal::connection);
         let message = Message::decode(bytes).map_err(|_| DropReason::Malformed)?;
         let notify = error_notify(&message.payloads).ok_or(DropReason::Unexpected)?;
         self.fail(env, connection, failure_of(notify));

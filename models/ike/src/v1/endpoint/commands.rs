@@ -9,6 +9,7 @@ use crate::event::{CloseReason, FailureReason, IkeSaId};
 use crate::v1::child_sa::Wish;
 use crate::v1::endpoint::Endpoint;
 use crate::v1::established::Established;
+use crate::v1::exchange::phase1::Goal;
 use crate::v1::isakmp_sa::{Env, Head, State};
 use crate::v1::order::Plan;
 use crate::v1::table::Prospect;
@@ -87,11 +88,11 @@ impl Endpoint<'_> {
         sa.state = match std::mem::replace(&mut sa.state, State::Closed) {
             State::Established(established) => established.delete(&mut sa.head, &mut env, CloseReason::Local),
             State::MainMode(state) => {
-                let connection = state.goal().map(|goal| goal.connection());
+                let connection = state.goal().map(Goal::connection);
                 sa.head.fail(&mut env, connection, FailureReason::Terminated)
             }
             State::AggressiveMode(state) => {
-                let connection = state.goal().map(|goal| goal.connection());
+                let connection = state.goal().map(Goal::connection);
                 sa.head.fail(&mut env, connection, FailureReason::Terminated)
             }
             State::Closed => State::Closed,

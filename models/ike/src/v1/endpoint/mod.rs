@@ -109,6 +109,15 @@ impl Endpoint<'_> {
                 Order::Forget(id) => {
                     self.on_established(now, id, |sa, head, env| sa.close(head, env, CloseReason::Replaced));
                 }
+                Order::Retire(id) => {
+                    self.on_established(now, id, |mut sa, head, env| {
+                        if sa.outlive_delete(env) {
+                            State::Established(sa)
+                        } else {
+                            sa.close(head, env, CloseReason::Remote)
+                        }
+                    });
+                }
                 Order::ForgetChild(peers, protocol, spi) => self.forget_child(now, &peers, protocol, spi),
             }
         }
@@ -139,9 +148,7 @@ impl Endpoint<'_> {
         let role = self.own.table.head_mut(heir).map_or(Role::Responder, |head| head.role);
         let mut estate: Option<Estate> = None;
         self.on_established(now, old, |mut sa, head, env| {
-            if !sa.is_replaced() {
-                estate = Some(sa.bequeath(head, env, heir, role));
-            }
+            estate = Some(sa.bequeath(head, env, heir, role));
             State::Established(sa)
         });
         if let Some(estate) = estate {

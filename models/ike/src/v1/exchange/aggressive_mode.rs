@@ -376,12 +376,10 @@ impl ChoiceSent {
         id: MessageId,
         bytes: &[u8],
     ) -> Outcome {
-        match self.secured.open_notify(env, id, bytes) {
-            Some(reason) => (head.fail(env, Some(self.guest.connection), reason), Ok(())),
-            None => {
-                let sent = Self { unreadable: true, ..*self };
-                (State::ChoiceSent(Box::new(sent)).into(), Err(DropReason::NotAuthentic))
-            }
+        if let Some(reason) = self.secured.open_notify(env, id, bytes) {
+            return (head.fail(env, Some(self.guest.connection), reason), Ok(()));
         }
+        let sent = Self { unreadable: true, ..*self };
+        (State::ChoiceSent(Box::new(sent)).into(), Err(DropReason::NotAuthentic))
     }
 }

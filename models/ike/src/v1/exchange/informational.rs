@@ -19,8 +19,8 @@ use crate::v1::established::Established;
 use crate::v1::isakmp_sa::{Env, Envelope, Head, State, failure_of};
 use crate::v1::order::Order;
 use crate::wire::isakmp::{
-    DeletePayload, HashPayload, KnownVendorId, Message, MessageId, NotifyPayload, NotifyType, Payload,
-    ProtocolId, encoded_chain,
+    DeletePayload, HashPayload, Message, MessageId, NotifyPayload, NotifyType, Payload, ProtocolId,
+    encoded_chain,
 };
 
 impl Established {
@@ -71,11 +71,6 @@ impl Established {
         self.inform(head, env, vec![Payload::Notify(notify)]);
     }
 
-    /// Whether dead peer detection can be used (RFC 3706 §5.1).
-    pub(crate) fn speaks_dpd(&self, head: &Head) -> bool {
-        head.abilities.has(KnownVendorId::Dpd)
-    }
-
     /// Handles an authentic Informational message.
     pub(crate) fn handle_informational(
         mut self: Box<Self>,
@@ -85,10 +80,8 @@ impl Established {
     ) -> State {
         for payload in &message.payloads {
             match payload {
-                Payload::Delete(delete) => {
-                    if self.handle_delete(head, env, delete) {
-                        return self.close(head, env, CloseReason::Remote);
-                    }
+                Payload::Delete(delete) if self.handle_delete(head, env, delete) => {
+                    return self.end(head, env);
                 }
                 // The peer takes our proof for none: it has no ISAKMP SA.
                 Payload::Notify(notify)
@@ -102,6 +95,22 @@ impl Established {
             }
         }
         State::Established(self)
+    }
+
+    /// The peer has deleted the ISAKMP SA. Whoever wants Child SAs gone deletes them one by one before; those that are
+    /// left go to another ISAKMP SA with the peer, if there is one: two renewals of phase 1 have crossed.
+    fn end(mut self: Box<Self>, head: &mut Head, env: &mut Env<'_>) -> State {
+        if self.outlive_delete(env) {
+            return State::Established(self);
+        }
+        match self.heir(head, env).filter(|_| !self.children.is_empty()) {
+            None => self.close(head, env, CloseReason::Remote),
+            Some(heir) => {
+                env.orders.push_back(Order::Succeed(heir, vec![head.id]));
+                env.orders.push_back(Order::Retire(head.id));
+                State::Established(self)
+            }
+        }
     }
 
     /// True when the ISAKMP SA itself is deleted.

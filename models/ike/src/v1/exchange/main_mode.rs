@@ -182,13 +182,6 @@ impl State {
         matches!(self, Self::OfferSent(_) | Self::KeySent(_))
     }
 
-    /// An encrypted message of another exchange came: it cannot be read yet, or says what we can do nothing about.
-    pub(crate) fn note_unreadable(&mut self) {
-        if let Self::ProofSent(sent) = self {
-            sent.unreadable = true;
-        }
-    }
-
     /// Handles a new message of Main Mode.
     pub(crate) fn handle(self, head: &mut Head, env: &mut Env<'_>, header: &Header, bytes: &[u8]) -> Outcome {
         match self {
@@ -477,12 +470,10 @@ impl ProofSent {
         id: crate::wire::isakmp::MessageId,
         bytes: &[u8],
     ) -> Outcome {
-        match self.secured.open_notify(env, id, bytes) {
-            Some(reason) => (head.fail(env, Some(self.goal.connection()), reason), Ok(())),
-            None => {
-                let sent = Self { unreadable: true, ..*self };
-                (State::ProofSent(Box::new(sent)).into(), Err(DropReason::NotAuthentic))
-            }
+        if let Some(reason) = self.secured.open_notify(env, id, bytes) {
+            return (head.fail(env, Some(self.goal.connection()), reason), Ok(()));
         }
+        let sent = Self { unreadable: true, ..*self };
+        (State::ProofSent(Box::new(sent)).into(), Err(DropReason::NotAuthentic))
     }
 }

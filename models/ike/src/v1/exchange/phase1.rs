@@ -16,7 +16,7 @@ use crate::v1::conversation::Awaits;
 use crate::v1::established::Established;
 use crate::v1::exchange::proof;
 use crate::v1::isakmp_sa::{Env, Envelope, Head, State, error_notify, failure_of};
-use crate::v1::keys::{IsakmpKeys, PublicValues, Suite, skeyid_of_psk, skeyid_of_signature};
+use crate::v1::keys::{IsakmpKeys, KeyExchange, Suite, skeyid_of_psk, skeyid_of_signature};
 use crate::v1::nat::{self, NatStatus};
 use crate::v1::offer::{self, Phase1};
 use crate::v1::order::{Order, Plan};
@@ -108,7 +108,7 @@ impl Secured {
         let keys = IsakmpKeys::derive(env.crypto, suite, skeyid, &shared_secret, head.cookies);
         let cipher = MessageCipher::new(env.crypto, &keys);
         let publics = halves.publics;
-        let exchange = PublicValues { public_i: &publics[0], public_r: &publics[1] };
+        let exchange = KeyExchange { public_i: &publics[0], public_r: &publics[1] };
         let iv = cipher.phase1_iv(env.crypto, exchange);
         let secured = Self { agreed, sa_i, publics, keys, cipher, iv };
         env.events.push_back(Event::IsakmpKeysDerived(Box::new(secured.tell(head))));
@@ -132,7 +132,7 @@ impl Secured {
     /// `HASH_I` or `HASH_R` of `signer`.
     pub(crate) fn auth_hash(&self, head: &Head, env: &mut Env<'_>, signer: Role, id: &IdPayload) -> Secret {
         let [public_i, public_r] = &self.publics;
-        let exchange = PublicValues { public_i, public_r };
+        let exchange = KeyExchange { public_i, public_r };
         self.keys.auth_hash(env.crypto, signer, exchange, head.cookies, (&self.sa_i, &id.body()))
     }
 

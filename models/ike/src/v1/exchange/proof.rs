@@ -44,16 +44,15 @@ impl<'a> Own<'a> {
             return Ok(Self { id, certificate: None });
         };
         let credentials = &env.config.credentials;
-        let own = match certificate {
-            Some(certificate) => credentials.own(certificate),
-            None => {
-                let named = |authority: &&Certificate| {
-                    requested.iter().any(|name| name.as_slice() == authority.subject().as_der())
-                };
-                let named = credentials.authorities.iter().filter(named);
-                let hashes: Vec<KeyHash> = named.map(|authority| authority.key_hash(env.crypto)).collect();
-                credentials.certificate_for(env.crypto, wanted, &hashes)
-            }
+        let own = if let Some(certificate) = certificate {
+            credentials.own(certificate)
+        } else {
+            let named = |authority: &&Certificate| {
+                requested.iter().any(|name| name.as_slice() == authority.subject().as_der())
+            };
+            let named = credentials.authorities.iter().filter(named);
+            let hashes: Vec<KeyHash> = named.map(|authority| authority.key_hash(env.crypto)).collect();
+            credentials.certificate_for(env.crypto, wanted, &hashes)
         };
         let own = own.ok_or(FailureReason::NoCertificate)?;
         // strongSwan takes the subject in place of an identity that the certificate does not have.

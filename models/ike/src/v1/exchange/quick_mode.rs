@@ -17,7 +17,7 @@
 //!
 //! Left out: several SAs in one Quick Mode, and the commit bit.
 
-use ipseclab_crypto::Secret;
+use ipseclab_crypto::{Crypto, Secret};
 
 use crate::config::{ChildId, Mode};
 use crate::event::{CreateChildSubject, DropReason, Event, FailureReason};
@@ -30,7 +30,8 @@ use crate::v1::conversation::Awaits;
 use crate::v1::established::{Established, Exchange, Work};
 use crate::v1::exchange::phase1::{Essentials, arranged};
 use crate::v1::isakmp_sa::{Env, Envelope, Head, KeyPair};
-use crate::v1::offer::{self, Phase2Terms};
+use crate::v1::keys::IsakmpKeys;
+use crate::v1::offer::{self, Phase2, Phase2Terms};
 use crate::v2::Role;
 use crate::wire::isakmp::{
     HashPayload, IdPayload, KePayload, Message, MessageId, NatOaPayload, NoncePayload, NotifyType, Payload,
@@ -57,6 +58,18 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
+    /// The HASH(3) that the peer's message must have.
+    pub(crate) fn expected(&self, crypto: &mut Crypto, keys: &IsakmpKeys, opened: &Opened) -> Secret {
+        let nonces = [self.nonces[0].as_slice(), self.nonces[1].as_slice()];
+        keys.hash_3(crypto, opened.message.header.message_id, nonces)
+    }
+
+    /// Whether the peer will receive with this SPI.
+    pub(crate) fn is_sent_with(&self, spi: u32) -> bool {
+        let Phase2 { main, around, .. } = &self.agreed.phase2;
+        std::iter::once(main).chain(around).any(|part| part.chosen.spi == spi.to_be_bytes())
+    }
+
     /// The inbound SPIs that it will have.
     pub(crate) fn spis_in(&self) -> impl Iterator<Item = u32> {
         let terms = self.agreed.terms;
@@ -65,6 +78,11 @@ impl Answered {
 }
 
 impl Begun {
+    /// The HASH(2) that the peer's message must have.
+    pub(crate) fn expected(&self, crypto: &mut Crypto, keys: &IsakmpKeys, opened: &Opened) -> Secret {
+        keys.hash_2(crypto, opened.message.header.message_id, &self.nonce, opened.behind_first())
+    }
+
     /// The inbound SPIs that it will have.
     pub(crate) fn spis_in(&self) -> impl Iterator<Item = u32> {
         std::iter::once(self.terms.spi_in).chain(self.terms.ah_spi_in)
@@ -201,7 +219,7 @@ impl Established {
     ) -> Result<(), DropReason> {
         let id = opened.message.header.message_id;
         let expected = self.keys.hash_1(env.crypto, id, opened.behind_first());
-        self.check_hash(&opened, &expected)?;
+        opened.check_hash(&expected)?;
         self.note_authentic(head, env, id);
         let message = &opened.message;
         let Some(parts) = Parts::of(message) else {
@@ -297,24 +315,17 @@ impl Established {
         self.children.iter().rfind(same)
     }
 
-    /// Handles message 2 and sends message 3.
+    /// Handles message 2, whose hash is right, and sends message 3.
     pub(crate) fn conclude_quick_mode(
         &mut self,
         head: &mut Head,
         env: &mut Env<'_>,
         (mut exchange, begun): (Exchange, Box<Begun>),
-        opened: Opened,
-    ) -> Result<(), (Box<(Exchange, Box<Begun>)>, DropReason)> {
-        let id = opened.message.header.message_id;
-        let expected = self.keys.hash_2(env.crypto, id, &begun.nonce, opened.behind_first());
-        if let Err(reason) = self.check_hash(&opened, &expected) {
-            return Err((Box::new((exchange, begun)), reason));
-        }
-        self.note_authentic(head, env, id);
-        exchange.iv = opened.next_iv;
-        exchange.conversation.accept(head.received.print);
+        message: &Message,
+    ) {
+        let id = message.header.message_id;
         let wish = begun.wish;
-        match verify_choice(env, *begun, &opened.message) {
+        match verify_choice(env, *begun, message) {
             Ok((agreed, nonces, shared)) => {
                 let hash = self.keys.hash_3(env.crypto, id, [&nonces[0], &nonces[1]]);
                 let payloads = [Payload::Hash(HashPayload::new(hash.expose()))];
@@ -327,6 +338,7 @@ impl Established {
                 };
                 let child = agreed.install(head, env, &self.keys, sources);
                 self.take_in(child, wish.rekeys);
+                self.pass_on(head, env);
             }
             Err((reason, spi)) => {
                 self.send_refusal(head, env, refusal(reason), &spi);
@@ -336,25 +348,16 @@ impl Established {
         exchange.finish(head, env);
         self.exchanges.insert(id, exchange);
         self.proceed(head, env);
-        Ok(())
     }
 
-    /// Handles message 3.
+    /// Handles message 3, whose hash is right.
     pub(crate) fn confirm_quick_mode(
         &mut self,
         head: &mut Head,
         env: &mut Env<'_>,
+        id: MessageId,
         (mut exchange, answered): (Exchange, Box<Answered>),
-        opened: Opened,
-    ) -> Result<(), (Box<(Exchange, Box<Answered>)>, DropReason)> {
-        let id = opened.message.header.message_id;
-        let nonces = [answered.nonces[0].as_slice(), answered.nonces[1].as_slice()];
-        let expected = self.keys.hash_3(env.crypto, id, nonces);
-        if let Err(reason) = self.check_hash(&opened, &expected) {
-            return Err((Box::new((exchange, answered)), reason));
-        }
-        self.note_authentic(head, env, id);
-        exchange.conversation.accept(head.received.print);
+    ) {
         let Answered { mut agreed, nonces, shared_secret } = *answered;
         // What it was to renew may have ended meanwhile.
         agreed.wish.rekeys = agreed.wish.rekeys.filter(|spi| self.child(*spi).is_some());
@@ -363,9 +366,9 @@ impl Established {
         let sources = Sources { side: Role::Responder, nonces, shared_secret: shared_secret.as_ref() };
         let child = agreed.install(head, env, &self.keys, sources);
         self.take_in(child, rekeys);
+        self.pass_on(head, env);
         exchange.finish(head, env);
         self.exchanges.insert(id, exchange);
-        Ok(())
     }
 
     /// A new Child SA, and what it renews.

@@ -29,7 +29,7 @@ use crate::v1::established::{Established, Exchange, Gate, Work, envelope};
 use crate::v1::isakmp_sa::{Env, Head, State};
 use crate::v2::{Client, Role};
 use crate::wire::isakmp::{
-    Attribute, AuthMethod, ConfigAttribute, ConfigPayload, ConfigType, Message, MessageId, Payload,
+    Attribute, AuthMethod, ConfigAttribute, ConfigPayload, ConfigType, Message, Payload,
 };
 use crate::wire::{CfgAttribute, Part, Reader, Writer};
 
@@ -38,15 +38,6 @@ const STATUS_OK: u16 = 1;
 const STATUS_FAIL: u16 = 0;
 /// As strongSwan numbers its Transactions.
 const IDENTIFIER: u16 = 0;
-
-/// How far a login has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Login {
-    /// Client: the server is about to ask.
-    Awaited,
-    /// Server: name and password are asked for, or the verdict is out.
-    Asked,
-}
 
 /// What we have asked the peer for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +74,11 @@ impl Established {
         match client_of(self.agreed.method) {
             None => false,
             Some(client) if client == head.role => {
-                self.gate = Gate::Login(Login::Awaited);
+                self.gate = Gate::Login;
                 true
             }
             Some(_) => {
-                self.gate = Gate::Login(Login::Asked);
+                self.gate = Gate::Login;
                 let wanted = [ConfigAttribute::XauthUserName, ConfigAttribute::XauthUserPassword];
                 let attributes = wanted.map(|attribute| attribute.with_octets([])).to_vec();
                 self.ask(head, env, Asked::Name, ConfigType::Request, attributes);
@@ -110,11 +101,13 @@ impl Established {
                 let attributes = wanted.into_iter().map(address_attribute).collect();
                 self.ask(head, env, Asked::Address, ConfigType::Request, attributes);
             }
-        } else if !connection.pools.is_empty() && !pull && head.role == Role::Responder {
-            if let Some(attributes) = self.lend(head, env, &[Ipv4Addr::UNSPECIFIED]) {
-                self.gate = Gate::Configuring;
-                self.ask(head, env, Asked::Lent, ConfigType::Set, attributes);
-            }
+        } else if !connection.pools.is_empty()
+            && !pull
+            && head.role == Role::Responder
+            && let Some(attributes) = self.lend(head, env, &[Ipv4Addr::UNSPECIFIED])
+        {
+            self.gate = Gate::Configuring;
+            self.ask(head, env, Asked::Lent, ConfigType::Set, attributes);
         }
     }
 
@@ -146,10 +139,13 @@ impl Established {
     ) -> (State, Result<(), DropReason>) {
         let id = opened.message.header.message_id;
         let expected = self.keys.hash_1(env.crypto, id, opened.behind_first());
-        if let Err(reason) = self.check_hash(&opened, &expected) {
+        if let Err(reason) = opened.check_hash(&expected) {
             return (State::Established(self), Err(reason));
         }
         self.note_authentic(head, env, id);
+        if self.exchanges.len() >= env.config.limits.children {
+            return (State::Established(self), Err(DropReason::Limit));
+        }
         let Some(config) = payload_of(&opened.message) else {
             return (State::Established(self), Err(DropReason::Unexpected));
         };
@@ -160,7 +156,7 @@ impl Established {
             }
             (ConfigType::Set, Some(_)) => {
                 let attributes = vec![ConfigAttribute::XauthStatus.with_octets([])];
-                matches!(self.gate, Gate::Login(_)).then_some((ConfigType::Ack, attributes))
+                matches!(self.gate, Gate::Login).then_some((ConfigType::Ack, attributes))
             }
             (ConfigType::Request, _) => {
                 let wanted = wanted_addresses(config);
@@ -187,11 +183,11 @@ impl Established {
     /// The verdict of the server has been acknowledged, or an address taken.
     fn after_answer(mut self: Box<Self>, head: &mut Head, env: &mut Env<'_>, status: Option<u64>) -> State {
         match (status, &self.gate) {
-            (Some(status), Gate::Login(_)) if status == u64::from(STATUS_OK) => {
+            (Some(status), Gate::Login) if status == u64::from(STATUS_OK) => {
                 self.open(head, env);
                 State::Established(self)
             }
-            (Some(_), Gate::Login(_)) => self.close(head, env, CloseReason::Remote),
+            (Some(_), Gate::Login) => self.close(head, env, CloseReason::Remote),
             _ => {
                 self.proceed(head, env);
                 State::Established(self)
@@ -211,30 +207,20 @@ impl Established {
         ])
     }
 
-    /// Handles the answer to a Transaction of ours.
+    /// Handles the answer to a Transaction of ours, whose hash is right.
     pub(crate) fn conclude_transaction(
         mut self: Box<Self>,
         head: &mut Head,
         env: &mut Env<'_>,
         (mut exchange, asked): (Exchange, Asked),
-        opened: Opened,
-    ) -> (State, Result<(), DropReason>) {
-        let id: MessageId = opened.message.header.message_id;
-        let expected = self.keys.hash_1(env.crypto, id, opened.behind_first());
-        let config = payload_of(&opened.message);
-        let verdict = self.check_hash(&opened, &expected);
-        let (Ok(()), Some(config)) = (verdict, config) else {
-            exchange.work = Work::Transaction(asked);
-            self.exchanges.insert(id, exchange);
-            return (State::Established(self), Err(DropReason::NotAuthentic));
-        };
-        self.note_authentic(head, env, id);
-        exchange.conversation.accept(head.received.print);
+        message: &Message,
+    ) -> State {
         exchange.finish(head, env);
-        self.exchanges.insert(id, exchange);
+        self.exchanges.insert(message.header.message_id, exchange);
+        let Some(config) = payload_of(message) else { return State::Established(self) };
         match asked {
             Asked::Name => {
-                let is_right = self.knows(env, config);
+                let is_right = knows(env, config);
                 let status = if is_right { STATUS_OK } else { STATUS_FAIL };
                 let attributes = vec![ConfigAttribute::XauthStatus.with_number(status)];
                 self.ask(head, env, Asked::Verdict(is_right), ConfigType::Set, attributes);
@@ -242,7 +228,7 @@ impl Established {
             Asked::Verdict(true) => self.open(head, env),
             Asked::Verdict(false) => {
                 self.send_delete(head, env);
-                return (self.close(head, env, CloseReason::Local), Ok(()));
+                return self.close(head, env, CloseReason::Local);
             }
             Asked::Address => {
                 self.take_lent(head, env, config);
@@ -253,17 +239,7 @@ impl Established {
                 self.proceed(head, env);
             }
         }
-        (State::Established(self), Ok(()))
-    }
-
-    /// Whether a peer's name and password belong together.
-    fn knows(&self, env: &Env<'_>, config: &ConfigPayload) -> bool {
-        let name = config.octets(ConfigAttribute::XauthUserName).and_then(EapIdentity::new);
-        let password = config.octets(ConfigAttribute::XauthUserPassword);
-        let known = name.as_ref().and_then(|name| env.config.credentials.eap.password(name));
-        known.zip(password).is_some_and(|(known, password)| {
-            ipseclab_crypto::Secret::new(known.utf8()) == ipseclab_crypto::Secret::new(password)
-        })
+        State::Established(self)
     }
 
     /// Lends addresses out of the pools of the connection, with what goes with them; `None` when there are none.
@@ -319,6 +295,16 @@ impl Established {
         env.events.push_back(Event::VirtualAddress(Box::new(event)));
         true
     }
+}
+
+/// Whether a peer's name and password belong together.
+fn knows(env: &Env<'_>, config: &ConfigPayload) -> bool {
+    let name = config.octets(ConfigAttribute::XauthUserName).and_then(EapIdentity::new);
+    let password = config.octets(ConfigAttribute::XauthUserPassword);
+    let known = name.as_ref().and_then(|name| env.config.credentials.eap.password(name));
+    known.zip(password).is_some_and(|(known, password)| {
+        ipseclab_crypto::Secret::new(known.utf8()) == ipseclab_crypto::Secret::new(password)
+    })
 }
 
 fn ipv4(address: &IpAddr) -> Option<Ipv4Addr> {

@@ -149,7 +149,7 @@ fn each_hash_has_its_own_input() {
 #[test]
 fn the_sides_prove_themselves_with_their_own_values_in_front() {
     let (keys, mut crypto) = (psk_keys(), crypto());
-    let exchange = PublicValues { public_i: &[1], public_r: &[2] };
+    let exchange = KeyExchange { public_i: &[1], public_r: &[2] };
     let cookies = Cookies { initiator: Cookie::new(3), responder: Cookie::new(4) };
     let mut hash = |role| keys.auth_hash(&mut crypto, role, exchange, cookies, (&[5], &[6]));
     let (hash_i, hash_r) = (hash(Role::Initiator), hash(Role::Responder));

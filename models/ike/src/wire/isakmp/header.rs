@@ -78,9 +78,10 @@ impl Cookies {
 
     /// The cookies in an SPI of 16 octets; `None` for other lengths.
     pub fn from_octets(octets: &[u8]) -> Option<Self> {
-        let (initiator, responder) = octets.split_at_checked(Cookie::LEN)?;
-        let cookie = |half: &[u8]| half.try_into().ok().map(u64::from_be_bytes).map(Cookie);
-        Some(Self { initiator: cookie(initiator)?, responder: cookie(responder)? })
+        let (initiator, responder) = octets.split_first_chunk::<{ Cookie::LEN }>()?;
+        let responder: [u8; Cookie::LEN] = responder.try_into().ok()?;
+        let cookie = |octets: [u8; Cookie::LEN]| Cookie(u64::from_be_bytes(octets));
+        Some(Self { initiator: cookie(*initiator), responder: cookie(responder) })
     }
 }
 
