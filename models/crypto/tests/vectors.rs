@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Hex, cases, octets, session};
-use ipseclab_crypto::{Encryption, Hash, Integrity, KeyExchangeError, KeyExchangeMethod, Prf, Secret};
+use ipseclab_crypto::{
+    Encryption, Hash, Integrity, KeyExchangeError, KeyExchangeMethod, OpenError, Prf, Secret,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -147,6 +149,29 @@ fn ciphers_match_rfc_3602_rfc_3686_sp_800_38a_cavp_and_fips_81() {
         assert_eq!(packet, [&covered[..], &icv.expose()[..16]].concat(), "{}", case.source);
         assert_eq!(cipher.open(&mut crypto, &mut packet, header.len()).unwrap(), case.plaintext.0);
     }
+}
+
+/// As IKEv1 messages have it, and ESP within AH.
+#[test]
+fn cbc_alone_gives_the_same_text_without_an_icv() {
+    let mut tried = 0;
+    for case in cipher_cases() {
+        let encryption = Encryption::from_keyword(&case.encryption).unwrap();
+        if encryption.block_len() == 1 {
+            continue;
+        }
+        let mut crypto = session();
+        let cipher = crypto.packet_cipher(encryption, &Secret::new(case.key.0), None);
+        let mut packet = [&case.iv.0[..], &case.plaintext.0].concat();
+        cipher.seal(&mut crypto, &mut packet, 0);
+        assert_eq!(packet, [&case.iv.0[..], &case.ciphertext.0].concat(), "{}", case.source);
+        assert_eq!(cipher.open(&mut crypto, &mut packet, 0).unwrap(), case.plaintext.0);
+        let len = case.ciphertext.0.len() - 1;
+        packet.pop();
+        assert_eq!(cipher.open(&mut crypto, &mut packet, 0), Err(OpenError::NotWholeBlocks { len }));
+        tried += 1;
+    }
+    assert!(tried >= 5, "{tried} cases");
 }
 
 #[derive(Deserialize)]

@@ -33,7 +33,7 @@ impl Suite {
 
 /// The public values of phase 1.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PublicValues<'a> {
+pub(crate) struct KeyExchange<'a> {
     /// The initiator's public value, as its KE payload has it.
     pub(crate) public_i: &'a [u8],
     /// The responder's.
@@ -97,7 +97,7 @@ impl IsakmpKeys {
         &self,
         crypto: &mut Crypto,
         signer: Role,
-        exchange: PublicValues<'_>,
+        exchange: KeyExchange<'_>,
         cookies: Cookies,
         (sa_i, id): (&[u8], &[u8]),
     ) -> Secret {
