@@ -70,11 +70,11 @@ fn unanswered_requests_follow_the_published_schedules() {
 fn cisco_ios_has_the_lifetimes_and_nonces_of_routers() {
     let cisco = shipped("cisco-ios");
     let renewal = cisco.defaults.renewal;
-    assert_eq!(renewal.rekey_time.map(|time| time + renewal.over_time), Some(Duration::from_secs(86_400)));
+    assert_eq!(renewal.rekey_time.map(|time| time + renewal.over_time), Some(Duration::from_hours(24)));
     let lifetime = cisco.defaults.lifetime;
     assert_eq!(
         (lifetime.rekey_time, lifetime.life_time),
-        (Some(Duration::from_secs(3570)), Some(Duration::from_secs(3600)))
+        (Some(Duration::from_secs(3570)), Some(Duration::from_hours(1)))
     );
     assert_eq!(cisco.defaults.bytes.life, Some(4_608_000 * 1024));
     assert_eq!((cisco.v1.nonce_len.octets(), shipped("strongswan").v1.nonce_len.octets()), (20, 32));
