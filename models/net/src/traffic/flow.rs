@@ -59,7 +59,7 @@ pub struct FlowRecord {
     pub reordering: Reordering,
     /// The longest time between two arrivals: what an interruption has cost.
     pub gap_max: SimDuration,
-    last_arrival: Option<SimTime>,
+    pub(super) last_arrival: Option<SimTime>,
 }
 
 /// What a receiver makes of a packet.

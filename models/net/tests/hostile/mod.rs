@@ -10,7 +10,7 @@ use ipseclab_sim::{SimDuration, SimTime};
 const OCTETS_MAX: usize = 20_000;
 
 /// Reads a packet in every way, and does with it what routers and hosts do.
-pub fn check_packet(bytes: &[u8]) {
+pub(crate) fn check_packet(bytes: &[u8]) {
     let everywhere = [(IpNet::ALL_V4, PortId::new(0)), (IpNet::ALL_V6, PortId::new(0))];
     let fib: Fib = everywhere.into_iter().collect();
     let _port = forward(&mut bytes.to_vec(), &fib);
@@ -29,7 +29,7 @@ pub fn check_packet(bytes: &[u8]) {
 }
 
 /// Takes the octets as packets, each behind a length of two octets, and joins them.
-pub fn check_fragments(mut bytes: &[u8]) {
+pub(crate) fn check_fragments(mut bytes: &[u8]) {
     let config = ReassemblyConfig { octets_max: OCTETS_MAX, packets_max: 8, ..ReassemblyConfig::default() };
     let mut reassembler = Reassembler::new(config);
     let mut now = SimTime::ZERO;
