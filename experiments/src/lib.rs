@@ -29,4 +29,5 @@ pub mod scenario;
 pub mod schema;
 pub mod structure;
 pub mod sweep;
+pub mod throughput;
 pub mod world;

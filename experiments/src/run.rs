@@ -400,6 +400,7 @@ fn closure_row(record: &ipseclab_node::ClosureRecord) -> ClosureRow {
 
 fn node_row(node: &Node) -> NodeRow {
     let (cpu, host) = (node.cpu_counters(), node.host_counters());
+    let (datapath, batches) = node.datapath_counters().unwrap_or_default();
     NodeRow {
         node: node.name().to_owned(),
         kind: node.kind().to_owned(),
@@ -417,5 +418,11 @@ fn node_row(node: &Node) -> NodeRow {
         esp_bytes_in: host.esp.inbound.octets,
         esp_bytes_out: host.esp.outbound.octets,
         dropped_packets: node.drops().total(),
+        datapath_cores: node.datapath_cores().into(),
+        datapath_busy_ns: datapath.busy.as_nanos(),
+        datapath_packets: datapath.jobs,
+        datapath_batches: batches,
+        ring_max_packets: datapath.queue_max as u64,
+        ring_wait_max_ns: datapath.wait_max.as_nanos(),
     }
 }

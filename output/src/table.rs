@@ -230,6 +230,18 @@ pub struct NodeRow {
     pub esp_bytes_out: u64,
     /// Packets that this node dropped.
     pub dropped_packets: u64,
+    /// Cores for packets alone.
+    pub datapath_cores: u32,
+    /// Time used of these, summed over the cores.
+    pub datapath_busy_ns: u64,
+    /// Packets that they took from their rings.
+    pub datapath_packets: u64,
+    /// Batches that they took them in.
+    pub datapath_batches: u64,
+    /// Most packets in one ring at once.
+    pub ring_max_packets: u64,
+    /// Longest wait of a packet in a ring.
+    pub ring_wait_max_ns: u64,
 }
 
 /// Which kind of SA.
@@ -397,7 +409,8 @@ mod tests {
         check_header::<NodeRow>(
             "node,kind,cores,cpu_busy_ns,jobs,queue_max,wait_max_ns,ike_sas_established,ike_sas_closed,\
              child_sas_established,child_sas_closed,esp_packets_in,esp_packets_out,esp_bytes_in,esp_bytes_out,\
-             dropped_packets",
+             dropped_packets,datapath_cores,datapath_busy_ns,datapath_packets,datapath_batches,ring_max_packets,\
+             ring_wait_max_ns",
         );
     }
 

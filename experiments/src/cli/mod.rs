@@ -12,6 +12,7 @@ mod run;
 mod schema;
 mod show;
 mod sweep;
+mod throughput;
 mod tools;
 
 use std::io::Write;
@@ -26,6 +27,7 @@ pub use run::{ExplainArgs, ExplainOptions, RunArgs, RunOptions};
 pub use schema::{SchemaArgs, SchemaKind};
 pub use show::{ShowArgs, ShowKind};
 pub use sweep::{SweepArgs, SweepOptions};
+pub use throughput::ThroughputArgs;
 pub use tools::{TopologyArgs, TopologyCommand, TopologyShowArgs, TopologyShowOptions};
 
 use crate::document::Report;
@@ -49,6 +51,8 @@ pub enum Command {
     Run(RunArgs),
     /// Run every combination of a sweep and write tables and plots.
     Sweep(SweepArgs),
+    /// Find the greatest rate that a device bears without loss, and with little.
+    ThroughputSearch(ThroughputArgs),
     /// Run a scenario and show its messages: who sends what, when, and what was agreed.
     Explain(ExplainArgs),
     /// Look at topologies.
@@ -120,6 +124,7 @@ impl Failure {
 pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<(), Failure> {
     match &cli.command {
         Command::Run(args) => run::execute(args, out),
+        Command::ThroughputSearch(args) => throughput::execute(args, out),
         Command::Explain(args) => run::explain(args, out),
         Command::Topology(args) => tools::topology(args, out),
         Command::Check(args) => check::execute(args, out),

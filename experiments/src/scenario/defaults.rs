@@ -24,6 +24,10 @@ pub const START_UNIX: i64 = 1_767_225_600;
 pub const FLOOD_SOURCES: (std::net::Ipv4Addr, u8) = (std::net::Ipv4Addr::new(203, 0, 113, 0), 24);
 /// Processor cores of a node.
 pub const CORES: u32 = 1;
+/// Packets in a ring: what interfaces of 10 Gb/s and above come with.
+pub const RING_PACKETS: usize = 1024;
+/// Packets that a core takes at once: what DPDK's examples take.
+pub const BATCH_PACKETS: usize = 32;
 /// Octets of data that `ping` sends.
 pub const PING_PAYLOAD_OCTETS: u64 = 56;
 /// A round size for UDP, that of the forwarding workload.

@@ -19,13 +19,13 @@ mod value;
 pub use check::{check, hex, read_bounded, read_topology};
 pub use checked::{
     Action, Authority, CaTrust, Certificate, CertificateSource, CheckedScenario, Child, ChildIndex,
-    Connection, ConnectionIndex, CostProfile, Credentials, Eap, Fault, Flow, FlowKind, FlowPace, Identity,
-    Lifetime, Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Pair, PeerIdentity, Policy, Pool, RemoteAuth,
-    Renewal, Retransmission, TrafficSelector, Volume,
+    Connection, ConnectionIndex, CostProfile, Credentials, Datapath, Eap, Fault, Flow, FlowKind, FlowPace,
+    Identity, Lifetime, Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Pair, PeerIdentity, Policy, Pool,
+    RemoteAuth, Renewal, Retransmission, TrafficSelector, Volume,
 };
 pub use file::{
     ActionKind, Childless, CloseAction, CryptoKind, DpdAction, Fragmentation, KeyKind, Mode, NatBehaviour,
-    PolicyMode, ScenarioFile, SendCert, StartAction, TopologyFile, TrafficKind, Unique,
+    PolicyMode, ScenarioFile, SendCert, Spreading, StartAction, TopologyFile, TrafficKind, Unique,
 };
 pub use overrides::{Override, OverrideError};
 pub use pattern::{NodePattern, Precision};

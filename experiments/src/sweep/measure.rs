@@ -41,6 +41,13 @@ impl Metric {
                 all(|run| run.timeline.counted().map(|stretch| stretch.cpu_queue).max().unwrap_or(0))
             }
             Self::PacketsLost => all(|run| run.lost_packets),
+            Self::Goodput => all(|run| run.traffic.goodput_bps),
+            Self::PacketRate => all(|run| run.traffic.received_pps),
+            Self::Loss => {
+                let sent = run.traffic.sent_packets;
+                (sent > 0).then(|| to_f64(run.lost_packets) / to_f64(sent))
+            }
+            Self::DelayP99 => run.traffic.delay_p99_ns.map(|nanoseconds| to_f64(nanoseconds) / 1e9),
             Self::Latency
             | Self::Propagation
             | Self::Queueing
@@ -81,6 +88,10 @@ impl Metric {
             | Self::RenewalFailed
             | Self::RenewalLostPackets
             | Self::CpuQueueMax
+            | Self::Goodput
+            | Self::PacketRate
+            | Self::Loss
+            | Self::DelayP99
             | Self::PacketsLost
             | Self::DropsTotal
             | Self::Drops(_) => None,

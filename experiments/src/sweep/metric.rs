@@ -58,6 +58,15 @@ pub enum Metric {
     RenewalLostPackets,
     /// The most jobs that waited for a core at once, on the node where this was most.
     CpuQueueMax,
+    /// Payload that flows received, in bits per second from each flow's first packet sent to its last received, all flows
+    /// together, warm-up included.
+    Goodput,
+    /// Packets that flows received per second, from each flow's first to its last, all flows together.
+    PacketRate,
+    /// The share of packets that flows sent and that had not arrived at the end.
+    Loss,
+    /// The greatest 99th percentile of delay of any flow.
+    DelayP99,
     /// Packets that flows sent and that had not arrived at the end, warm-up included.
     PacketsLost,
     /// Packets dropped anywhere, warm-up included.
@@ -125,7 +134,7 @@ pub enum MetricError {
 
 impl Metric {
     /// All metrics but those of single drop reasons.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::Latency,
         Self::Propagation,
         Self::Queueing,
@@ -144,6 +153,10 @@ impl Metric {
         Self::RenewalFailed,
         Self::RenewalLostPackets,
         Self::CpuQueueMax,
+        Self::Goodput,
+        Self::PacketRate,
+        Self::Loss,
+        Self::DelayP99,
         Self::PacketsLost,
         Self::DropsTotal,
     ];
@@ -169,6 +182,10 @@ impl Metric {
             Self::RenewalFailed => "renewal.failed",
             Self::RenewalLostPackets => "renewal.lost_packets",
             Self::CpuQueueMax => "cpu.queue.max",
+            Self::Goodput => "traffic.goodput",
+            Self::PacketRate => "traffic.packet_rate",
+            Self::Loss => "traffic.loss",
+            Self::DelayP99 => "traffic.delay_p99",
             Self::PacketsLost => "packets.lost",
             Self::DropsTotal => "drops.total",
             Self::Drops(reason) => &DROPS_NAMES[reason as usize],
@@ -196,6 +213,10 @@ impl Metric {
             Self::RenewalFailed => "failed rekeys",
             Self::RenewalLostPackets => "packets without a usable SA",
             Self::CpuQueueMax => "longest processor queue",
+            Self::Goodput => "goodput in bits",
+            Self::PacketRate => "packets received",
+            Self::Loss => "lost packets",
+            Self::DelayP99 => "99th percentile of delay",
             Self::PacketsLost => "lost packets",
             Self::DropsTotal => "dropped packets",
             Self::Drops(_) => "packets dropped for the reason",
@@ -212,7 +233,8 @@ impl Metric {
             | Self::RetransmissionWait
             | Self::RenewalLatency
             | Self::RenewalLatencyP50
-            | Self::RenewalLatencyP99 => Unit::Seconds,
+            | Self::RenewalLatencyP99
+            | Self::DelayP99 => Unit::Seconds,
             Self::Messages
             | Self::Octets
             | Self::Retransmissions
@@ -223,8 +245,8 @@ impl Metric {
             | Self::PacketsLost
             | Self::DropsTotal
             | Self::Drops(_) => Unit::Count,
-            Self::Success | Self::FirstTry => Unit::Share,
-            Self::RenewalPeakRate => Unit::PerSecond,
+            Self::Success | Self::FirstTry | Self::Loss => Unit::Share,
+            Self::RenewalPeakRate | Self::Goodput | Self::PacketRate => Unit::PerSecond,
         }
     }
 

@@ -10,14 +10,14 @@
 use std::collections::BTreeMap;
 
 use ipseclab_output::{
-    NegotiationResult, NegotiationRow, RenewalResult, RenewalRow, TimelineRow, sha256_hex,
+    FlowRow, NegotiationResult, NegotiationRow, RenewalResult, RenewalRow, TimelineRow, sha256_hex,
 };
 use serde::{Deserialize, Serialize};
 
 use super::plan::RunId;
 
 /// The version of the format; records of another one are made again.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// A run that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,10 +53,43 @@ pub struct FinishedRun {
     pub renewals: Vec<Renewal>,
     /// Packets that flows sent and that did not arrive by the end of the run.
     pub lost_packets: u64,
+    /// What else flows did.
+    pub traffic: Traffic,
     /// Packets dropped at all places in the whole run, by reason.
     pub drops: BTreeMap<String, u64>,
     /// What happened in each stretch of time.
     pub timeline: Timeline,
+}
+
+/// All flows of a run together, as far as metrics look at them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Packets sent.
+    pub sent_packets: u64,
+    /// The sum of their goodputs.
+    pub goodput_bps: u64,
+    /// The sum of the rates at which packets arrived.
+    pub received_pps: u64,
+    /// The greatest 99th percentile of delay.
+    pub delay_p99_ns: Option<u64>,
+}
+
+impl Traffic {
+    /// What the flows of a run add up to.
+    pub fn of(flows: &[FlowRow]) -> Self {
+        let pps = |flow: &FlowRow| {
+            let (first, last) = (flow.first_received_ns?, flow.last_received_ns?);
+            let packets = u128::from(flow.received_packets.saturating_sub(1));
+            let rate = (packets * 1_000_000_000).checked_div(u128::from(last.checked_sub(first)?))?;
+            u64::try_from(rate).ok()
+        };
+        Self {
+            sent_packets: flows.iter().map(|flow| flow.sent_packets).sum(),
+            goodput_bps: flows.iter().filter_map(|flow| flow.goodput_bps).sum(),
+            received_pps: flows.iter().filter_map(pps).sum(),
+            delay_p99_ns: flows.iter().filter_map(|flow| flow.delay_p99_ns).max(),
+        }
+    }
 }
 
 /// A renewal, as far as metrics look at it.
@@ -241,6 +274,7 @@ mod tests {
                 negotiations: vec![negotiation],
                 renewals: vec![Renewal { started_ns: 9, latency_ns: 1, ended: RenewalEnd::Redundant }],
                 lost_packets: 3,
+                traffic: Traffic { sent_packets: 9, goodput_bps: 8, received_pps: 1, delay_p99_ns: Some(7) },
                 drops: [("loss".into(), 1)].into(),
                 timeline: Timeline {
                     begin_ns: 0,

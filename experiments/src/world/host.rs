@@ -11,7 +11,9 @@ use ipseclab_ike::config::{
 use ipseclab_ike::credential::UnixTime;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
-use ipseclab_ipsec::{DefaultAction, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector};
+use ipseclab_ipsec::{
+    DefaultAction, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector, WindowLen,
+};
 use ipseclab_net::ReassemblyConfig;
 use ipseclab_node::{HostConfig, Observe, convert};
 use ipseclab_sim::SimDuration;
@@ -62,6 +64,9 @@ pub(super) fn config(
         reassembly: ReassemblyConfig::default(),
         mss_clamp: settings.mss_clamp,
         traps: children().map(|(connection, child)| traps(connection, child)).collect(),
+        replay_windows: children()
+            .map(|(_, child)| WindowLen::new(child.replay_window).unwrap_or_default())
+            .collect(),
         inactivity: children().map(|(_, child)| child.inactivity.map(SimDuration::to_duration)).collect(),
     }))
 }

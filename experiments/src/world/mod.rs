@@ -21,7 +21,7 @@ use ipseclab_crypto::{Provider, RealProvider};
 use ipseclab_ike::config::{ChildId, ConnectionId};
 use ipseclab_ike::proposal::IkeProposal;
 use ipseclab_net::{NatConfig, PortId};
-use ipseclab_node::{AppId, Command, Node, NodeConfig, NodeEvent, Observe};
+use ipseclab_node::{AppId, Command, DatapathConfig, Node, NodeConfig, NodeEvent, Observe};
 use ipseclab_sim::{Options, ProcessId, RunSeed, SimTime, Simulation};
 use ipseclab_topologies::{NodeIndex, RouteError, shortest_paths};
 
@@ -29,7 +29,7 @@ use self::credentials::CredentialError;
 use crate::cost_profiles::{CostProfiles, ProfileError};
 use crate::results::course::bucket_width;
 use crate::scenario::{
-    Action, ActionKind, CheckedScenario, ConnectionIndex, Fault, NatBehaviour, StartAction,
+    Action, ActionKind, CheckedScenario, ConnectionIndex, Fault, NatBehaviour, Spreading, StartAction,
 };
 
 pub use faults::Flood;
@@ -102,6 +102,7 @@ impl World {
                 address: settings.nat.map_or(settings.address, |nat| nat.inside.into()),
                 cores: u16::try_from(settings.cores).unwrap_or(u16::MAX),
                 cpu_queue: CPU_QUEUE_JOBS,
+                datapath: settings.datapath.map(datapath),
                 cost_profile: profiles.of(settings),
                 observe,
                 timeline: bucket_width(scenario.duration),
@@ -239,6 +240,7 @@ fn add_nats(
             address: settings.address,
             cores: 1,
             cpu_queue: CPU_QUEUE_JOBS,
+            datapath: None,
             cost_profile: profiles.free(),
             observe: Observe { packets: observe.packets, steps: false },
             timeline: bucket_width(scenario.duration),
@@ -255,6 +257,18 @@ fn add_nats(
         nats.insert(settings.node, id);
     }
     nats
+}
+
+fn datapath(written: crate::scenario::Datapath) -> DatapathConfig {
+    DatapathConfig {
+        cores: written.cores,
+        ring: written.ring,
+        batch: written.batch,
+        spreading: match written.spreading {
+            Spreading::Spi => ipseclab_node::Spreading::Spi,
+            Spreading::FiveTuple => ipseclab_node::Spreading::FiveTuple,
+        },
+    }
 }
 
 fn nat_behaviour(behaviour: NatBehaviour) -> ipseclab_net::NatBehaviour {

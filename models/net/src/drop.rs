@@ -107,6 +107,8 @@ drop_reasons! {
     LostWithNode = "lost_with_node",
     /// The IKE endpoint could not use it.
     IkeRejected = "ike_rejected",
+    /// The ring of its datapath core was full.
+    RingFull = "ring_full",
     /// Reassembly had no memory for the fragment, or gave it up for a newer packet.
     ReassemblyFull = "reassembly_full",
     /// The fragment's packet was not complete in time (RFC 791 §3.2, RFC 8200 §4.5).

@@ -36,6 +36,9 @@ pub enum Step {
     Forward,
     /// Handling one IKE message or timer, besides its cryptography.
     IkeMessage,
+    /// Polling a ring and taking a batch of packets from it, whatever their number; only datapath cores do that. A
+    /// profile may leave it out.
+    Batch,
 }
 
 /// The file: every algorithm by its swanctl keyword.
@@ -76,7 +79,7 @@ pub struct CostProfileFile {
     /// Signatures checked, by the same words.
     #[serde(default)]
     pub verify: BTreeMap<String, CostEntry>,
-    /// The packet path: `receive`, `send`, `forward`, `ike_message`.
+    /// The packet path: `receive`, `send`, `forward`, `ike_message`, and `batch`, which may be left out.
     #[serde(default)]
     pub path: BTreeMap<String, CostEntry>,
 }
@@ -170,7 +173,10 @@ impl CostProfile {
         }
         let mut path = BTreeMap::new();
         let steps = Step::ALL.map(|step| (step.as_str().to_owned(), step));
-        read_section("path", &file.path, &steps, &mut path)?;
+        let batch = (Step::Batch.as_str().to_owned(), Step::Batch);
+        let with_batch = [&steps[..], core::slice::from_ref(&batch)].concat();
+        let known = if file.path.contains_key(&batch.0) { &with_batch[..] } else { &steps[..] };
+        read_section("path", &file.path, known, &mut path)?;
         Ok(Self { name: file.name.clone(), operations, path })
     }
 
@@ -279,7 +285,7 @@ fn picos(ns: f64) -> Option<u64> {
 }
 
 impl Step {
-    /// All steps.
+    /// The steps that every profile prices.
     pub const ALL: [Self; 4] = [Self::Receive, Self::Send, Self::Forward, Self::IkeMessage];
 
     /// The step's word in profile files.
@@ -289,6 +295,7 @@ impl Step {
             Self::Send => "send",
             Self::Forward => "forward",
             Self::IkeMessage => "ike_message",
+            Self::Batch => "batch",
         }
     }
 }

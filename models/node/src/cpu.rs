@@ -175,6 +175,8 @@ impl<J> Cpu<J> {
 
 #[cfg(test)]
 mod tests {
+    use ipseclab_sim::{ModelRng, RunSeed, StreamLabel};
+
     use super::*;
 
     const COST: SimDuration = SimDuration::from_nanos(10);
@@ -267,5 +269,79 @@ mod tests {
         let counters = cpu.counters();
         assert_eq!((counters.wait, counters.wait_max, counters.busy), (COST, COST, COST + COST));
         assert_eq!(counters.queue_max, 1);
+    }
+
+    /// Runs a queue with one core for so many customers; the mean wait in service times of 1 µs. `service` draws how long
+    /// one takes, in such units.
+    fn mean_wait(load: f64, customers: u32, seed: u64, service: fn(&mut ModelRng) -> f64) -> f64 {
+        let stream = |purpose| ModelRng::new(RunSeed::new(seed), StreamLabel::new(0, purpose));
+        let (mut arrivals, mut services) = (stream("arrivals"), stream("services"));
+        let span = |units: f64| SimDuration::from_nanos(nanos(units * UNIT_NS));
+        let mut cpu = Cpu::new(1, usize::MAX);
+        let (mut next_arrival, mut done, mut left) = (SimTime::ZERO, None::<SimTime>, customers);
+        while left > 0 || done.is_some() {
+            let now = match done {
+                Some(done) if left == 0 || done <= next_arrival => done,
+                _ => next_arrival,
+            };
+            if done == Some(now) {
+                cpu.finish(CoreId(0));
+                done = None;
+            } else {
+                cpu.submit(now, None, ()).unwrap();
+                left -= 1;
+                next_arrival = next_arrival + span(exponential(&mut arrivals) / load);
+            }
+            if let Some((core, lane, _)) = cpu.next(now) {
+                let cost = span(service(&mut services)).max(SimDuration::from_nanos(1));
+                cpu.begin(core, lane, cost);
+                done = Some(now + cost);
+            }
+        }
+        let counters = cpu.counters();
+        assert_eq!(counters.jobs, u64::from(customers));
+        units(counters.wait) / f64::from(customers)
+    }
+
+    const UNIT_NS: f64 = 1000.0;
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "spans of a test are small")]
+    fn nanos(nanos: f64) -> u64 {
+        nanos as u64
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "hours at most")]
+    fn units(span: SimDuration) -> f64 {
+        span.as_nanos() as f64 / UNIT_NS
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+    fn exponential(rng: &mut ModelRng) -> f64 {
+        -libm::log(((rng.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64)
+    }
+
+    /// Twenty runs give a mean and its interval of 99.9 % confidence, which must hold what theory says.
+    fn check_queue(load: f64, expected: f64, service: fn(&mut ModelRng) -> f64) {
+        let waits: Vec<f64> = (0..20).map(|seed| mean_wait(load, 100_000, seed, service)).collect();
+        let mean = waits.iter().sum::<f64>() / 20.0;
+        let variance = waits.iter().map(|wait| (wait - mean) * (wait - mean)).sum::<f64>() / 19.0;
+        // The 99.95 % quantile of Student's t with 19 degrees of freedom.
+        let half = 3.883 * (variance / 20.0).sqrt();
+        assert!((mean - expected).abs() < half, "load {load}: {mean} ± {half}, not {expected}");
+        assert!(half < 0.1 * expected, "load {load}: ± {half} says little");
+    }
+
+    #[test]
+    fn exponential_service_waits_as_long_as_an_m_m_1_queue() {
+        for load in [0.5, 0.8, 0.95] {
+            check_queue(load, load / (1.0 - load), exponential);
+        }
+    }
+
+    #[test]
+    fn constant_service_waits_as_long_as_an_m_d_1_queue() {
+        for load in [0.5, 0.8, 0.95] {
+            check_queue(load, load / (2.0 * (1.0 - load)), |_| 1.0);
+        }
     }
 }

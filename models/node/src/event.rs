@@ -19,6 +19,8 @@ pub enum NodeEvent {
     },
     /// A core has done its job.
     CoreDone(CoreId),
+    /// A datapath core has done its batch.
+    BatchDone(u16),
     /// A deadline of the IKE endpoint or of the IPsec engine has come.
     Timer,
     /// An application wants to send.

@@ -9,6 +9,7 @@
 use ipseclab_net::DropReason;
 use ipseclab_sim::{Context, SimTime};
 
+use crate::datapath::Datapath;
 use crate::event::{Command, NodeEvent};
 use crate::host::Wreck;
 use crate::job::{Job, Output};
@@ -68,11 +69,21 @@ impl Node {
 
     /// Ends the work of all cores; returns how many packets were waiting for it or in it.
     fn stop_cores(&mut self, ctx: &mut Context<'_, NodeEvent>) -> usize {
-        let waiting = self.cpu.clear().iter().filter(|job| Job::has_packet(job)).count();
-        let running = core::mem::take(&mut self.running);
+        let mut waiting = self.cpu.clear();
+        waiting.extend(self.datapath.as_mut().map(Datapath::clear).into_iter().flatten());
+        let waiting = waiting.iter().filter(|job| Job::has_packet(job)).count();
+        let running = core::mem::take(&mut self.running).into_values();
+        let batches = core::mem::take(&mut self.batches).into_values();
+        let all: Vec<_> = running
+            .map(|(effects, handle)| (vec![effects], handle))
+            .chain(batches)
+            .flat_map(|(batch, handle)| {
+                ctx.cancel(handle);
+                batch
+            })
+            .collect();
         let mut worked_on = 0;
-        for (effects, handle) in running.into_values() {
-            ctx.cancel(handle);
+        for effects in all {
             let made = |output: &Output| if let Output::Made(packets) = output { *packets } else { 0 };
             self.books.originated += effects.outputs.iter().map(made).sum::<u64>();
             worked_on += effects.outputs.iter().filter(|output| Output::has_packet(output)).count();

@@ -17,7 +17,7 @@ use ipseclab_crypto::{Crypto, Provider};
 use ipseclab_ike::config::{ChildId, ConnectionId, EndpointConfig};
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{Endpoint, IkeSaId, Transmit};
-use ipseclab_ipsec::{ChildSaCounters, Engine, EngineConfig, Inbound, Outbound, Spd, Spi};
+use ipseclab_ipsec::{ChildSaCounters, Engine, EngineConfig, Inbound, Outbound, Spd, Spi, WindowLen};
 use ipseclab_net::{IpNet, IpView, Packet, Reassembler, ReassemblyConfig, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
 
@@ -47,6 +47,8 @@ pub struct HostConfig {
     pub acquire_queue: usize,
     /// For each child, counted in the same way: whether a packet that matches its policy starts a negotiation (swanctl's `trap`).
     pub traps: Vec<bool>,
+    /// For each child: how many sequence numbers its anti-replay windows cover.
+    pub replay_windows: Vec<WindowLen>,
     /// For each child: after this long without a packet its Child SA ends (swanctl's `inactivity`).
     pub inactivity: Vec<Option<Duration>>,
     /// Bounds of the memory for fragments that arrive; those that come out of tunnels have as much again.
@@ -71,6 +73,7 @@ pub(crate) struct Host {
     policies: Policies,
     traps: Vec<bool>,
     inactivity: Vec<Option<Duration>>,
+    replay_windows: Vec<WindowLen>,
     /// Fragments that have arrived from the network.
     outer_fragments: Reassembler,
     /// Fragments that have come out of tunnels.
@@ -182,6 +185,7 @@ impl Host {
             renewals: Renewals::default(),
             traps: config.traps,
             inactivity: config.inactivity,
+            replay_windows: config.replay_windows,
             outer_fragments: Reassembler::new(config.reassembly),
             inner_fragments: Reassembler::new(config.reassembly),
             path_mtus: BTreeMap::new(),

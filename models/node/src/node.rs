@@ -15,6 +15,7 @@ use crate::app::{App, AppTimes};
 use crate::books::PacketBooks;
 use crate::cost_profile::CostProfile;
 use crate::cpu::{CoreId, Cpu, CpuCounters};
+use crate::datapath::{Datapath, DatapathConfig};
 use crate::event::AppId;
 use crate::host::{Host, HostConfig, HostCounters};
 use crate::job::{Effects, Job};
@@ -33,6 +34,8 @@ pub struct NodeConfig {
     pub cores: u16,
     /// Jobs that may wait for a core.
     pub cpu_queue: usize,
+    /// Cores for packets alone; without them, packets share the cores with everything else.
+    pub datapath: Option<DatapathConfig>,
     /// What work costs.
     pub cost_profile: Arc<CostProfile>,
     /// What to write down.
@@ -50,6 +53,9 @@ pub struct Node {
     pub(crate) fib: Fib,
     pub(crate) cpu: Cpu<Job>,
     pub(crate) running: BTreeMap<CoreId, (Effects, TimerHandle)>,
+    pub(crate) datapath: Option<Datapath<Job>>,
+    /// The batches under way, by core.
+    pub(crate) batches: BTreeMap<u16, (Vec<Effects>, TimerHandle)>,
     pub(crate) timer: Option<(SimTime, TimerHandle)>,
     /// Whether a timer job waits for a core.
     pub(crate) timer_queued: bool,
@@ -108,6 +114,7 @@ impl Node {
 
     fn with_kind(config: NodeConfig, id: ProcessId, kind: Kind) -> Self {
         let cpu = Cpu::new(config.cores.max(1), config.cpu_queue);
+        let datapath = config.datapath.map(Datapath::new);
         let records = Records { timeline: Timeline::new(config.timeline), ..Records::default() };
         Self {
             config,
@@ -117,6 +124,8 @@ impl Node {
             fib: Fib::new(),
             cpu,
             running: BTreeMap::new(),
+            datapath,
+            batches: BTreeMap::new(),
             timer: None,
             timer_queued: false,
             drops: DropCounters::default(),
@@ -129,6 +138,11 @@ impl Node {
             power: Power::On,
             is_blackhole: false,
         }
+    }
+
+    /// Gives the node datapath cores, or takes them away; before the run alone.
+    pub fn set_datapath(&mut self, config: Option<DatapathConfig>) {
+        self.datapath = config.map(Datapath::new);
     }
 
     /// Adds a port; the first is 0.
@@ -230,9 +244,24 @@ impl Node {
         }
     }
 
-    /// What the cores have done.
+    /// What the cores have done, those of the datapath aside.
     pub fn cpu_counters(&self) -> CpuCounters {
         self.cpu.counters()
+    }
+
+    /// What the datapath cores have done, where there are some, and in how many batches.
+    pub fn datapath_counters(&self) -> Option<(CpuCounters, u64)> {
+        self.datapath.as_ref().map(|datapath| (datapath.counters(), datapath.batches()))
+    }
+
+    /// Number of datapath cores.
+    pub fn datapath_cores(&self) -> u16 {
+        self.datapath.as_ref().map_or(0, |datapath| datapath.config().cores.max(1))
+    }
+
+    /// Jobs and packets that wait for a core or are being worked on.
+    fn in_progress(&self) -> usize {
+        self.cpu.in_progress() + self.datapath.as_ref().map_or(0, Datapath::in_progress)
     }
 
     /// Packets that ended in this node, by reason; those that ended on a link are the link's.
@@ -246,7 +275,7 @@ impl Node {
             Kind::Host(host) => host.packets_held(),
             Kind::Router | Kind::Nat(_) => 0,
         };
-        self.cpu.in_progress() + waiting
+        self.in_progress() + waiting
     }
 
     /// What came in and what went out.
@@ -261,7 +290,7 @@ impl Node {
             Kind::Host(host) => host.packets_held() as u64,
             Kind::Router | Kind::Nat(_) => 0,
         };
-        (self.cpu.in_progress() == 0).then(|| self.books.are_balanced(held))
+        (self.in_progress() == 0).then(|| self.books.are_balanced(held))
     }
 
     /// What has been written down.

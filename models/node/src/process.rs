@@ -8,7 +8,9 @@ use std::sync::Arc;
 use ipseclab_net::{DropReason, IpView, Packet, PortId, build_udp};
 use ipseclab_sim::{Context, Process, SimDuration, SimTime};
 
+use crate::cost_profile::Step as PathStep;
 use crate::cpu::Lane;
+use crate::datapath::outbound_hash;
 use crate::event::{Command, NodeEvent};
 use crate::host::ike_datagram;
 use crate::job::{Effects, Job, Output};
@@ -45,12 +47,32 @@ impl Node {
         let Ok(view) = IpView::parse(&packet.bytes) else {
             return self.drop_packet(ctx, DropReason::MalformedPacket);
         };
-        let (lane, job) = match &mut self.kind {
-            Kind::Host(host) if host.owns(view.destination()) => (receive_lane(&view), Job::Receive(packet)),
-            Kind::Host(_) | Kind::Router | Kind::Nat(_) => (None, Job::Forward(packet)),
+        let is_own = matches!(&self.kind, Kind::Host(host) if host.owns(view.destination()));
+        let lane = receive_lane(&view).filter(|_| is_own);
+        let hash = match (&self.datapath, lane) {
+            // The messages of IKE are for the other cores.
+            (Some(_), Some(Lane::Ike(_))) | (None, _) => None,
+            (Some(datapath), lane) => Some(datapath.config().spreading.hash(lane, &view)),
         };
+        let job = if is_own { Job::Receive(packet) } else { Job::Forward(packet) };
         self.note_ike_arrival(ctx.now(), &job);
-        self.submit(ctx, lane, job);
+        self.submit_packet(ctx, lane, hash, job);
+    }
+
+    /// Hands a packet to the datapath core for `hash`, or to the cores that do everything.
+    fn submit_packet(
+        &mut self,
+        ctx: &mut Context<'_, NodeEvent>,
+        lane: Option<Lane>,
+        hash: Option<u64>,
+        job: Job,
+    ) {
+        let (Some(datapath), Some(hash)) = (&mut self.datapath, hash) else {
+            return self.submit(ctx, lane, job);
+        };
+        if datapath.submit(ctx.now(), hash, job).is_err() {
+            self.drop_packet(ctx, DropReason::RingFull);
+        }
     }
 
     /// Passes a packet through the NAT.
@@ -93,12 +115,42 @@ impl Node {
                 self.running.insert(core, (effects, done));
             }
         }
+        self.work_datapath(ctx);
         let waiting = self.cpu.waiting() as u64;
         if waiting > 0 {
             let note = |bucket: &mut Bucket| bucket.cpu_queue_max = bucket.cpu_queue_max.max(waiting);
             self.records.timeline.count(ctx.now(), note);
         }
         self.set_alarm(ctx);
+    }
+
+    /// Starts batches until no datapath core is free or none has anything to do.
+    fn work_datapath(&mut self, ctx: &mut Context<'_, NodeEvent>) {
+        while let Some((core, batch)) = self.datapath.as_mut().and_then(|datapath| datapath.next(ctx.now())) {
+            let effects: Vec<_> =
+                batch.into_iter().map(|queued| self.run(ctx.now(), queued.arrived, queued.job)).collect();
+            let fixed = self.config.cost_profile.step(PathStep::Batch, 0);
+            let cost = effects.iter().fold(fixed, |sum, effects| sum + effects.cost);
+            let place = u16::try_from(core).expect("as many cores as fit 16 bits");
+            if cost == SimDuration::ZERO {
+                self.finish_batch(ctx, place, effects);
+            } else {
+                if let Some(datapath) = &mut self.datapath {
+                    datapath.begin(cost);
+                }
+                let done = ctx.schedule(cost, NodeEvent::BatchDone(place));
+                self.batches.insert(place, (effects, done));
+            }
+        }
+    }
+
+    fn finish_batch(&mut self, ctx: &mut Context<'_, NodeEvent>, core: u16, batch: Vec<Effects>) {
+        if let Some(datapath) = &mut self.datapath {
+            datapath.finish(core.into(), batch.len());
+        }
+        for effects in batch {
+            self.complete(ctx, effects);
+        }
     }
 
     fn run(&mut self, now: SimTime, arrived: SimTime, job: Job) -> Effects {
@@ -179,7 +231,8 @@ impl Node {
     pub(crate) fn submit_send(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
         self.books.originated += 1;
         let lane = self.send_lane(&packet);
-        self.submit(ctx, lane, Job::Send(packet));
+        let hash = self.datapath.as_ref().map(|_| outbound_hash(lane, &packet.bytes));
+        self.submit_packet(ctx, lane, hash, Job::Send(packet));
     }
 
     /// Packets of one policy share its SAs, so they keep their order on one core.
@@ -260,6 +313,10 @@ impl Process for Node {
                 self.cpu.finish(core);
                 let (effects, _) = self.running.remove(&core).expect("a core that is done was running");
                 self.complete(ctx, effects);
+            }
+            NodeEvent::BatchDone(core) => {
+                let (batch, _) = self.batches.remove(&core).expect("a core that is done was running");
+                self.finish_batch(ctx, core, batch);
             }
             NodeEvent::Timer => self.timer_due(ctx),
             NodeEvent::App(id) => self.run_app(ctx, id),

@@ -263,6 +263,7 @@ mod tests {
             profile: std::sync::Arc::default(),
             limits: NodeLimits::default(),
             mss_clamp: None,
+            datapath: None,
             is_host: true,
         };
         let own = default_selectors(&node, Mode::Tunnel);

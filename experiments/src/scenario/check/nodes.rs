@@ -9,9 +9,9 @@ use ipseclab_topologies::NodeIndex;
 use super::clash::{Claim, report_clashes};
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
-use crate::scenario::checked::{Connection, CostProfile, Fault, Flow, Nat, NodeSettings};
+use crate::scenario::checked::{Connection, CostProfile, Datapath, Fault, Flow, Nat, NodeSettings};
 use crate::scenario::defaults;
-use crate::scenario::file::NodeFile;
+use crate::scenario::file::{DatapathFile, NodeFile, Spreading};
 use crate::scenario::pattern::{NodePattern, Precision};
 use crate::scenario::selector::Network;
 use crate::scenario::value::Address;
@@ -35,6 +35,7 @@ struct Chosen {
     swanctl: Option<usize>,
     nat: Option<usize>,
     mss_clamp: Option<usize>,
+    datapath: Option<usize>,
 }
 
 /// Hands out addresses of a network that nobody asked for by name.
@@ -74,6 +75,7 @@ impl Checker<'_> {
             address,
             networks,
             cores: cores(chosen).unwrap_or(defaults::CORES),
+            datapath: chosen.datapath.and_then(|layer| layers[layer].file.datapath.as_ref()).map(datapath),
             cost_profile: profile(chosen).unwrap_or(CostProfile::Free),
             nat,
             profile: behaviour(chosen).unwrap_or_default(),
@@ -131,6 +133,7 @@ impl Checker<'_> {
             ("limits", file.limits.is_some(), &mut chosen.limits),
             ("swanctl", file.swanctl.is_some(), &mut chosen.swanctl),
             ("nat", file.nat.is_some(), &mut chosen.nat),
+            ("datapath", file.datapath.is_some(), &mut chosen.datapath),
             ("mss_clamp", file.mss_clamp.is_some(), &mut chosen.mss_clamp),
         ];
         for (key, given, slot) in slots {
@@ -311,6 +314,18 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+}
+
+fn datapath(file: &DatapathFile) -> Datapath {
+    let count = |given: Option<u32>, default: usize| {
+        given.map_or(default, |given| usize::try_from(given).unwrap_or(usize::MAX))
+    };
+    Datapath {
+        cores: u16::try_from(file.cores).unwrap_or(u16::MAX),
+        ring: count(file.ring, defaults::RING_PACKETS),
+        batch: count(file.batch, defaults::BATCH_PACKETS),
+        spreading: file.spreading.unwrap_or(Spreading::Spi),
     }
 }
 

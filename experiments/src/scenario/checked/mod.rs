@@ -24,7 +24,7 @@ pub use connection::{
 pub use credentials::{Authority, CaTrust, Certificate, CertificateSource, Credentials, Pool};
 pub use events::{Action, Fault};
 
-use super::file::{CryptoKind, NatBehaviour, PolicyMode};
+use super::file::{CryptoKind, NatBehaviour, PolicyMode, Spreading};
 use super::selector::Network;
 
 /// A whole scenario.
@@ -81,6 +81,8 @@ pub struct NodeSettings {
     pub networks: Vec<Network>,
     /// Processor cores, at least 1.
     pub cores: u32,
+    /// Cores for packets alone.
+    pub datapath: Option<Datapath>,
     /// What its work costs.
     pub cost_profile: CostProfile,
     /// The NAT in front of it; such a node has one link.
@@ -144,6 +146,19 @@ pub enum CostProfile {
         /// The whole text; it is a complete profile.
         text: String,
     },
+}
+
+/// Cores of a node for packets alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datapath {
+    /// How many; at least 1.
+    pub cores: u16,
+    /// Packets that may wait for each.
+    pub ring: usize,
+    /// Packets that a core takes at once, at most; at least 1.
+    pub batch: usize,
+    /// By what arriving packets are spread.
+    pub spreading: Spreading,
 }
 
 /// A NAT in front of one node.

@@ -20,6 +20,8 @@ pub struct NodeFile {
     /// Processor cores. Default: 1.
     #[schemars(range(min = 1, max = 1024))]
     pub cores: Option<u32>,
+    /// Further cores for packets alone, so that IKE and they do not wait for each other. Default: none.
+    pub datapath: Option<DatapathFile>,
     /// What cryptography and packets cost in processor time: "free", "reference", or a path to a .toml file beside
     /// this one. Default: reference; free for nodes that only forward.
     #[schemars(length(min = 1))]
@@ -39,6 +41,33 @@ pub struct NodeFile {
     pub mss_clamp: Option<u16>,
     /// A NAT between the node and its only link; the node's `address` is then the NAT's outside. NATs work for free.
     pub nat: Option<NatFile>,
+}
+
+/// Cores that poll rings of packets.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DatapathFile {
+    /// How many.
+    #[schemars(range(min = 1, max = 1024))]
+    pub cores: u32,
+    /// Packets that may wait for each of them; a packet that finds its ring full is dropped. Default: 1024.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub ring: Option<u32>,
+    /// Packets that a core takes at once, at most. Default: 32.
+    #[schemars(range(min = 1, max = 4096))]
+    pub batch: Option<u32>,
+    /// By what arriving packets are spread over the cores. Default: spi.
+    pub spreading: Option<Spreading>,
+}
+
+/// By what arriving packets are spread over datapath cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spreading {
+    /// By the SPI, so that every SA has a core.
+    Spi,
+    /// By addresses, protocol and ports of the outer header.
+    FiveTuple,
 }
 
 /// Bounds on what peers can make a node keep, and how long it waits.

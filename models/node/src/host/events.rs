@@ -266,8 +266,9 @@ impl Host {
         let policy = self.policies.policy(child.child);
         let idle = self.inactivity.get(policy.0 as usize).copied().flatten();
         let lifetime = convert::volumes(self.endpoint.config().child(child.child), &mut self.streams);
-        let pair =
+        let mut pair =
             convert::sa_pair(child, policy, idle, lifetime).expect("the endpoint agrees on valid SPIs");
+        pair.replay_window = self.replay_windows.get(policy.0 as usize).copied().unwrap_or_default();
         self.engine
             .install(run.now, pair, convert::outbound_use(child.outbound))
             .expect("the endpoint draws each inbound SPI once");

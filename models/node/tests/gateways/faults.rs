@@ -127,6 +127,7 @@ fn behind_nat(setup: &Setup) -> Simulation<Node> {
         address: Ipv4Addr::new(198, 51, 100, 1).into(),
         cores: 1,
         cpu_queue: 10,
+        datapath: None,
         cost_profile: std::sync::Arc::new(CostProfile::free()),
         observe: Observe::default(),
         timeline: SimDuration::ZERO,

@@ -25,6 +25,7 @@ pub(crate) struct Setup {
     pub(crate) link: LinkConfig,
     pub(crate) profile: CostProfile,
     pub(crate) cores: u16,
+    pub(crate) datapath: Option<ipseclab_node::DatapathConfig>,
     pub(crate) acquire_queue: usize,
     pub(crate) inactivity: Option<Duration>,
     pub(crate) right_psk: &'static [u8],
@@ -47,6 +48,7 @@ impl Default for Setup {
             link,
             profile: CostProfile::free(),
             cores: 1,
+            datapath: None,
             acquire_queue: 16,
             inactivity: None,
             right_psk: b"secret",
@@ -98,6 +100,7 @@ pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
         spd: Spd::new(vec![policy], DefaultAction::Bypass),
         acquire_queue: setup.acquire_queue,
         traps: vec![own == 1],
+        replay_windows: vec![],
         inactivity: vec![setup.inactivity.filter(|_| own == 1)],
         reassembly: ipseclab_net::ReassemblyConfig::default(),
         mss_clamp: None,
@@ -114,6 +117,7 @@ pub(crate) fn build(setup: &Setup) -> Simulation<Node> {
             address: address(own).into(),
             cores: setup.cores,
             cpu_queue: 1000,
+            datapath: setup.datapath,
             cost_profile: Arc::new(setup.profile.clone()),
             observe: setup.observe,
             timeline: SimDuration::from_secs(1),
@@ -172,17 +176,36 @@ pub(crate) fn received(simulation: &Simulation<Node>) -> u64 {
     simulation.process(LEFT).app(AppId(0)).unwrap().0.record().unwrap().received.packets
 }
 
+/// A profile in which nothing costs anything but the steps of the path that are given, and one cipher each way.
+pub(crate) fn priced_path(steps: &[(&str, f64)], (cipher, cipher_ns): (&str, f64)) -> CostProfile {
+    let costs = |fixed_ns| ipseclab_node::CostEntry { fixed_ns, ns_per_byte: 0.0 };
+    let mut file = free_file();
+    file.path.extend(steps.iter().map(|(step, ns)| ((*step).to_owned(), costs(*ns))));
+    file.encrypt.insert(cipher.to_owned(), costs(0.0));
+    file.decrypt.insert(cipher.to_owned(), costs(cipher_ns));
+    CostProfile::from_file(&file).unwrap()
+}
+
+fn free_file() -> ipseclab_node::CostProfileFile {
+    file_of(ipseclab_node::CostEntry::default(), 0.0)
+}
+
 pub(crate) fn priced(ike_message_ns: f64) -> CostProfile {
+    let entry = ipseclab_node::CostEntry { fixed_ns: 1000.0, ns_per_byte: 0.0 };
+    CostProfile::from_file(&file_of(entry, ike_message_ns)).unwrap()
+}
+
+/// A file in which everything costs the same but the handling of IKE messages.
+fn file_of(entry: ipseclab_node::CostEntry, ike_message_ns: f64) -> ipseclab_node::CostProfileFile {
     use ipseclab_node::cost_profile::{DES_KEYWORD, hash_keyword};
     use ipseclab_node::{CostEntry, CostProfileFile};
-    let entry = CostEntry { fixed_ns: 1000.0, ns_per_byte: 0.0 };
     let of = |names: Vec<&str>| names.into_iter().map(|name| (name.to_owned(), entry)).collect();
     let groups = || ipseclab_crypto::KeyExchangeMethod::ALL.iter().map(|item| item.keyword()).collect();
     let ciphers = || ipseclab_crypto::Encryption::ALL.iter().map(|item| item.keyword()).collect();
     let keys = || ipseclab_crypto::KeyClass::ALL.iter().map(|item| item.keyword()).collect();
     let mut path: std::collections::BTreeMap<_, _> = of(vec!["receive", "send", "forward"]);
     path.insert("ike_message".to_owned(), CostEntry { fixed_ns: ike_message_ns, ns_per_byte: 0.0 });
-    CostProfile::from_file(&CostProfileFile {
+    CostProfileFile {
         name: "test".into(),
         origin: "made up for tests".into(),
         prf: of(ipseclab_crypto::Prf::ALL.iter().map(|item| item.keyword()).collect()),
@@ -196,6 +219,5 @@ pub(crate) fn priced(ike_message_ns: f64) -> CostProfile {
         sign: of(keys()),
         verify: of(keys()),
         path,
-    })
-    .unwrap()
+    }
 }
