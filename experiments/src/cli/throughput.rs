@@ -18,7 +18,7 @@ use crate::throughput::{Found, Search, SearchError, Trial};
 #[command(after_help = "\
 Examples:
   ipseclab throughput-search gateway-throughput
-  ipseclab throughput-search gateway-throughput --set nodes.right.datapath.cores=4 --max 100Gbps
+  ipseclab throughput-search gateway-throughput --set nodes.hub.datapath.cores=4 --max 100Gbps
   ipseclab throughput-search my.toml --entry 1 --loss 0.1 --out search")]
 pub struct ThroughputArgs {
     /// A shipped scenario (see `ipseclab list`), or a path to a .toml file.

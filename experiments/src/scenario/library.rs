@@ -45,6 +45,13 @@ pub const SCENARIOS: &[Shipped] = &[
         name: "ikev2-remote-access",
         text: include_str!("../../data/scenarios/ikev2-remote-access.toml"),
     },
+    Shipped { name: "two-offices-ipv6", text: include_str!("../../data/scenarios/two-offices-ipv6.toml") },
+    Shipped { name: "tunnel-mtu", text: include_str!("../../data/scenarios/tunnel-mtu.toml") },
+    Shipped { name: "replay-window", text: include_str!("../../data/scenarios/replay-window.toml") },
+    Shipped {
+        name: "gateway-throughput",
+        text: include_str!("../../data/scenarios/gateway-throughput.toml"),
+    },
 ];
 
 /// The shipped studies, which are sweep files.
@@ -54,6 +61,12 @@ pub const STUDIES: &[Shipped] = &[
         text: include_str!("../../data/studies/negotiation-latency.toml"),
     },
     Shipped { name: "rekey-storm", text: include_str!("../../data/studies/rekey-storm.toml") },
+    Shipped {
+        name: "datapath-throughput",
+        text: include_str!("../../data/studies/datapath-throughput.toml"),
+    },
+    Shipped { name: "replay-window", text: include_str!("../../data/studies/replay-window.toml") },
+    Shipped { name: "tunnel-mtu", text: include_str!("../../data/studies/tunnel-mtu.toml") },
 ];
 
 impl Shipped {

@@ -12,7 +12,7 @@ use ipseclab_ike::credential::UnixTime;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{
-    DefaultAction, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector, WindowLen,
+    DefaultAction, DontFragment, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector, WindowLen,
 };
 use ipseclab_net::ReassemblyConfig;
 use ipseclab_node::{HostConfig, Observe, convert};
@@ -23,7 +23,7 @@ use super::credentials::{CredentialError, Issued};
 use super::links::ip_net;
 use super::{Connections, authentication};
 use crate::scenario::{
-    self, CheckedScenario, Childless, CloseAction, DpdAction, Fragmentation, Mode, Network, NodeSettings,
+    self, CheckedScenario, Childless, CloseAction, Df, DpdAction, Fragmentation, Mode, Network, NodeSettings,
     PolicyMode, StartAction, TrafficSelector, Unique,
 };
 
@@ -62,6 +62,11 @@ pub(super) fn config(
         ike,
         acquire_queue: scenario.limits.acquire_queue,
         reassembly: ReassemblyConfig::default(),
+        dont_fragment: match settings.df {
+            Df::Set => DontFragment::Set,
+            Df::Clear => DontFragment::Clear,
+            Df::Copy => DontFragment::Copy,
+        },
         mss_clamp: settings.mss_clamp,
         traps: children().map(|(connection, child)| traps(connection, child)).collect(),
         replay_windows: children()

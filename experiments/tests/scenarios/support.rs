@@ -3,7 +3,7 @@
 use ipseclab_experiments::document::{Document, SourceText};
 use ipseclab_experiments::run::{self, RunError, RunResult};
 use ipseclab_experiments::scenario::{CheckedScenario, Override, check};
-use ipseclab_net::{Ipv4View, UdpDatagram, protocol};
+use ipseclab_net::{IpView, UdpDatagram, protocol};
 use ipseclab_node::Observe;
 use ipseclab_output::{NegotiationResult, NegotiationRow, SaKind};
 
@@ -146,7 +146,7 @@ pub(crate) fn count(result: &RunResult, node: &str, wanted: Kind) -> usize {
 }
 
 fn kind(bytes: &[u8]) -> Kind {
-    let view = Ipv4View::parse(bytes).expect("nodes send well-formed packets");
+    let view = IpView::parse(bytes).expect("nodes send well-formed packets");
     match view.protocol() {
         protocol::ESP => Kind::Esp,
         protocol::UDP => {

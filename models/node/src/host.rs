@@ -17,7 +17,9 @@ use ipseclab_crypto::{Crypto, Provider};
 use ipseclab_ike::config::{ChildId, ConnectionId, EndpointConfig};
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{Endpoint, IkeSaId, Transmit};
-use ipseclab_ipsec::{ChildSaCounters, Engine, EngineConfig, Inbound, Outbound, Spd, Spi, WindowLen};
+use ipseclab_ipsec::{
+    ChildSaCounters, DontFragment, Engine, EngineConfig, Inbound, Outbound, Spd, Spi, WindowLen,
+};
 use ipseclab_net::{IpNet, IpView, Packet, Reassembler, ReassemblyConfig, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
 
@@ -53,6 +55,8 @@ pub struct HostConfig {
     pub inactivity: Vec<Option<Duration>>,
     /// Bounds of the memory for fragments that arrive; those that come out of tunnels have as much again.
     pub reassembly: ReassemblyConfig,
+    /// The DF flag of a tunnel's outer headers.
+    pub dont_fragment: DontFragment,
     /// TCP connections that begin through this host announce a maximum segment size of at most this.
     pub mss_clamp: Option<u16>,
 }
@@ -118,6 +122,7 @@ struct Origin {
     /// How often the host has gone down.
     incarnation: u32,
     queue_packets: usize,
+    dont_fragment: DontFragment,
 }
 
 /// What a crash takes along.
@@ -157,7 +162,8 @@ impl Origin {
     }
 
     fn engine(&self, spd: Spd, address: IpAddr) -> Engine<Trail> {
-        let config = EngineConfig { queue_packets: self.queue_packets, ..EngineConfig::new(spd, address) };
+        let (queue_packets, dont_fragment) = (self.queue_packets, self.dont_fragment);
+        let config = EngineConfig { queue_packets, dont_fragment, ..EngineConfig::new(spd, address) };
         Engine::new(config, Crypto::new(Arc::clone(&self.provider)), Box::new(self.streams("esp")))
     }
 }
@@ -171,7 +177,14 @@ impl Host {
         owner: ProcessId,
     ) -> Self {
         let provider = Arc::clone(provider);
-        let origin = Origin { provider, seed, owner, incarnation: 0, queue_packets: config.acquire_queue };
+        let origin = Origin {
+            provider,
+            seed,
+            owner,
+            incarnation: 0,
+            queue_packets: config.acquire_queue,
+            dont_fragment: config.dont_fragment,
+        };
         Self {
             address,
             networks: config.networks,
@@ -328,7 +341,13 @@ impl Host {
                 run.push(Output::Packet(Packet { bytes, trail, tag }));
             }
             Outbound::Discard { reason, .. } => run.push(Output::Drop(convert::drop_reason(reason))),
+            Outbound::Fragment { octets, packet: bytes, token: trail } => {
+                self.send_smaller(run, &Packet { bytes, trail, tag }, octets);
+            }
             Outbound::Queued => {}
+        }
+        while let Some(notice) = self.engine.poll_notice() {
+            run.push(Output::Notice(Packet::new(notice, run.arrived)));
         }
     }
 

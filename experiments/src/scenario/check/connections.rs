@@ -262,6 +262,7 @@ mod tests {
             nat: None,
             profile: std::sync::Arc::default(),
             limits: NodeLimits::default(),
+            df: crate::scenario::file::Df::Set,
             mss_clamp: None,
             datapath: None,
             is_host: true,

@@ -11,7 +11,7 @@ use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
 use crate::scenario::checked::{Connection, CostProfile, Datapath, Fault, Flow, Nat, NodeSettings};
 use crate::scenario::defaults;
-use crate::scenario::file::{DatapathFile, NodeFile, Spreading};
+use crate::scenario::file::{DatapathFile, Df, NodeFile, Spreading};
 use crate::scenario::pattern::{NodePattern, Precision};
 use crate::scenario::selector::Network;
 use crate::scenario::value::Address;
@@ -36,6 +36,7 @@ struct Chosen {
     nat: Option<usize>,
     mss_clamp: Option<usize>,
     datapath: Option<usize>,
+    df: Option<usize>,
 }
 
 /// Hands out addresses of a network that nobody asked for by name.
@@ -80,6 +81,7 @@ impl Checker<'_> {
             nat,
             profile: behaviour(chosen).unwrap_or_default(),
             limits: chosen.limits.and_then(|layer| limits.get(&layer).copied()).unwrap_or_default(),
+            df: chosen.df.and_then(|layer| layers[layer].file.df).unwrap_or(Df::Set),
             mss_clamp: chosen.mss_clamp.and_then(|layer| layers[layer].file.mss_clamp),
             is_host: false,
         });
@@ -133,6 +135,7 @@ impl Checker<'_> {
             ("limits", file.limits.is_some(), &mut chosen.limits),
             ("swanctl", file.swanctl.is_some(), &mut chosen.swanctl),
             ("nat", file.nat.is_some(), &mut chosen.nat),
+            ("df", file.df.is_some(), &mut chosen.df),
             ("datapath", file.datapath.is_some(), &mut chosen.datapath),
             ("mss_clamp", file.mss_clamp.is_some(), &mut chosen.mss_clamp),
         ];

@@ -24,7 +24,7 @@ pub use connection::{
 pub use credentials::{Authority, CaTrust, Certificate, CertificateSource, Credentials, Pool};
 pub use events::{Action, Fault};
 
-use super::file::{CryptoKind, NatBehaviour, PolicyMode, Spreading};
+use super::file::{CryptoKind, Df, NatBehaviour, PolicyMode, Spreading};
 use super::selector::Network;
 
 /// A whole scenario.
@@ -91,6 +91,8 @@ pub struct NodeSettings {
     pub profile: Arc<Profile>,
     /// Bounds on what peers can make it keep; `None` where the profile's own holds.
     pub limits: NodeLimits,
+    /// The DF flag of its tunnels' outer headers.
+    pub df: Df,
     /// TCP connections through the node announce segments of at most so many octets.
     pub mss_clamp: Option<u16>,
     /// Whether it has tunnels, networks or traffic of its own; any other node only forwards.

@@ -33,6 +33,8 @@ pub struct NodeFile {
     /// The node's connections, secrets and pools in strongSwan's own format: a path to a swanctl.conf beside this file.
     #[schemars(length(min = 1))]
     pub swanctl: Option<String>,
+    /// The DF flag of the outer headers of the node's tunnels over IPv4. Default: set.
+    pub df: Option<Df>,
     /// Bounds on what peers can make the node keep.
     pub limits: Option<NodeLimitsFile>,
     /// TCP connections that begin through the node announce segments of at most this many octets, so that they fit its
@@ -58,6 +60,18 @@ pub struct DatapathFile {
     pub batch: Option<u32>,
     /// By what arriving packets are spread over the cores. Default: spi.
     pub spreading: Option<Spreading>,
+}
+
+/// The DF flag of a tunnel's outer headers (RFC 4301 §8.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Df {
+    /// Set: routers drop what is too long, and say so.
+    Set,
+    /// Clear: routers cut what is too long.
+    Clear,
+    /// As in the packet inside.
+    Copy,
 }
 
 /// By what arriving packets are spread over datapath cores.

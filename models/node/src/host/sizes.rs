@@ -100,6 +100,30 @@ impl Host {
         pieces.into_iter().map(|bytes| Packet { bytes, trail, tag }).collect()
     }
 
+    /// Sends a packet that is too long for its SA in pieces of at most so many octets, each of which is protected.
+    pub(super) fn send_smaller(&mut self, run: &mut Run<'_>, whole: &Packet, octets: usize) {
+        self.next_fragment_id = self.next_fragment_id.wrapping_add(1);
+        let pieces = fragment(&whole.bytes, octets, self.next_fragment_id).ok();
+        let Some(pieces) = pieces.filter(|pieces| pieces.len() > 1) else {
+            return run.push(Output::Drop(DropReason::PathMtu));
+        };
+        run.made += pieces.len() as u64 - 1;
+        for bytes in pieces {
+            self.send_one(run, Packet { bytes, trail: whole.trail, tag: whole.tag }, whole.tag);
+        }
+    }
+
+    /// A packet of this host itself was too long for the link that it was to leave by: the engine, if it was one of a
+    /// tunnel's, makes shorter ones from now on, as if a router had said so.
+    pub(crate) fn learn_first_hop(&mut self, now: SimTime, about: &[u8], mtu: u32) {
+        let message = build_icmp_error(self.address, IcmpError::TooBig { mtu }, about);
+        if let Some(message) = message {
+            let told = self.engine.inbound(now.to_duration(), message, ipseclab_net::Trail::new(now));
+            // What the engine makes no use of has no other reader.
+            drop(told);
+        }
+    }
+
     /// What the path of a packet carries, if that is known and too little; TCP sees to that itself.
     fn path_mtu(&self, now: SimTime, packet: &Packet) -> Option<usize> {
         if self.path_mtus.is_empty() {

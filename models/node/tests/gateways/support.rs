@@ -103,6 +103,7 @@ pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
         replay_windows: vec![],
         inactivity: vec![setup.inactivity.filter(|_| own == 1)],
         reassembly: ipseclab_net::ReassemblyConfig::default(),
+        dont_fragment: ipseclab_ipsec::DontFragment::Set,
         mss_clamp: None,
     }
 }
