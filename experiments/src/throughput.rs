@@ -139,7 +139,7 @@ impl Search {
     fn load(&self, rate_bps: Option<u64>) -> Result<CheckedScenario, Report> {
         let mut settings = self.settings.clone();
         let rate = rate_bps.map(|rate| format!("traffic.{}.rate={rate}bps", self.entry));
-        for text in rate {
+        if let Some(text) = rate {
             let change = Override::parse(&text).map_err(|error| Report::of(error.finding()))?;
             settings.push(change);
         }

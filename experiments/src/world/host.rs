@@ -12,7 +12,8 @@ use ipseclab_ike::credential::UnixTime;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{
-    DefaultAction, DontFragment, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector, WindowLen,
+    DefaultAction, DontFragment, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector,
+    WindowLen,
 };
 use ipseclab_net::ReassemblyConfig;
 use ipseclab_node::{HostConfig, Observe, convert};

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use ipseclab_crypto::{Authentication, Authenticator, Crypto, PacketCipher, Purpose, RandomSource};
 
+use crate::path_mtu::PathMtu;
 use crate::replay::{ReplayWindow, WindowLen};
 use crate::sa::{ChildSaCounters, Lifetime, Mode, OutboundUse, Path, SaPair, SaParameters, Traffic};
 use crate::selector::{Direction, Selectors, TrafficSelector};
@@ -63,6 +64,12 @@ impl SaHalf {
             udp_encap: parameters.udp_encap,
             usage: Usage::new(lifetime),
         }
+    }
+
+    /// The SPIs of its layers.
+    pub(crate) fn spis(&self) -> impl Iterator<Item = Spi> + use<> {
+        let [esp, ah] = [self.esp.as_ref().map(|layer| layer.spi), self.ah.as_ref().map(|layer| layer.spi)];
+        esp.into_iter().chain(ah)
     }
 
     /// Whether IVs count from a salt, rather than being random or none.
@@ -130,6 +137,7 @@ pub(crate) struct OutboundSa {
     pub(crate) exhaustion_reported: bool,
     /// Whether packets use it although another pair covers them too.
     pub(crate) enabled: bool,
+    pub(crate) path_mtu: PathMtu,
 }
 
 impl OutboundSa {
@@ -207,6 +215,7 @@ impl ChildSa {
                 iv_salt: u64::from_be_bytes(salt),
                 exhaustion_reported: false,
                 enabled: outbound_use == OutboundUse::Now,
+                path_mtu: PathMtu::default(),
             },
             serial: 0,
             armed: None,
@@ -248,6 +257,7 @@ impl ChildSa {
             (path.local, path.remote, path.udp_encap);
         (inbound.source, inbound.destination) = (path.remote, path.local);
         inbound.udp_encap = path.udp_encap.map(UdpEncap::reversed);
+        self.outbound.path_mtu = PathMtu::default();
         self.inbound.reported = None;
         true
     }

@@ -90,7 +90,7 @@ impl InboundSa {
         match layer {
             // A bundle protects a packet only with both of its SAs.
             Layer::Esp { .. } if self.sa.ah.is_some() && self.sa.esp.is_some() => {
-                Err(DiscardReason::InboundPolicy)
+                Err(DiscardReason::Unprotected)
             }
             Layer::Esp { start, encapsulated } => {
                 let from = encapsulated.then(|| ip::udp_source(packet, start, header));
@@ -103,7 +103,7 @@ impl InboundSa {
                     return Ok(Admitted { opened, from: None });
                 }
                 if opened.next_header != protocol::ESP {
-                    return Err(DiscardReason::InboundPolicy);
+                    return Err(DiscardReason::Unprotected);
                 }
                 let (_, opened) = self.open_esp(crypto, packet, opened.payload.start)?;
                 Ok(Admitted { opened, from: None })

@@ -61,6 +61,13 @@ pub(crate) fn sealed_len(cipher: &PacketCipher, payload_len: usize) -> usize {
     HEADER_LEN + cipher.iv_len() + body + cipher.icv_len()
 }
 
+/// The longest payload for which payload, trailer and ICV are at most `octets` long.
+pub(crate) fn payload_max(cipher: &PacketCipher, octets: usize) -> usize {
+    let alignment = cipher.block_len().max(ALIGNMENT);
+    let body = octets.saturating_sub(cipher.icv_len()) / alignment * alignment;
+    body.saturating_sub(TRAILER_LEN)
+}
+
 /// Makes an ESP packet of [`sealed_len`] octets of room, in which a payload of `payload_len` octets stands already,
 /// behind [`front_len`] octets.
 pub(crate) fn seal(
@@ -166,6 +173,12 @@ mod tests {
         assert_eq!((pad_len(&cbc, 84), sealed_len(&cbc, 84)), (10, 8 + 16 + 96 + 12));
         assert_eq!((pad_len(&gcm, 84), sealed_len(&gcm, 84)), (2, 8 + 8 + 88 + 16));
         for len in 0..200 {
+            for cipher in [&cbc, &gcm] {
+                let octets = sealed_len(cipher, len) - front_len(cipher);
+                let longest = payload_max(cipher, octets);
+                assert!(longest >= len && sealed_len(cipher, longest) == sealed_len(cipher, len));
+                assert!(sealed_len(cipher, longest + 1) > sealed_len(cipher, len));
+            }
             assert!(pad_len(&cbc, len) < 16 && pad_len(&gcm, len) < 4);
             assert_eq!((len + pad_len(&cipher(Encryption::Null), len) + TRAILER_LEN) % 4, 0);
         }

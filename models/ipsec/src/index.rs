@@ -28,6 +28,9 @@ fn bits_of(address: IpAddr) -> u128 {
 }
 
 impl Network {
+    /// Every address of both versions.
+    pub(crate) const EVERYTHING: Self = Self { prefix_len: 0, bits: 0 };
+
     /// The network of this length around an address.
     pub(crate) fn around(address: IpAddr, prefix_len: u8) -> Self {
         let host_bits = u128::MAX.checked_shr(prefix_len.into()).unwrap_or(0);

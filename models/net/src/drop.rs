@@ -89,6 +89,10 @@ drop_reasons! {
     Integrity = "integrity",
     /// With ESP around it, it would exceed an IPv4 packet's length field.
     EncapsulatedTooLong = "encapsulated_too_long",
+    /// With ESP or AH around it, it would exceed the path MTU of its SA, and may not be fragmented (RFC 4301 §8.2.1).
+    PathMtu = "path_mtu",
+    /// It is a router's message about an SA's path MTU, meant to end here.
+    PathMtuNotice = "path_mtu_notice",
     /// Its outer header bears a congestion mark that the inner one cannot carry (RFC 6040 §4.2).
     CongestionMark = "congestion_mark",
     /// It is an ESP dummy packet, meant to end here (RFC 4303 §2.6).

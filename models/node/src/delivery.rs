@@ -92,7 +92,6 @@ impl Node {
         let Kind::Host(host) = &mut self.kind else { return };
         let IcmpError::TooBig { mtu } = error else { return };
         host.note_path_mtu(ctx.now(), about, mtu);
-        host.learn_first_hop(ctx.now(), about, mtu);
         if let Some(id) = host.apps.too_big(ctx.now(), about, mtu) {
             self.run_connection(ctx, id);
         }

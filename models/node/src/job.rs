@@ -37,6 +37,8 @@ pub(crate) enum Output {
     Packet(Packet),
     /// A packet of others to route.
     Forwarded(Packet),
+    /// A packet of this host's own making, to one of its own addresses or another.
+    Notice(Packet),
     /// An IKE message to wrap and route.
     Ike(Box<Transmit>),
     /// A packet in the clear for an application of this host.
@@ -113,6 +115,7 @@ impl Output {
             | Self::Refused { .. }
             | Self::Absorbed => true,
             Self::Answer(_)
+            | Self::Notice(_)
             | Self::Made(_)
             | Self::Ike(_)
             | Self::Step(_)

@@ -90,9 +90,12 @@ impl Node {
     pub(crate) fn report(&mut self, ctx: &mut Context<'_, NodeEvent>, error: IcmpError, about: &Packet) {
         let Ok(view) = IpView::parse(&about.bytes) else { return };
         let sender = view.source();
-        if let Kind::Host(host) = &self.kind
+        if let Kind::Host(host) = &mut self.kind
             && host.owns(sender)
         {
+            if let IcmpError::TooBig { mtu } = error {
+                host.learn_first_hop(ctx.now(), &about.bytes, mtu);
+            }
             return self.note_error(ctx, error, &about.bytes);
         }
         let own = self.config.address;

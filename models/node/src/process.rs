@@ -170,6 +170,7 @@ impl Node {
             match output {
                 Output::Packet(packet) => self.route(ctx, packet, Origin::Own),
                 Output::Forwarded(packet) => self.route(ctx, packet, Origin::Others),
+                Output::Notice(packet) => self.send_notice(ctx, packet),
                 Output::Ike(transmit) => self.send_ike(ctx, effects.cause, *transmit),
                 Output::Local(packet) => self.deliver(ctx, &packet),
                 Output::Step(step) => self.write_step(ctx.now(), effects.cause, *step),
@@ -192,6 +193,16 @@ impl Node {
                 Output::IkeRejected => self.drops.count(DropReason::IkeRejected),
             }
         }
+    }
+
+    fn send_notice(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
+        self.books.originated += 1;
+        let destination = IpView::parse(&packet.bytes).map(|view| view.destination());
+        let is_ours = match (&self.kind, destination) {
+            (Kind::Host(host), Ok(destination)) => host.owns(destination),
+            _ => false,
+        };
+        if is_ours { self.deliver(ctx, &packet) } else { self.route(ctx, packet, Origin::Own) }
     }
 
     fn send_ike(&mut self, ctx: &mut Context<'_, NodeEvent>, cause: Cause, transmit: ipseclab_ike::Transmit) {

@@ -267,13 +267,13 @@ fn without_ah(wire: &[u8]) -> Vec<u8> {
 fn half_of_a_bundle_is_not_enough() {
     let (mut left, mut right) = ends_of(BUNDLE, Mode::Tunnel);
     let wire = send(&mut left, &cisco_ping());
-    assert_eq!(receive(&mut right, &without_ah(&wire)), Err(DiscardReason::InboundPolicy));
+    assert_eq!(receive(&mut right, &without_ah(&wire)), Err(DiscardReason::Unprotected));
     // AH alone under the keys of the bundle's AH, as a peer that skips ESP would send it.
     let mut lazy = engine(LEFT, protect_all(Mode::Transport));
     let alone = Layers { esp: None, ..BUNDLE };
     lazy.install(Duration::ZERO, pair(alone, Mode::Transport, false), OutboundUse::Now).unwrap();
     let bare = send(&mut lazy, &cisco_ping());
-    assert_eq!(receive(&mut right, &bare), Err(DiscardReason::InboundPolicy));
+    assert_eq!(receive(&mut right, &bare), Err(DiscardReason::Unprotected));
     assert_eq!(receive(&mut right, &wire), Err(DiscardReason::Replay), "AH has counted it");
     assert!(receive(&mut right, &send(&mut left, &cisco_ping())).is_ok());
 }
