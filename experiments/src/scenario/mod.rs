@@ -24,9 +24,9 @@ pub use checked::{
     RemoteAuth, Renewal, Retransmission, TrafficSelector, Volume,
 };
 pub use file::{
-    ActionKind, Childless, CloseAction, CryptoKind, Df, DpdAction, Fragmentation, KeyKind, Mode,
-    NatBehaviour, PolicyMode, ScenarioFile, SendCert, Spreading, StartAction, TopologyFile, TrafficKind,
-    Unique,
+    ActionKind, Childless, CloseAction, CryptoKind, Df, DpdAction, Fragmentation, IpFragmentation, KeyKind,
+    Mode, NatBehaviour, PolicyMode, ScenarioFile, SendCert, Spreading, StartAction, TopologyFile,
+    TrafficKind, Unique,
 };
 pub use overrides::{Override, OverrideError};
 pub use pattern::{NodePattern, Precision};

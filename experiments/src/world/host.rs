@@ -12,8 +12,8 @@ use ipseclab_ike::credential::UnixTime;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{
-    DefaultAction, DontFragment, PolicyId, Spd, SpdAction, SpdEntry, TrafficSelector as IpsecSelector,
-    WindowLen,
+    DefaultAction, DontFragment, Fragmentation as IpsecFragmentation, PolicyId, Spd, SpdAction, SpdEntry,
+    TrafficSelector as IpsecSelector, WindowLen,
 };
 use ipseclab_net::ReassemblyConfig;
 use ipseclab_node::{HostConfig, Observe, convert};
@@ -24,8 +24,8 @@ use super::credentials::{CredentialError, Issued};
 use super::links::ip_net;
 use super::{Connections, authentication};
 use crate::scenario::{
-    self, CheckedScenario, Childless, CloseAction, Df, DpdAction, Fragmentation, Mode, Network, NodeSettings,
-    PolicyMode, StartAction, TrafficSelector, Unique,
+    self, CheckedScenario, Childless, CloseAction, Df, DpdAction, Fragmentation, IpFragmentation, Mode,
+    Network, NodeSettings, PolicyMode, StartAction, TrafficSelector, Unique,
 };
 
 /// The host of a node, or `None` for one that only forwards.
@@ -67,6 +67,10 @@ pub(super) fn config(
             Df::Set => DontFragment::Set,
             Df::Clear => DontFragment::Clear,
             Df::Copy => DontFragment::Copy,
+        },
+        fragmentation: match settings.ip_fragmentation {
+            IpFragmentation::Before => IpsecFragmentation::Before,
+            IpFragmentation::After => IpsecFragmentation::After,
         },
         mss_clamp: settings.mss_clamp,
         traps: children().map(|(connection, child)| traps(connection, child)).collect(),

@@ -18,7 +18,8 @@ use ipseclab_ike::config::{ChildId, ConnectionId, EndpointConfig};
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{Endpoint, IkeSaId, Transmit};
 use ipseclab_ipsec::{
-    ChildSaCounters, DontFragment, Engine, EngineConfig, Inbound, Outbound, Spd, Spi, WindowLen,
+    ChildSaCounters, DontFragment, Engine, EngineConfig, Fragmentation, Inbound, Outbound, Spd, Spi,
+    WindowLen,
 };
 use ipseclab_net::{IpNet, IpView, Packet, Reassembler, ReassemblyConfig, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
@@ -57,6 +58,8 @@ pub struct HostConfig {
     pub reassembly: ReassemblyConfig,
     /// The DF flag of a tunnel's outer headers.
     pub dont_fragment: DontFragment,
+    /// When packets that do not fit their tunnel are cut.
+    pub fragmentation: Fragmentation,
     /// TCP connections that begin through this host announce a maximum segment size of at most this.
     pub mss_clamp: Option<u16>,
 }
@@ -123,6 +126,7 @@ struct Origin {
     incarnation: u32,
     queue_packets: usize,
     dont_fragment: DontFragment,
+    fragmentation: Fragmentation,
 }
 
 /// What a crash takes along.
@@ -162,8 +166,12 @@ impl Origin {
     }
 
     fn engine(&self, spd: Spd, address: IpAddr) -> Engine<Trail> {
-        let (queue_packets, dont_fragment) = (self.queue_packets, self.dont_fragment);
-        let config = EngineConfig { queue_packets, dont_fragment, ..EngineConfig::new(spd, address) };
+        let config = EngineConfig {
+            queue_packets: self.queue_packets,
+            dont_fragment: self.dont_fragment,
+            fragmentation: self.fragmentation,
+            ..EngineConfig::new(spd, address)
+        };
         Engine::new(config, Crypto::new(Arc::clone(&self.provider)), Box::new(self.streams("esp")))
     }
 }
@@ -184,6 +192,7 @@ impl Host {
             incarnation: 0,
             queue_packets: config.acquire_queue,
             dont_fragment: config.dont_fragment,
+            fragmentation: config.fragmentation,
         };
         Self {
             address,

@@ -263,6 +263,7 @@ mod tests {
             profile: std::sync::Arc::default(),
             limits: NodeLimits::default(),
             df: crate::scenario::file::Df::Set,
+            ip_fragmentation: crate::scenario::file::IpFragmentation::Before,
             mss_clamp: None,
             datapath: None,
             is_host: true,

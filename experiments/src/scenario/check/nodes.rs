@@ -11,7 +11,7 @@ use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
 use crate::scenario::checked::{Connection, CostProfile, Datapath, Fault, Flow, Nat, NodeSettings};
 use crate::scenario::defaults;
-use crate::scenario::file::{DatapathFile, Df, NodeFile, Spreading};
+use crate::scenario::file::{DatapathFile, Df, IpFragmentation, NodeFile, Spreading};
 use crate::scenario::pattern::{NodePattern, Precision};
 use crate::scenario::selector::Network;
 use crate::scenario::value::Address;
@@ -37,6 +37,7 @@ struct Chosen {
     mss_clamp: Option<usize>,
     datapath: Option<usize>,
     df: Option<usize>,
+    ip_fragmentation: Option<usize>,
 }
 
 /// Hands out addresses of a network that nobody asked for by name.
@@ -82,6 +83,10 @@ impl Checker<'_> {
             profile: behaviour(chosen).unwrap_or_default(),
             limits: chosen.limits.and_then(|layer| limits.get(&layer).copied()).unwrap_or_default(),
             df: chosen.df.and_then(|layer| layers[layer].file.df).unwrap_or(Df::Set),
+            ip_fragmentation: chosen
+                .ip_fragmentation
+                .and_then(|layer| layers[layer].file.ip_fragmentation)
+                .unwrap_or(IpFragmentation::Before),
             mss_clamp: chosen.mss_clamp.and_then(|layer| layers[layer].file.mss_clamp),
             is_host: false,
         });
@@ -135,6 +140,7 @@ impl Checker<'_> {
             ("limits", file.limits.is_some(), &mut chosen.limits),
             ("swanctl", file.swanctl.is_some(), &mut chosen.swanctl),
             ("nat", file.nat.is_some(), &mut chosen.nat),
+            ("ip_fragmentation", file.ip_fragmentation.is_some(), &mut chosen.ip_fragmentation),
             ("df", file.df.is_some(), &mut chosen.df),
             ("datapath", file.datapath.is_some(), &mut chosen.datapath),
             ("mss_clamp", file.mss_clamp.is_some(), &mut chosen.mss_clamp),

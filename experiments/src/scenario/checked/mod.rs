@@ -24,7 +24,7 @@ pub use connection::{
 pub use credentials::{Authority, CaTrust, Certificate, CertificateSource, Credentials, Pool};
 pub use events::{Action, Fault};
 
-use super::file::{CryptoKind, Df, NatBehaviour, PolicyMode, Spreading};
+use super::file::{CryptoKind, Df, IpFragmentation, NatBehaviour, PolicyMode, Spreading};
 use super::selector::Network;
 
 /// A whole scenario.
@@ -93,6 +93,8 @@ pub struct NodeSettings {
     pub limits: NodeLimits,
     /// The DF flag of its tunnels' outer headers.
     pub df: Df,
+    /// When packets that do not fit its tunnels are cut.
+    pub ip_fragmentation: IpFragmentation,
     /// TCP connections through the node announce segments of at most so many octets.
     pub mss_clamp: Option<u16>,
     /// Whether it has tunnels, networks or traffic of its own; any other node only forwards.

@@ -35,6 +35,8 @@ pub struct NodeFile {
     pub swanctl: Option<String>,
     /// The DF flag of the outer headers of the node's tunnels over IPv4. Default: set.
     pub df: Option<Df>,
+    /// When packets that do not fit the node's tunnels are cut, if they may be. Default: before.
+    pub ip_fragmentation: Option<IpFragmentation>,
     /// Bounds on what peers can make the node keep.
     pub limits: Option<NodeLimitsFile>,
     /// TCP connections that begin through the node announce segments of at most this many octets, so that they fit its
@@ -72,6 +74,16 @@ pub enum Df {
     Clear,
     /// As in the packet inside.
     Copy,
+}
+
+/// When packets that do not fit a tunnel are cut (RFC 4301 §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IpFragmentation {
+    /// Before they are encrypted, so that the other gateway decrypts each by itself.
+    Before,
+    /// Afterwards, where `df` lets them: the other gateway joins the pieces and decrypts the whole.
+    After,
 }
 
 /// By what arriving packets are spread over datapath cores.

@@ -104,6 +104,7 @@ pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
         inactivity: vec![setup.inactivity.filter(|_| own == 1)],
         reassembly: ipseclab_net::ReassemblyConfig::default(),
         dont_fragment: ipseclab_ipsec::DontFragment::Set,
+        fragmentation: ipseclab_ipsec::Fragmentation::Before,
         mss_clamp: None,
     }
 }
