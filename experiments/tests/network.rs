@@ -125,7 +125,8 @@ fn bursts_mixes_and_requests_arrive() {
     for (kind, changes) in kinds {
         let (scenario, result) = result("site-to-site", &[changes, &["traffic.0.interval=20ms"]].concat());
         let flow = flow(&result, kind);
-        assert!(flow.sent_packets > 50 && flow.lost_packets == 0, "{changes:?}: {flow:?}");
+        // The first packet of 1500 octets teaches its gateway how much fits the tunnel.
+        assert!(flow.sent_packets > 50 && flow.lost_packets <= 1, "{changes:?}: {flow:?}");
         assert!(flow.delay_p50_ns >= Some(20_000_000) && flow.delay_p50_ns <= flow.delay_p99_ns);
         check_nothing_in_the_clear(&scenario, &result);
     }
