@@ -57,12 +57,12 @@ fn a_slow_link_fills_its_queue_and_drops_the_tail() {
 }
 
 #[test]
-fn a_packet_that_fits_only_without_esp_is_dropped_at_the_link() {
+fn a_packet_that_fits_only_without_esp_goes_in_pieces_once_its_gateway_knows() {
     let traffic = udp("size = \"1400B\"\ncount = 3\ninterval = \"1s\"")
         + &udp("size = \"1450B\"\ncount = 4\ninterval = \"1s\"");
     let result = run(&silent_offices(&[], &traffic));
-    assert_eq!((result.flows[0].received_packets, result.flows[1].received_packets), (3, 0));
-    assert_eq!(drops(&result, "left > right", "mtu_exceeded"), 4);
+    assert_eq!((result.flows[0].received_packets, result.flows[1].received_packets), (3, 3));
+    assert_eq!(drops(&result, "left > right", "mtu_exceeded"), 1);
     // In the clear they would have fitted.
     let clear =
         silent_offices(&["connections.office.children.lan.start_action=none"], &(traffic + &pass_all()));

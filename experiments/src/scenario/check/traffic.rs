@@ -257,10 +257,10 @@ impl Checker<'_> {
 
     fn interval(&mut self, file: &TrafficFile, payload: u64, path: &KeyPath) -> Option<SimDuration> {
         let (key, interval) = match (file.kind, file.interval, file.rate) {
-            // Reported already, or nothing that has a pace.
-            (TrafficKind::Tcp, ..) | (TrafficKind::Ping, _, Some(_)) => {
-                return Some(SimDuration::from_nanos(1));
-            }
+            // A transfer has no pace.
+            (TrafficKind::Tcp, ..) => return Some(SimDuration::from_nanos(1)),
+            // Reported already.
+            (TrafficKind::Ping, _, Some(_)) => return None,
             (TrafficKind::Ping, None, None) => ("interval", defaults::PING_INTERVAL),
             (_, Some(interval), None) => ("interval", interval.span()),
             (_, None, Some(rate)) => {
