@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::credential::Certificate;
 use crate::v1::cipher::{Iv, MessageCipher, Opened};
-use crate::v1::keys::{IsakmpKeys, KeyExchange, KeymatSources, Suite, skeyid_of_psk, skeyid_of_signature};
+use crate::v1::keys::{IsakmpKeys, KeymatSources, PublicValues, Suite, skeyid_of_psk, skeyid_of_signature};
 use crate::v2::Role;
 use crate::wire::isakmp::{
     AuthMethod, Cookies, ExchangeType, FragmentPayload, Header, Message, MessageId, Payload, PayloadType,

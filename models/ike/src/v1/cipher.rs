@@ -24,6 +24,7 @@ use crate::wire::{DecodeError, Fault, Part, Reader, Writer, set_length};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Iv(Box<[u8]>);
 
+#[cfg(test)]
 impl Iv {
     /// The block, for comparison with what others have logged.
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -72,7 +73,7 @@ impl MessageCipher {
     }
 
     /// The first IV of phase 1: `hash(g^xi | g^xr)`, cut to a block.
-    pub(crate) fn phase1_iv(&self, crypto: &mut Crypto, exchange: KeyExchange<'_>) -> Iv {
+    pub(crate) fn phase1_iv(&self, crypto: &mut Crypto, exchange: PublicValues<'_>) -> Iv {
         self.hashed_iv(crypto, &[exchange.public_i, exchange.public_r])
     }
 

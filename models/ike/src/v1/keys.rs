@@ -33,7 +33,7 @@ impl Suite {
 
 /// The public values of phase 1.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct KeyExchange<'a> {
+pub(crate) struct PublicValues<'a> {
     /// The initiator's public value, as its KE payload has it.
     pub(crate) public_i: &'a [u8],
     /// The responder's.
@@ -97,7 +97,7 @@ impl IsakmpKeys {
         &self,
         crypto: &mut Crypto,
         signer: Role,
-        exchange: KeyExchange<'_>,
+        exchange: PublicValues<'_>,
         cookies: Cookies,
         (sa_i, id): (&[u8], &[u8]),
     ) -> Secret {

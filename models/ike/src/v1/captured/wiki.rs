@@ -9,7 +9,7 @@ use ipseclab_crypto::{Crypto, Encryption, Hash, Prf, RealProvider, Secret};
 use super::{body_of, table};
 use crate::reference::{frames_of, ike_message, secret};
 use crate::v1::cipher::{Iv, MessageCipher};
-use crate::v1::keys::{IsakmpKeys, KeyExchange, Suite};
+use crate::v1::keys::{IsakmpKeys, PublicValues, Suite};
 use crate::wire::isakmp::{Header, Message, MessageId, PayloadType};
 
 /// The encryption key, as the wiki has it for Wireshark's table.

@@ -16,7 +16,7 @@ use crate::v1::conversation::Awaits;
 use crate::v1::established::Established;
 use crate::v1::exchange::proof;
 use crate::v1::isakmp_sa::{Env, Envelope, Head, State, error_notify, failure_of};
-use crate::v1::keys::{IsakmpKeys, KeyExchange, Suite, skeyid_of_psk, skeyid_of_signature};
+use crate::v1::keys::{IsakmpKeys, PublicValues, Suite, skeyid_of_psk, skeyid_of_signature};
 use crate::v1::nat::{self, NatStatus};
 use crate::v1::offer::{self, Phase1};
 use crate::v1::order::{Order, Plan};
