@@ -1,7 +1,8 @@
 //! Why a packet ended before it was delivered.
 //!
 //! One table names every reason of every layer, so that `drops.csv` has one vocabulary and a reader can search it.
-//! The names are part of the output format: they never change, new ones go to the end of their group.
+//! The names are part of the output format: they never change. Fingerprints hold the places in the table, so new ones go
+//! to its end.
 //! Reasons of the node and of IPsec stand here too although their causes are in other crates, which map their own
 //! outcomes onto these.
 
