@@ -97,6 +97,7 @@ impl IcmpError {
     ];
 
     /// Type and code.
+    #[expect(clippy::match_same_arms, reason = "one line for each message, as in the registries")]
     const fn code_point(self, is_v6: bool) -> (u8, u8) {
         match (self, is_v6) {
             (Self::TooBig { .. }, false) => (3, 4),

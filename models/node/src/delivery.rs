@@ -46,7 +46,7 @@ impl Node {
     /// A fragment that came out of a tunnel, where no fragment of the outside can be taken for it.
     fn deliver_fragment(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: &Packet) {
         let Kind::Host(host) = &mut self.kind else { return };
-        let (outcome, given_up) = host.inner_fragments.push(ctx.now(), packet.clone());
+        let (outcome, given_up) = host.inner_fragments.push(ctx.now(), packet);
         self.drop_packets(ctx, DropReason::ReassemblyFull, given_up);
         match outcome {
             Reassembled::Waits => {}

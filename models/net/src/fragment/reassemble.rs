@@ -5,7 +5,7 @@
 //! Fragments that overlap end their packet (RFC 5722 asks for it in IPv6; in IPv4 nothing honest overlaps with other
 //! octets either, as RFC 1858 explains, so both are treated alike). An exact repetition of a fragment is let pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipseclab_sim::{SimDuration, SimTime};
 use smoltcp::wire::Ipv4Packet;
@@ -101,7 +101,7 @@ pub struct Reassembler {
     config: ReassemblyConfig,
     partials: BTreeMap<Key, Partial>,
     /// Partials by deadline, for expiry and for giving up the oldest.
-    deadlines: BTreeMap<(SimTime, Key), ()>,
+    deadlines: BTreeSet<(SimTime, Key)>,
     octets: usize,
     held: u64,
     counters: ReassemblyCounters,
@@ -125,7 +125,7 @@ impl Reassembler {
         Self {
             config,
             partials: BTreeMap::new(),
-            deadlines: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
             octets: 0,
             held: 0,
             counters: ReassemblyCounters { fragments: 0, packets: 0, joined: 0, dropped: 0 },
@@ -133,7 +133,7 @@ impl Reassembler {
     }
 
     /// Takes a fragment. Beside what becomes of it stands how many older fragments were given up to make room.
-    pub fn push(&mut self, now: SimTime, packet: Packet) -> (Reassembled, u64) {
+    pub fn push(&mut self, now: SimTime, packet: &Packet) -> (Reassembled, u64) {
         self.counters.fragments += 1;
         let Ok(view) = IpView::parse(&packet.bytes) else {
             return (self.refuse(DropReason::MalformedPacket), 0);
@@ -162,7 +162,7 @@ impl Reassembler {
         while self.octets + octets > self.config.octets_max
             || (is_new && self.partials.len() >= self.config.packets_max)
         {
-            let oldest = self.deadlines.keys().map(|(_, oldest)| *oldest).find(|oldest| oldest != key);
+            let oldest = self.deadlines.iter().map(|(_, oldest)| *oldest).find(|oldest| oldest != key);
             let Some(oldest) = oldest else { break };
             given_up += self.give_up(&oldest).map_or(0, |partial| partial.fragments);
         }
@@ -195,7 +195,7 @@ impl Reassembler {
     ) -> Reassembled {
         let timeout = if key.source.is_ipv6() { self.config.timeout_v6 } else { self.config.timeout_v4 };
         let partial = self.partials.entry(key).or_insert_with(|| Partial::until(now + timeout));
-        self.deadlines.insert((partial.deadline, key), ());
+        self.deadlines.insert((partial.deadline, key));
         let outcome = partial.add(view, info);
         match outcome {
             Added::Repeated => return self.refuse(DropReason::DuplicateFragment),
@@ -227,7 +227,7 @@ impl Reassembler {
     /// The next packet whose time has run out at `now`: how many fragments are dropped, and the first of them, if it
     /// had come, for a message to the sender (RFC 792, RFC 4443 §3.3).
     pub fn expire(&mut self, now: SimTime) -> Option<(u64, Option<Vec<u8>>)> {
-        let (deadline, key) = *self.deadlines.first_key_value()?.0;
+        let (deadline, key) = *self.deadlines.first()?;
         if deadline > now {
             return None;
         }
@@ -236,7 +236,7 @@ impl Reassembler {
 
     /// When the oldest packet under way runs out of time.
     pub fn next_timeout(&self) -> Option<SimTime> {
-        self.deadlines.first_key_value().map(|((deadline, _), ())| *deadline)
+        self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
     /// Fragments that wait.

@@ -31,7 +31,7 @@ fn reassembler() -> Reassembler {
 }
 
 fn push(reassembler: &mut Reassembler, seconds: u64, fragment: &[u8]) -> Reassembled {
-    let (outcome, given_up) = reassembler.push(at(seconds), Packet::new(fragment.to_vec(), at(seconds)));
+    let (outcome, given_up) = reassembler.push(at(seconds), &Packet::new(fragment.to_vec(), at(seconds)));
     assert_eq!(given_up, 0);
     outcome
 }
@@ -166,7 +166,7 @@ fn memory_is_bounded_and_the_oldest_goes_first() {
     let mut lost = 0;
     for identification in 0..100 {
         let first = fragment(&packet(V6, 4000), 1500, identification).unwrap().remove(0);
-        let (outcome, given_up) = reassembler.push(at(1), Packet::new(first, at(1)));
+        let (outcome, given_up) = reassembler.push(at(1), &Packet::new(first, at(1)));
         assert_eq!(outcome, Reassembled::Waits);
         lost += given_up;
         assert!(reassembler.octets() <= 10_000 && reassembler.held() <= 4);
@@ -197,7 +197,7 @@ proptest! {
         let mut reassembler = Reassembler::new(config);
         for (offset, more, len, identification) in pieces {
             let one = crafted(is_v6, offset * 8, more, len, identification);
-            reassembler.push(at(0), Packet::new(one, at(0)));
+            reassembler.push(at(0), &Packet::new(one, at(0)));
             check_books(&reassembler);
             prop_assert!(reassembler.octets() <= 2000);
         }

@@ -48,6 +48,9 @@ impl Spans {
     }
 
     /// Adds the observations of another distribution.
+    ///
+    /// # Panics
+    /// Never: a histogram that grows takes every value.
     pub fn merge(&mut self, other: &Self) {
         match (&mut self.0, &other.0) {
             (_, None) => {}

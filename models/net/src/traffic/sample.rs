@@ -60,7 +60,12 @@ fn nanos(span: SimDuration) -> f64 {
 }
 
 /// The span in whole nanoseconds; what is longer than 292 years counts as that.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative, and bounded")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "never negative, and bounded"
+)]
 fn span(nanos: f64) -> SimDuration {
     SimDuration::from_nanos(libm::round(nanos).min((u64::MAX / 2) as f64) as u64)
 }

@@ -339,6 +339,9 @@ impl TcpSender {
 
 impl TcpReceiver {
     /// An end that waits for its connection and reads all that comes.
+    ///
+    /// # Panics
+    /// When its port is 0.
     pub fn new(config: TcpConfig) -> Self {
         let mut end = End::new(config, SimTime::ZERO);
         let local = config.local;

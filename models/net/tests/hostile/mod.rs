@@ -35,7 +35,7 @@ pub(crate) fn check_fragments(mut bytes: &[u8]) {
     let mut now = SimTime::ZERO;
     while let Some((len, rest)) = bytes.split_first_chunk() {
         let (packet, rest) = rest.split_at(usize::from(u16::from_be_bytes(*len)).min(rest.len()));
-        let (_outcome, _given_up) = reassembler.push(now, Packet::new(packet.to_vec(), now));
+        let (_outcome, _given_up) = reassembler.push(now, &Packet::new(packet.to_vec(), now));
         while reassembler.expire(now).is_some() {}
         let counters = reassembler.counters();
         assert_eq!(counters.fragments, counters.joined + counters.dropped + reassembler.held());

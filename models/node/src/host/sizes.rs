@@ -30,7 +30,7 @@ impl Host {
         if !IpView::parse(&packet.bytes).is_ok_and(|view| view.is_fragment()) {
             return Some(packet);
         }
-        let (outcome, given_up) = self.outer_fragments.push(now, packet);
+        let (outcome, given_up) = self.outer_fragments.push(now, &packet);
         drop_packets(run, DropReason::ReassemblyFull, given_up);
         match outcome {
             Reassembled::Waits => None,
