@@ -44,7 +44,7 @@ pub struct HostConfig {
     pub networks: Vec<IpNet>,
     /// The IKE endpoint.
     pub ike: EndpointConfig,
-    /// The policies; [`PolicyId`] n protects what child n negotiates, counted through all connections of `ike` in order.
+    /// The policies; [`PolicyId`](ipseclab_ipsec::PolicyId) n protects what child n negotiates, counted through all connections of `ike` in order.
     pub spd: Spd,
     /// Packets that wait for the SA of one policy at most.
     pub acquire_queue: usize,
