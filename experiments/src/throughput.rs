@@ -215,11 +215,16 @@ mod tests {
     #[test]
     fn the_layers_of_an_ethernet_are_those_of_rfc_9347_appendix_c() {
         // 10 Gbit/s of layer 1 are 14.88 million frames of 64 octets, and 812 744 of 1518.
-        for (ip, pps) in [(46_u64, 14_880_952_u64), (1500, 812_744)] {
-            let trial = Trial { rate_bps: pps * ip * 8, sent: 1000, received: 1000, sent_bytes: 1000 * ip };
+        for (ip, pps) in [(46, 14_880_952_u32), (1500, 812_744)] {
+            let trial = Trial {
+                rate_bps: u64::from(pps) * ip * 8,
+                sent: 1000,
+                received: 1000,
+                sent_bytes: 1000 * ip,
+            };
             let rates = trial.rates();
             assert!((rates.layer_1_gbps - 10.0).abs() < 1e-4, "{rates:?}");
-            assert!((rates.mpps - pps as f64 / 1e6).abs() < 1e-6, "{rates:?}");
+            assert!((rates.mpps - f64::from(pps) / 1e6).abs() < 1e-6, "{rates:?}");
         }
     }
 

@@ -215,7 +215,7 @@ impl Metric {
             Self::CpuQueueMax => "longest processor queue",
             Self::Goodput => "goodput in bits",
             Self::PacketRate => "packets received",
-            Self::Loss => "lost packets",
+            Self::Loss => "share of packets lost",
             Self::DelayP99 => "99th percentile of delay",
             Self::PacketsLost => "lost packets",
             Self::DropsTotal => "dropped packets",

@@ -318,7 +318,7 @@ pub(super) fn address_range(text: &str) -> Option<PoolRange> {
         return PoolRange::range(first.trim().parse().ok()?, last.trim().parse().ok()?).ok();
     }
     if let Ok(network) = Network::parse(text) {
-        return PoolRange::network(network.first().into(), network.prefix_len()).ok();
+        return PoolRange::network(network.first(), network.prefix_len()).ok();
     }
     let (address, length) = text.split_once('/')?;
     let address: Ipv6Addr = address.parse().ok()?;

@@ -51,22 +51,18 @@ impl Checker<'_> {
             return Remote::default();
         };
         let place = entry.within(item.range.clone());
-        match item.text.parse::<IpAddr>() {
-            Ok(address) => {
-                let owner = conf.nodes.iter().find(|node| node.address == address);
-                if owner.is_none() {
-                    let known: Vec<_> = conf.nodes.iter().map(|node| node.address.to_string()).collect();
-                    let finding = Finding::new(format!("{address} is the address of no node"))
-                        .help(format!("addresses: {}", list(known.iter().map(String::as_str))));
-                    self.report.push(finding.at(place, "nobody is there"));
-                }
-                Remote { address: Some(address), node: owner.map(|node| node.node) }
-            }
-            Err(_) => {
-                self.refuse(place, "a peer by name or by range");
-                Remote::default()
-            }
+        let Ok(address) = item.text.parse::<IpAddr>() else {
+            self.refuse(place, "a peer by name or by range");
+            return Remote::default();
+        };
+        let owner = conf.nodes.iter().find(|node| node.address == address);
+        if owner.is_none() {
+            let known: Vec<_> = conf.nodes.iter().map(|node| node.address.to_string()).collect();
+            let finding = Finding::new(format!("{address} is the address of no node"))
+                .help(format!("addresses: {}", list(known.iter().map(String::as_str))));
+            self.report.push(finding.at(place, "nobody is there"));
         }
+        Remote { address: Some(address), node: owner.map(|node| node.node) }
     }
 
     pub(super) fn vips(&mut self, section: &Section) -> Vec<IpAddr> {

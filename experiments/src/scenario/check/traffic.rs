@@ -25,7 +25,7 @@ const MAX_PAYLOAD_OCTETS: u64 = 65_535 - HEADER_OCTETS;
 /// What the flows of one entry share.
 struct Pace {
     kind: FlowKind,
-    pace: FlowPace,
+    gaps: FlowPace,
     interval: SimDuration,
     payload_octets: u32,
     start: SimTime,
@@ -89,7 +89,7 @@ impl Checker<'_> {
                     source,
                     destination,
                     kind: pace.kind,
-                    pace: pace.pace,
+                    pace: pace.gaps,
                     interval,
                     payload_octets: pace.payload_octets,
                     start,
@@ -164,7 +164,7 @@ impl Checker<'_> {
                 }
                 TrafficKind::Tcp => FlowKind::Tcp { volume: file.size.map(Size::octets) },
             },
-            pace: distribution?,
+            gaps: distribution?,
             interval: interval?,
             payload_octets: payload_octets?,
             start,

@@ -26,7 +26,7 @@ pub struct TopologyFile {
     #[serde(default)]
     pub link: LinkFile,
     /// Where nodes without an `address` get theirs from, in node order. Default: from 198.18.0.1 upwards; an IPv6 network
-    /// such as "2001:db8::/64" makes a topology of IPv6.
+    /// such as `"2001:db8::/64"` makes a topology of IPv6.
     pub addresses: Option<Network>,
     /// Delay of a link whose ends have no coordinates. Only for GraphML files.
     pub default_delay: Option<Duration>,

@@ -40,7 +40,7 @@ pub(crate) fn check_fragments(mut bytes: &[u8]) {
         let counters = reassembler.counters();
         assert_eq!(counters.fragments, counters.joined + counters.dropped + reassembler.held());
         assert!(reassembler.octets() <= OCTETS_MAX);
-        now = now + SimDuration::from_secs(7);
+        now += SimDuration::from_secs(7);
         bytes = rest;
     }
 }
