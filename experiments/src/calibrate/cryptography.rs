@@ -136,6 +136,7 @@ fn cipher_cases(encryption: Encryption, size: usize) -> [Case; 2] {
 /// A packet before its encryption, with the cipher for it.
 struct Packet {
     cipher: Box<dyn RawPacketCipher>,
+    /// With room for the ICV at the end.
     buffer: Vec<u8>,
     /// Octets of header, IV and text.
     covered_len: usize,
@@ -148,15 +149,13 @@ impl Packet {
         let integrity = integrity_key.as_ref().map(|(integrity, key)| (*integrity, key));
         let cipher = provider().packet_cipher(encryption, &key, integrity);
         let covered_len = HEADER_LEN + encryption.iv_len() + text_len;
-        Self { cipher, buffer: vec![FILL; covered_len], covered_len }
+        let icv_len = integrity.map_or(encryption.icv_len(), |(integrity, _)| integrity.icv_len());
+        Self { cipher, buffer: vec![FILL; covered_len + icv_len], covered_len }
     }
 
     /// Encrypts over and over; what was ciphertext is the next text.
     fn sealing(mut self) -> impl FnMut() {
-        move || {
-            self.buffer.truncate(self.covered_len);
-            self.cipher.seal(&mut self.buffer, HEADER_LEN, None);
-        }
+        move || self.cipher.seal(&mut self.buffer, HEADER_LEN, None)
     }
 
     /// Decrypts over and over, after restoring the ciphertext.

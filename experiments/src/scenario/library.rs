@@ -70,10 +70,11 @@ pub const STUDIES: &[Shipped] = &[
 
 impl Shipped {
     /// What the file says of itself: `description` of scenarios and studies, `describes` of vendor profiles, `origin`
-    /// of cost profiles.
+    /// of cost profiles up to its details, which come behind a semicolon.
     pub fn description(&self) -> String {
         let table: toml::Table = toml::from_str(self.text).unwrap_or_default();
-        let said = ["description", "describes", "origin"].iter().find_map(|key| table.get(*key)?.as_str());
-        said.unwrap_or_default().to_owned()
+        let text = |key: &str| table.get(key)?.as_str();
+        let origin = text("origin").map(|origin| origin.split_once(';').map_or(origin, |(first, _)| first));
+        text("description").or(text("describes")).or(origin).unwrap_or_default().to_owned()
     }
 }

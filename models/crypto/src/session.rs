@@ -22,6 +22,15 @@ pub struct PacketCipher {
     raw: Box<dyn RawPacketCipher>,
     encryption: Encryption,
     integrity: Option<Integrity>,
+    /// The lengths of both, looked up once and not for each packet.
+    lens: Lens,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Lens {
+    iv: usize,
+    icv: usize,
+    block: usize,
 }
 
 /// Keyed ICVs of AH for one direction of one SA; they count their work on the caller's [`Crypto`].
@@ -108,7 +117,13 @@ impl Crypto {
         integrity: Option<(Integrity, &Secret)>,
     ) -> PacketCipher {
         let raw = self.provider.packet_cipher(encryption, encryption_key, integrity);
-        PacketCipher { raw, encryption, integrity: integrity.map(|(algorithm, _)| algorithm) }
+        let integrity = integrity.map(|(algorithm, _)| algorithm);
+        let lens = Lens {
+            iv: encryption.iv_len(),
+            icv: integrity.map_or(encryption.icv_len(), Integrity::icv_len),
+            block: encryption.block_len(),
+        };
+        PacketCipher { raw, encryption, integrity, lens }
     }
 
     /// See [`Provider::authenticator`].
@@ -184,23 +199,27 @@ impl ExchangeKey {
 
 impl PacketCipher {
     /// Octets of IV between header and ciphertext.
+    #[inline]
     pub fn iv_len(&self) -> usize {
-        self.encryption.iv_len()
+        self.lens.iv
     }
 
     /// Octets of ICV at the end.
+    #[inline]
     pub fn icv_len(&self) -> usize {
-        self.integrity.map_or(self.encryption.icv_len(), Integrity::icv_len)
+        self.lens.icv
     }
 
     /// Plaintext must be a multiple of this many octets (1 for AEADs and NULL).
+    #[inline]
     pub fn block_len(&self) -> usize {
-        self.encryption.block_len()
+        self.lens.block
     }
 
     /// Whether IVs must be unpredictable (CBC) rather than unique (AEADs).
+    #[inline]
     pub fn needs_random_iv(&self) -> bool {
-        self.encryption.needs_random_iv()
+        self.lens.block > 1
     }
 
     /// See [`RawPacketCipher::seal`]; without extended sequence numbers, and the ICV is appended.

@@ -44,6 +44,12 @@ pub(crate) struct AhHeader {
 }
 
 impl AhHeader {
+    /// The SPI of a header of which only the beginning may be there.
+    pub(crate) fn quoted_spi(rest: &[u8]) -> Option<Spi> {
+        let octets = rest.get(4..8)?.try_into().ok()?;
+        Spi::new(u32::from_be_bytes(octets))
+    }
+
     /// Reads the header that a packet's rest begins with.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use ipseclab_crypto::{Authentication, Authenticator, Crypto, PacketCipher, Purpose, RandomSource};
 
+use crate::path_mtu::PathMtu;
 use crate::replay::{ReplayWindow, WindowLen};
 use crate::sa::{ChildSaCounters, Lifetime, Mode, OutboundUse, Path, SaPair, SaParameters, Traffic};
 use crate::selector::{Direction, Selectors, TrafficSelector};
@@ -65,6 +66,12 @@ impl SaHalf {
         }
     }
 
+    /// The SPIs of its layers.
+    pub(crate) fn spis(&self) -> impl Iterator<Item = Spi> + use<> {
+        let [esp, ah] = [self.esp.as_ref().map(|layer| layer.spi), self.ah.as_ref().map(|layer| layer.spi)];
+        esp.into_iter().chain(ah)
+    }
+
     /// Whether IVs count from a salt, rather than being random or none.
     fn needs_salt(&self) -> bool {
         let esp = self.esp.as_ref().is_some_and(|layer| !layer.cipher.needs_random_iv());
@@ -96,15 +103,20 @@ impl Usage {
         Self { lifetime, traffic: Traffic::default(), last: None, soft_reached: false, hard_reached: false }
     }
 
-    /// Counts a packet; gives the limits that were reached by it and not before.
-    pub(crate) fn add(&mut self, now: Duration, octets: usize) -> impl Iterator<Item = Limit> + use<> {
+    /// Counts a packet; tells of the limits that were reached by it and not before.
+    #[inline]
+    pub(crate) fn add(&mut self, now: Duration, octets: usize, mut reached: impl FnMut(Limit)) {
         self.traffic.add(octets);
         self.last = Some(now);
-        let soft = self.lifetime.is_soft_reached(self.traffic) && !self.soft_reached;
-        let hard = self.lifetime.is_hard_reached(self.traffic) && !self.hard_reached;
-        self.soft_reached |= soft;
-        self.hard_reached |= hard;
-        [soft.then_some(Limit::Soft), hard.then_some(Limit::Hard)].into_iter().flatten()
+        if self.lifetime == Lifetime::UNLIMITED {
+            return;
+        }
+        if self.lifetime.is_soft_reached(self.traffic) && !core::mem::replace(&mut self.soft_reached, true) {
+            reached(Limit::Soft);
+        }
+        if self.lifetime.is_hard_reached(self.traffic) && !core::mem::replace(&mut self.hard_reached, true) {
+            reached(Limit::Hard);
+        }
     }
 
     /// Whether the SA may carry nothing more.
@@ -130,10 +142,11 @@ pub(crate) struct OutboundSa {
     pub(crate) exhaustion_reported: bool,
     /// Whether packets use it although another pair covers them too.
     pub(crate) enabled: bool,
+    pub(crate) path_mtu: PathMtu,
 }
 
 impl OutboundSa {
-    fn can_send(&self) -> bool {
+    pub(crate) fn can_send(&self) -> bool {
         !self.sa.usage.is_over() && self.number.next(self.sa.esn).is_some()
     }
 }
@@ -207,6 +220,7 @@ impl ChildSa {
                 iv_salt: u64::from_be_bytes(salt),
                 exhaustion_reported: false,
                 enabled: outbound_use == OutboundUse::Now,
+                path_mtu: PathMtu::default(),
             },
             serial: 0,
             armed: None,
@@ -248,6 +262,7 @@ impl ChildSa {
             (path.local, path.remote, path.udp_encap);
         (inbound.source, inbound.destination) = (path.remote, path.local);
         inbound.udp_encap = path.udp_encap.map(UdpEncap::reversed);
+        self.outbound.path_mtu = PathMtu::default();
         self.inbound.reported = None;
         true
     }

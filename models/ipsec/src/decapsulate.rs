@@ -48,7 +48,9 @@ impl<T> Engine<T> {
         let spi = child.inbound.sa.spi;
         let admitted = child.inbound.open(&mut self.crypto, &mut self.kept, packet, header, layer)?;
         // The other end sends on this pair, so it can receive on it.
-        child.outbound.enabled = true;
+        if !core::mem::replace(&mut child.outbound.enabled, true) {
+            self.flow = None;
+        }
         if let Some((_, (address, port))) =
             admitted.from.filter(|(number, from)| child.inbound.has_moved(*number, *from))
         {
@@ -68,8 +70,10 @@ impl<T> Engine<T> {
         if !child.covers(Direction::Inbound, &selectors) {
             return Err(DiscardReason::InboundPolicy);
         }
-        let limits = child.inbound.sa.usage.add(self.now, packet.len());
-        self.events.extend(limits.map(|limit| Event::expired(spi, Direction::Inbound, limit)));
+        let events = &mut self.events;
+        child.inbound.sa.usage.add(self.now, packet.len(), |limit| {
+            events.push_back(Event::expired(spi, Direction::Inbound, limit));
+        });
         Ok(spi)
     }
 }
@@ -90,7 +94,7 @@ impl InboundSa {
         match layer {
             // A bundle protects a packet only with both of its SAs.
             Layer::Esp { .. } if self.sa.ah.is_some() && self.sa.esp.is_some() => {
-                Err(DiscardReason::InboundPolicy)
+                Err(DiscardReason::Unprotected)
             }
             Layer::Esp { start, encapsulated } => {
                 let from = encapsulated.then(|| ip::udp_source(packet, start, header));
@@ -103,7 +107,7 @@ impl InboundSa {
                     return Ok(Admitted { opened, from: None });
                 }
                 if opened.next_header != protocol::ESP {
-                    return Err(DiscardReason::InboundPolicy);
+                    return Err(DiscardReason::Unprotected);
                 }
                 let (_, opened) = self.open_esp(crypto, packet, opened.payload.start)?;
                 Ok(Admitted { opened, from: None })

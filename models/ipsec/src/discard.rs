@@ -23,7 +23,9 @@ pub enum DiscardReason {
     Malformed,
     /// The padding is not 1, 2, 3, … or longer than the packet (RFC 4303 §2.4).
     Padding,
-    /// Clear traffic that the SPD wants protected, or selectors that the SA does not cover (RFC 4301 §5.2).
+    /// It came in the clear where the SPD wants it protected, or under half of a bundle (RFC 4301 §5.2).
+    Unprotected,
+    /// What came out of an SA is not in its selectors (RFC 4301 §5.2), or no IP packet.
     InboundPolicy,
     /// The SA has used all its sequence numbers (RFC 4303 §3.3.3).
     SeqExhausted,
@@ -31,8 +33,12 @@ pub enum DiscardReason {
     LifetimeExceeded,
     /// A fragment where ESP needs a whole datagram (RFC 4303 §3.3.4, §3.4.1).
     Fragment,
-    /// The protected packet would exceed what IPv4's length field can say.
+    /// The protected packet would exceed what the length field of its IP header can say.
     TooBig,
+    /// The protected packet would be longer than its path takes; its sender has been told where it can be (RFC 4301 §8.2.1).
+    PathMtu,
+    /// Not a loss: a router's message that a protected packet was too long, which the SA's path MTU has taken in.
+    PathMtuNotice,
     /// A congestion mark on the outer header that the inner packet cannot carry (RFC 6040 §4.2).
     CongestionMark,
     /// A dummy packet, next header 59 (RFC 4303 §2.6).
@@ -43,7 +49,7 @@ pub enum DiscardReason {
 
 impl DiscardReason {
     /// All reasons, in the order of [`DiscardCounters::iter`].
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::NoPolicy,
         Self::PolicyDiscard,
         Self::AcquireQueueFull,
@@ -54,11 +60,14 @@ impl DiscardReason {
         Self::Integrity,
         Self::Malformed,
         Self::Padding,
+        Self::Unprotected,
         Self::InboundPolicy,
         Self::SeqExhausted,
         Self::LifetimeExceeded,
         Self::Fragment,
         Self::TooBig,
+        Self::PathMtu,
+        Self::PathMtuNotice,
         Self::CongestionMark,
         Self::Dummy,
         Self::NatKeepalive,
@@ -77,11 +86,14 @@ impl DiscardReason {
             Self::Integrity => "integrity",
             Self::Malformed => "malformed",
             Self::Padding => "padding",
+            Self::Unprotected => "unprotected",
             Self::InboundPolicy => "inbound_policy",
             Self::SeqExhausted => "seq_exhausted",
             Self::LifetimeExceeded => "lifetime_exceeded",
             Self::Fragment => "fragment",
             Self::TooBig => "too_big",
+            Self::PathMtu => "path_mtu",
+            Self::PathMtuNotice => "path_mtu_notice",
             Self::CongestionMark => "congestion_mark",
             Self::Dummy => "dummy",
             Self::NatKeepalive => "nat_keepalive",

@@ -19,6 +19,7 @@ use crate::esp::{self, Envelope};
 use crate::header::{IpHeader, Part, Place, UDP_LEN, Version, protocol};
 use crate::ip::{self, OuterHeader};
 use crate::mutable;
+use crate::path_mtu::{self, Excess, Fragmentation};
 use crate::sa::Mode;
 use crate::spi::SeqNo;
 
@@ -78,7 +79,7 @@ impl OutboundSa {
     /// Why it cannot be; it is then as it came.
     pub(crate) fn encapsulate(
         &mut self,
-        tools: Tools<'_>,
+        mut tools: Tools<'_>,
         packet: &mut Vec<u8>,
         header: &IpHeader,
         outer: Outer,
@@ -105,12 +106,37 @@ impl OutboundSa {
             esp::seal(&esp.cipher, tools.crypto, &envelope, room, layout.payload_len);
         }
         self.write_ip(packet, &layout, header, outer);
-        self.authenticate(tools, packet, &layout, number)?;
+        self.authenticate(&mut tools, packet, &layout, number)?;
         ip::fill_checksum(&mut packet[..layout.ip_len], layout.version);
         Ok(())
     }
 
+    /// What becomes of a packet that would be longer than `path_mtu` octets; `None` when it is not, or cannot be protected
+    /// at all.
+    pub(crate) fn excess(
+        &self,
+        packet: &[u8],
+        header: &IpHeader,
+        path_mtu: usize,
+        (fragmentation, dont_fragment): (Fragmentation, DontFragment),
+    ) -> Option<Excess> {
+        let layout = self.layout(packet, header).ok().filter(|layout| layout.total_len > path_mtu)?;
+        let room = path_mtu.saturating_sub(layout.payload_start());
+        let payload = match &self.sa.esp {
+            Some(esp) => esp::payload_max(&esp.cipher, room),
+            None => room,
+        };
+        let (outer, fragmentation) = match self.sa.mode {
+            // Around IPv6 no router fragments, but this host could; whether it does is the same setting.
+            Mode::Tunnel => (dont_fragment.applies(header), fragmentation),
+            // Fragments cannot be protected, only whole packets (RFC 4303 §3.3.4).
+            Mode::Transport => (header.dont_fragment, Fragmentation::After),
+        };
+        Some(path_mtu::verdict(header, outer, layout.kept_len + payload, fragmentation))
+    }
+
     /// The parts of the packet to be.
+    #[inline]
     fn layout(&self, packet: &[u8], header: &IpHeader) -> Result<Layout, DiscardReason> {
         let sa = &self.sa;
         let (version, ip_len, kept_len, payload_protocol) = match sa.mode {
@@ -180,7 +206,7 @@ impl OutboundSa {
 
     fn authenticate(
         &self,
-        tools: Tools<'_>,
+        tools: &mut Tools<'_>,
         packet: &mut Vec<u8>,
         layout: &Layout,
         number: SeqNo,
@@ -201,11 +227,7 @@ impl OutboundSa {
             source: self.sa.source,
             destination: self.sa.destination,
             traffic_class: inner.traffic_class,
-            dont_fragment: match outer.dont_fragment {
-                DontFragment::Set => true,
-                DontFragment::Clear => false,
-                DontFragment::Copy => inner.dont_fragment,
-            },
+            dont_fragment: outer.dont_fragment.applies(inner),
             ident: outer.ident,
         }
     }
@@ -217,6 +239,7 @@ impl OutboundSa {
 }
 
 /// Moves the payload to its place and makes the packet as long as it will be.
+#[inline]
 fn open_room(packet: &mut Vec<u8>, layout: &Layout) {
     let end = packet.len();
     packet.resize(layout.total_len, 0);
@@ -259,6 +282,19 @@ mod tests {
         assert_eq!(engine.poll_event(), Some(Event::SeqExhausted { spi: Spi::new(0x1000).unwrap() }));
         assert_eq!(engine.poll_event(), None);
         assert_eq!(engine.discards.count(DiscardReason::SeqExhausted), 2);
+    }
+
+    #[test]
+    fn it_is_time_to_rekey_while_numbers_are_left() {
+        let left = SeqNo::LAST_WITHOUT_ESN.value() / 16;
+        let mut engine = nearly_exhausted(left + 2);
+        for expected in [None, Some(()), None] {
+            let outcome = engine.outbound(Duration::ZERO, ping(LEFT, RIGHT, 8), 0);
+            assert!(matches!(outcome, Outbound::Send { .. }));
+            let spi = Spi::new(0x1000).unwrap();
+            let event = Event::SoftExpired { spi, direction: crate::Direction::Outbound };
+            assert_eq!(engine.poll_event(), expected.map(|()| event));
+        }
     }
 
     #[test]

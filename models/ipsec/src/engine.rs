@@ -13,8 +13,9 @@ use crate::acquire::{Acquires, Waiting};
 use crate::child::ChildSa;
 use crate::discard::{DiscardCounters, DiscardReason};
 use crate::event::Event;
-use crate::header::protocol;
+use crate::header::{IpHeader, protocol};
 use crate::outbound::Outbound;
+use crate::path_mtu::Fragmentation;
 use crate::sa::{ChildSaCounters, ChildSaHandle, InstallError, OutboundUse, Path, SaPair};
 use crate::sad::Sad;
 use crate::selector::{Direction, Selectors};
@@ -34,6 +35,17 @@ pub enum DontFragment {
     Copy,
 }
 
+impl DontFragment {
+    /// Whether the bit is set around this packet.
+    pub(crate) const fn applies(self, inner: &IpHeader) -> bool {
+        match self {
+            Self::Set => true,
+            Self::Clear => false,
+            Self::Copy => inner.dont_fragment,
+        }
+    }
+}
+
 /// What an engine is made from.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -47,11 +59,22 @@ pub struct EngineConfig {
     pub dont_fragment: DontFragment,
     /// The local UDP port of encapsulated ESP and of IKE with the non-ESP marker.
     pub nat_traversal_port: u16,
+    /// The longest protected packet that the owner's link takes, in octets from its IP header on; `None` for any, as long as
+    /// no router says otherwise.
+    pub path_mtu: Option<usize>,
+    /// How long a router is believed that less passes.
+    pub path_mtu_age: Duration,
+    /// When packets that do not fit are fragmented.
+    pub fragmentation: Fragmentation,
 }
 
 impl EngineConfig {
     /// Default of [`queue_packets`](Self::queue_packets): a few seconds of ping, well below a TCP window.
     pub const QUEUE_PACKETS: usize = 16;
+    /// Default of [`path_mtu_age`](Self::path_mtu_age), that of RFC 1191 §6.3.
+    pub const PATH_MTU_AGE: Duration = Duration::from_mins(10);
+    /// Most notices that wait for [`Engine::poll_notice`]; the oldest give way.
+    pub const NOTICES: usize = 16;
 
     /// The defaults around these policies and this address.
     pub fn new(spd: Spd, local_address: impl Into<IpAddr>) -> Self {
@@ -61,6 +84,9 @@ impl EngineConfig {
             queue_packets: Self::QUEUE_PACKETS,
             dont_fragment: DontFragment::default(),
             nat_traversal_port: NAT_TRAVERSAL_PORT,
+            path_mtu: None,
+            path_mtu_age: Self::PATH_MTU_AGE,
+            fragmentation: Fragmentation::default(),
         }
     }
 
@@ -76,12 +102,21 @@ impl EngineConfig {
     }
 }
 
+/// The pair that the last packet left under. The next one of its flow needs no look-up, until policies or pairs change, or
+/// the pair has used itself up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flow {
+    pub(crate) selectors: Selectors,
+    pub(crate) slot: usize,
+}
+
 /// The IPsec datapath of one host; `T` is what the owner attaches to each packet.
 pub struct Engine<T> {
     pub(crate) config: EngineConfig,
     pub(crate) crypto: Crypto,
     pub(crate) random: Box<dyn RandomSource>,
     pub(crate) sad: Sad,
+    pub(crate) flow: Option<Flow>,
     pub(crate) acquires: Acquires<T>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) discards: DiscardCounters,
@@ -93,6 +128,8 @@ pub struct Engine<T> {
     pub(crate) ident: u16,
     /// Room for what AH keeps aside, so that no packet allocates it.
     pub(crate) kept: Vec<u8>,
+    /// ICMP messages for the protected side.
+    pub(crate) notices: VecDeque<Vec<u8>>,
     released: VecDeque<(Vec<u8>, T)>,
     discarded: VecDeque<(Vec<u8>, T, DiscardReason)>,
 }
@@ -106,6 +143,7 @@ impl<T> Engine<T> {
             crypto,
             random,
             sad: Sad::default(),
+            flow: None,
             acquires,
             events: VecDeque::new(),
             discards: DiscardCounters::default(),
@@ -113,6 +151,7 @@ impl<T> Engine<T> {
             congestion_marks: 0,
             ident: 1,
             kept: Vec::new(),
+            notices: VecDeque::new(),
             released: VecDeque::new(),
             discarded: VecDeque::new(),
         }
@@ -136,6 +175,7 @@ impl<T> Engine<T> {
         outbound_use: OutboundUse,
     ) -> Result<ChildSaHandle, InstallError> {
         self.now = now;
+        self.flow = None;
         let policy = pair.policy;
         pair.check()?;
         let protection = &pair.inbound.protection;
@@ -156,12 +196,14 @@ impl<T> Engine<T> {
 
     /// Takes the pair with this inbound SPI out of force; says what it carried, or `None` when there is none.
     pub fn remove(&mut self, spi: Spi) -> Option<ChildSaCounters> {
+        self.flow = None;
         self.sad.remove(spi).map(|child| child.counters())
     }
 
     /// Lets leaving packets use the pair with this inbound SPI that was installed with [`OutboundUse::WhenTold`], as the
     /// newest one. False when there is no such pair.
     pub fn enable_outbound(&mut self, spi: Spi) -> bool {
+        self.flow = None;
         self.sad.get_mut(spi).map(|child| child.outbound.enabled = true).is_some()
     }
 
@@ -176,6 +218,7 @@ impl<T> Engine<T> {
     /// are sent there. SAs keep their paths until [`update_path`](Self::update_path).
     pub fn set_local_address(&mut self, address: impl Into<IpAddr>) {
         let address = address.into();
+        self.flow = None;
         self.config.local_addresses.retain(|other| other.is_ipv4() != address.is_ipv4());
         self.config.local_addresses.push(address);
     }
@@ -197,6 +240,11 @@ impl<T> Engine<T> {
                 Outbound::Discard { reason, packet, token } => {
                     self.discarded.push_back((packet, token, reason));
                 }
+                // Fragments would have to wait for each other here; they are discarded like any other that does not fit.
+                Outbound::Fragment { packet, token, .. } => {
+                    self.discards.add(DiscardReason::PathMtu);
+                    self.discarded.push_back((packet, token, DiscardReason::PathMtu));
+                }
                 // The pair has been removed since; the packet waits for the next one.
                 Outbound::Queued => {}
             }
@@ -207,6 +255,12 @@ impl<T> Engine<T> {
     /// The next packet that waited in vain, and why.
     pub fn poll_discard(&mut self) -> Option<(Vec<u8>, T, DiscardReason)> {
         self.discarded.pop_front()
+    }
+
+    /// The next ICMP message of this host's to the protected side: that a packet was too long for its SA. Drain it after
+    /// each packet that leaves; who sends messages seldom enough is the owner's matter (RFC 1812 §4.3.2.8).
+    pub fn poll_notice(&mut self) -> Option<Vec<u8>> {
+        self.notices.pop_front()
     }
 
     /// The next thing that the owner should know.
@@ -247,6 +301,7 @@ impl<T> Engine<T> {
 
     /// The policies, to read or to change; SAs and waiting packets stay.
     pub fn spd_mut(&mut self) -> &mut Spd {
+        self.flow = None;
         &mut self.config.spd
     }
 
@@ -273,6 +328,13 @@ impl<T> Engine<T> {
     /// When the last packet was protected under the pair with this inbound SPI; `None` before the first one.
     pub fn last_outbound(&self, spi: Spi) -> Option<Duration> {
         self.sad.get(spi)?.outbound.sa.usage.last()
+    }
+
+    /// The longest protected packet that passes through the pair with this inbound SPI at time `now`, in octets; `None` when
+    /// nothing is known of it, or there is no such pair.
+    pub fn path_mtu(&self, now: Duration, spi: Spi) -> Option<usize> {
+        let child = self.sad.get(spi)?;
+        child.outbound.path_mtu.octets(now, self.config.path_mtu, self.config.path_mtu_age)
     }
 
     /// Discarded packets by reason.

@@ -45,20 +45,30 @@ pub(crate) struct Envelope<'a> {
 }
 
 /// Octets in front of the payload.
+#[inline]
 pub(crate) fn front_len(cipher: &PacketCipher) -> usize {
     HEADER_LEN + cipher.iv_len()
 }
 
 /// Octets of padding behind `payload_len` octets.
+#[inline]
 pub(crate) fn pad_len(cipher: &PacketCipher, payload_len: usize) -> usize {
     let filled = payload_len + TRAILER_LEN;
     filled.next_multiple_of(cipher.block_len().max(ALIGNMENT)) - filled
 }
 
 /// Octets of the ESP packet around `payload_len` octets.
+#[inline]
 pub(crate) fn sealed_len(cipher: &PacketCipher, payload_len: usize) -> usize {
     let body = payload_len + pad_len(cipher, payload_len) + TRAILER_LEN;
     HEADER_LEN + cipher.iv_len() + body + cipher.icv_len()
+}
+
+/// The longest payload for which payload, trailer and ICV are at most `octets` long.
+pub(crate) fn payload_max(cipher: &PacketCipher, octets: usize) -> usize {
+    let alignment = cipher.block_len().max(ALIGNMENT);
+    let body = octets.saturating_sub(cipher.icv_len()) / alignment * alignment;
+    body.saturating_sub(TRAILER_LEN)
 }
 
 /// Makes an ESP packet of [`sealed_len`] octets of room, in which a payload of `payload_len` octets stands already,
@@ -74,14 +84,27 @@ pub(crate) fn seal(
     header[..4].copy_from_slice(&envelope.spi.value().to_be_bytes());
     header[4..].copy_from_slice(&envelope.number.low().to_be_bytes());
     let (iv, body) = rest.split_at_mut(cipher.iv_len());
-    iv.copy_from_slice(envelope.iv);
-    let padding = &PADDING[..pad_len(cipher, payload_len)];
-    let trailer = &mut body[payload_len..];
-    trailer[..padding.len()].copy_from_slice(padding);
+    copy_iv(iv, envelope.iv);
+    let pad_len = pad_len(cipher, payload_len);
+    let (padding, trailer) = body[payload_len..].split_at_mut(pad_len);
+    let mut last = 0;
+    // A loop, since it is mostly over after a step or two.
+    for octet in padding {
+        last += 1;
+        *octet = last;
+    }
     // Counting from 1, the last octet of padding is its length.
-    trailer[padding.len()] = padding.last().copied().unwrap_or(0);
-    trailer[padding.len() + 1] = envelope.next_header;
+    trailer[..TRAILER_LEN].copy_from_slice(&[last, envelope.next_header]);
     cipher.seal_in_place(crypto, packet, HEADER_LEN, envelope.number.implicit(envelope.esn));
+}
+
+/// Copies an IV. All but those of block ciphers have eight octets, and a copy of a known length is no call.
+#[inline]
+fn copy_iv(to: &mut [u8], from: &[u8]) {
+    match (to.first_chunk_mut::<8>(), from.first_chunk::<8>()) {
+        (Some(to), Some(known)) if from.len() == 8 => *to = *known,
+        _ => to.copy_from_slice(from),
+    }
 }
 
 /// SPI and sequence number of an ESP packet, or its low half.
@@ -166,6 +189,12 @@ mod tests {
         assert_eq!((pad_len(&cbc, 84), sealed_len(&cbc, 84)), (10, 8 + 16 + 96 + 12));
         assert_eq!((pad_len(&gcm, 84), sealed_len(&gcm, 84)), (2, 8 + 8 + 88 + 16));
         for len in 0..200 {
+            for cipher in [&cbc, &gcm] {
+                let octets = sealed_len(cipher, len) - front_len(cipher);
+                let longest = payload_max(cipher, octets);
+                assert!(longest >= len && sealed_len(cipher, longest) == sealed_len(cipher, len));
+                assert!(sealed_len(cipher, longest + 1) > sealed_len(cipher, len));
+            }
             assert!(pad_len(&cbc, len) < 16 && pad_len(&gcm, len) < 4);
             assert_eq!((len + pad_len(&cipher(Encryption::Null), len) + TRAILER_LEN) % 4, 0);
         }

@@ -31,8 +31,8 @@ pub enum Event {
         /// The inbound SPI of its pair.
         spi: Spi,
     },
-    /// One SA of the pair has carried a soft limit of its [`Lifetime`](crate::Lifetime): time to rekey. Comes once for
-    /// each direction.
+    /// Time to rekey: one SA of the pair has carried a soft limit of its [`Lifetime`](crate::Lifetime), or the outbound one
+    /// has used fifteen of sixteen sequence numbers. Comes once for each reason and direction.
     SoftExpired {
         /// The inbound SPI of the pair.
         spi: Spi,
@@ -46,6 +46,14 @@ pub enum Event {
         spi: Spi,
         /// Which of its SAs.
         direction: Direction,
+    },
+    /// A router says that only so much passes on the path of an SA, and is believed (RFC 4301 §8.2.1). From now on senders of
+    /// longer packets are told.
+    PathMtuChanged {
+        /// The inbound SPI of the pair.
+        spi: Spi,
+        /// Octets of the longest protected packet.
+        octets: usize,
     },
     /// Authentic ESP in UDP comes from another place than the SA says: a NAT has a new mapping, and
     /// [`Engine::update_path`](crate::Engine::update_path) can follow it (RFC 7296 §2.23). Comes once per place.

@@ -114,6 +114,7 @@ impl IpHeader {
     ///
     /// # Errors
     /// When the version is neither 4 nor 6, or the lengths do not fit the octets that are there.
+    #[inline]
     pub(crate) fn parse(packet: &[u8]) -> Result<Self, SelectorError> {
         match packet.first().map(|octet| octet >> 4) {
             Some(4) => Self::parse_v4(packet),

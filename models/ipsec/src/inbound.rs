@@ -8,7 +8,9 @@ use smoltcp::wire::UdpPacket;
 use crate::decapsulate::Layer;
 use crate::discard::DiscardReason;
 use crate::engine::Engine;
+use crate::event::Event;
 use crate::header::{IpHeader, Part, UDP_LEN, protocol};
+use crate::notice;
 use crate::selector::{Direction, Selectors};
 use crate::spd::{DefaultAction, SpdAction};
 use crate::spi::Spi;
@@ -63,11 +65,37 @@ impl<T> Engine<T> {
     fn admit(&mut self, packet: &mut Vec<u8>) -> Result<Option<Spi>, DiscardReason> {
         let header = IpHeader::parse(packet).map_err(|_| DiscardReason::Malformed)?;
         packet.truncate(header.total_len);
+        if self.learn_path_mtu(packet, &header) {
+            return Err(DiscardReason::PathMtuNotice);
+        }
         match self.classify(packet, &header)? {
             Arrival::Ike => Ok(None),
             Arrival::Clear(selectors) => self.admit_clear(&selectors),
             Arrival::Protected(layer) => self.decapsulate(packet, &header, layer).map(Some),
         }
+    }
+
+    /// Whether the packet is a router's message about one of our SAs; then its path MTU is what the router says.
+    ///
+    /// It is not authentic, so no SA's path becomes less than what every path takes (RFC 4301 §8.2.1).
+    fn learn_path_mtu(&mut self, packet: &[u8], header: &IpHeader) -> bool {
+        if !matches!(header.upper.protocol, protocol::ICMP | protocol::ICMPV6)
+            || !self.config.is_local(header.destination)
+        {
+            return false;
+        }
+        let Some(notice) = notice::parse(header, packet, self.config.nat_traversal_port) else {
+            return false;
+        };
+        let Some(child) = self.sad.leaving(notice.spi, notice.source, notice.destination) else {
+            return false;
+        };
+        let (path_mtu, config) = (&mut child.outbound.path_mtu, &self.config);
+        let current = path_mtu.octets(self.now, config.path_mtu, config.path_mtu_age);
+        if let Some(octets) = path_mtu.learn(self.now, notice.mtu, header.version, current) {
+            self.events.push_back(Event::PathMtuChanged { spi: child.inbound.sa.spi, octets });
+        }
+        true
     }
 
     fn classify(&self, packet: &[u8], header: &IpHeader) -> Result<Arrival, DiscardReason> {
@@ -101,7 +129,7 @@ impl<T> Engine<T> {
             Some(SpdAction::Bypass) => Ok(None),
             Some(SpdAction::Discard) => Err(DiscardReason::PolicyDiscard),
             Some(SpdAction::Protect { .. } | SpdAction::ProtectInstalled { .. }) => {
-                Err(DiscardReason::InboundPolicy)
+                Err(DiscardReason::Unprotected)
             }
             None if default == DefaultAction::Bypass => Ok(None),
             None => Err(DiscardReason::NoPolicy),

@@ -28,6 +28,9 @@ fn bits_of(address: IpAddr) -> u128 {
 }
 
 impl Network {
+    /// Every address of both versions.
+    pub(crate) const EVERYTHING: Self = Self { prefix_len: 0, bits: 0 };
+
     /// The network of this length around an address.
     pub(crate) fn around(address: IpAddr, prefix_len: u8) -> Self {
         let host_bits = u128::MAX.checked_shr(prefix_len.into()).unwrap_or(0);
@@ -43,6 +46,12 @@ impl Network {
         let same_version = range.start.is_ipv4() == range.end.is_ipv4();
         let prefix_len = if same_version { differing.leading_zeros() } else { 0 };
         Some(Self::around(range.start, u8::try_from(prefix_len).unwrap_or(u8::MAX)))
+    }
+
+    /// The high and the low half of the bits.
+    #[expect(clippy::cast_possible_truncation, reason = "each half is what is asked for")]
+    pub(crate) const fn halves(self) -> [u64; 2] {
+        [(self.bits >> 64) as u64, self.bits as u64]
     }
 
     pub(crate) const fn prefix_len(self) -> u8 {

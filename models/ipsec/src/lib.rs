@@ -7,12 +7,15 @@
 //! - Every packet that goes in comes out: sent, delivered, or discarded with a [`DiscardReason`]; packets that wait for
 //!   a negotiation come out of [`Engine::poll_packet`] or [`Engine::poll_discard`].
 //! - A packet carries a token `T` of the owner's, which comes out with it.
+//! - A pair protects with ESP, with AH, or with AH around ESP ([`Protection`]), in tunnel or transport mode.
 //! - Keys come from a key manager through [`Engine::install`]; this crate never negotiates.
 //! - Several pairs may cover the same packets, as while a Child SA is rekeyed ([`OutboundUse`]); all of them receive.
 //! - A policy may stand for the selectors of whatever pairs it has ([`SpdAction::ProtectInstalled`]), for road warriors.
 //! - IPv4 and IPv6 inside and outside, in any combination.
-//! - Model: no traffic flow confidentiality, no fragmentation and no path MTU discovery; an arriving fragment of a protected
-//!   packet is discarded instead of reassembled.
+//! - Packets that are too long for their SA's path come back to be fragmented, or make an ICMP message for their sender
+//!   ([`Engine::poll_notice`]). Fragmenting and reassembly are the owner's: an arriving fragment of a protected packet is
+//!   discarded.
+//! - Model: no traffic flow confidentiality.
 //! - Model: IKE to and from the local address bypasses the SPD without an entry of its own.
 //!
 //! ```
@@ -63,7 +66,10 @@ mod inbound;
 mod index;
 mod ip;
 mod mutable;
+mod notice;
 mod outbound;
+mod path_mtu;
+mod policy_index;
 mod replay;
 mod sa;
 mod sad;
@@ -74,6 +80,8 @@ mod spi;
 mod testing;
 pub mod udp_encap;
 #[cfg(test)]
+mod vectors;
+#[cfg(test)]
 mod wireshark;
 
 pub use discard::{DiscardCounters, DiscardReason};
@@ -81,6 +89,7 @@ pub use engine::{DontFragment, Engine, EngineConfig};
 pub use event::Event;
 pub use inbound::Inbound;
 pub use outbound::Outbound;
+pub use path_mtu::Fragmentation;
 pub use replay::{ReplayWindow, WindowLen};
 pub use sa::{
     AhParameters, ChildSaCounters, ChildSaHandle, EspParameters, InstallError, Lifetime, Mode, OutboundUse,

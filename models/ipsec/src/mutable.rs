@@ -42,7 +42,8 @@ pub(crate) fn mask(front: &mut [u8], version: Version) -> Result<(), DiscardReas
 /// # Errors
 /// As [`mask`].
 pub(crate) fn check(front: &[u8], version: Version) -> Result<(), DiscardReason> {
-    if version == Version::V4 && front.len() == IPV4_LEN {
+    // Without options and extension headers there is nothing to go wrong.
+    if front.len() == version.header_len() {
         return Ok(());
     }
     mask(&mut front.to_vec(), version)

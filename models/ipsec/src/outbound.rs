@@ -5,13 +5,15 @@ use core::time::Duration;
 use crate::acquire::{Queued, Waiting};
 use crate::discard::DiscardReason;
 use crate::encapsulate::{Outer, Tools};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineConfig, Flow};
 use crate::event::Event;
-use crate::header::IpHeader;
+use crate::header::{IpHeader, Part, protocol};
+use crate::notice;
+use crate::path_mtu::Excess;
 use crate::sa::Mode;
 use crate::selector::{Direction, Selectors};
 use crate::spd::{DefaultAction, PolicyId, SpdAction};
-use crate::spi::Spi;
+use crate::spi::{SeqNo, Spi};
 
 /// What becomes of a packet that leaves.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,17 +36,36 @@ pub enum Outbound<T> {
         /// The owner's token.
         token: T,
     },
+    /// It is too long for its SA: it has to come again in fragments, or whole if it cannot be fragmented so.
+    Fragment {
+        /// The longest fragment that fits, in octets of the whole packet.
+        octets: usize,
+        /// The packet as it came.
+        packet: Vec<u8>,
+        /// The owner's token.
+        token: T,
+    },
     /// It waits for an SA; the negotiation has been asked for by [`Event::Acquire`].
     Queued,
 }
 
 enum Verdict {
     Bypass,
-    /// `mode` is that of an SA to be negotiated, if one may be.
+    /// The pair in this slot protects it.
     Protect {
-        policy: PolicyId,
-        mode: Option<Mode>,
+        slot: usize,
     },
+    /// No pair does yet.
+    Acquire {
+        policy: PolicyId,
+        mode: Mode,
+    },
+}
+
+/// Why a packet is not protected.
+enum Refusal {
+    Discard(DiscardReason),
+    Fragment { octets: usize },
 }
 
 impl<T> Engine<T> {
@@ -59,20 +80,28 @@ impl<T> Engine<T> {
         };
         packet.truncate(header.total_len);
         let selectors = Selectors::of(&header, &packet);
-        match self.verdict(&selectors) {
+        match self.remembered(&selectors).map_or_else(|| self.verdict(&selectors), Ok) {
             Ok(Verdict::Bypass) => Outbound::Send { packet, token, sa: None },
-            Ok(Verdict::Protect { policy, mode }) => {
-                match self.protect(policy, &selectors, &mut packet, &header) {
-                    Some(Ok(spi)) => Outbound::Send { packet, token, sa: Some(spi) },
-                    Some(Err(reason)) => self.discard_outbound(reason, packet, token),
-                    None => match mode {
-                        Some(mode) => self.acquire(policy, mode, Waiting { packet, token, selectors }),
-                        None => self.discard_outbound(DiscardReason::NoPolicy, packet, token),
-                    },
+            Ok(Verdict::Protect { slot }) => {
+                self.flow = Some(Flow { selectors, slot });
+                match self.protect(slot, &mut packet, &header) {
+                    Ok(spi) => Outbound::Send { packet, token, sa: Some(spi) },
+                    Err(Refusal::Fragment { octets }) => Outbound::Fragment { octets, packet, token },
+                    Err(Refusal::Discard(reason)) => self.discard_outbound(reason, packet, token),
                 }
+            }
+            Ok(Verdict::Acquire { policy, mode }) => {
+                self.acquire(policy, mode, Waiting { packet, token, selectors })
             }
             Err(reason) => self.discard_outbound(reason, packet, token),
         }
+    }
+
+    /// What was found out for the last packet, if this one is of its flow and its pair can still send.
+    fn remembered(&mut self, selectors: &Selectors) -> Option<Verdict> {
+        let slot = self.flow.filter(|flow| flow.selectors == *selectors)?.slot;
+        let child = self.sad.in_slot(slot)?;
+        child.outbound.can_send().then_some(Verdict::Protect { slot })
     }
 
     fn verdict(&mut self, selectors: &Selectors) -> Result<Verdict, DiscardReason> {
@@ -83,8 +112,15 @@ impl<T> Engine<T> {
         }
         let default = self.config.spd.default_action();
         match self.lookup(Direction::Outbound, selectors) {
-            Some(SpdAction::Protect { policy, mode }) => Ok(Verdict::Protect { policy, mode: Some(mode) }),
-            Some(SpdAction::ProtectInstalled { policy }) => Ok(Verdict::Protect { policy, mode: None }),
+            Some(SpdAction::Protect { policy, mode }) => Ok(match self.sad.outbound(policy, selectors) {
+                Some(slot) => Verdict::Protect { slot },
+                None => Verdict::Acquire { policy, mode },
+            }),
+            // The entry matches by a pair that covers the packet.
+            Some(SpdAction::ProtectInstalled { policy }) => {
+                let slot = self.sad.outbound(policy, selectors).ok_or(DiscardReason::NoPolicy)?;
+                Ok(Verdict::Protect { slot })
+            }
             Some(SpdAction::Bypass) => Ok(Verdict::Bypass),
             Some(SpdAction::Discard) => Err(DiscardReason::PolicyDiscard),
             None if default == DefaultAction::Bypass => Ok(Verdict::Bypass),
@@ -92,32 +128,63 @@ impl<T> Engine<T> {
         }
     }
 
-    /// Protects the packet and gives the SPI, or `None` when the policy has no SA for it.
-    fn protect(
-        &mut self,
-        policy: PolicyId,
-        selectors: &Selectors,
-        packet: &mut Vec<u8>,
-        header: &IpHeader,
-    ) -> Option<Result<Spi, DiscardReason>> {
-        let child = self.sad.outbound(policy, selectors)?;
+    /// Protects the packet under the pair in a slot, and gives the SPI.
+    fn protect(&mut self, slot: usize, packet: &mut Vec<u8>, header: &IpHeader) -> Result<Spi, Refusal> {
+        let child = self.sad.in_slot(slot).expect("the slot was found in this call");
         let spi = child.inbound.sa.spi;
+        let config = &self.config;
+        let path_mtu = child.outbound.path_mtu.octets(self.now, config.path_mtu, config.path_mtu_age);
+        let sizes = (config.fragmentation, config.dont_fragment);
+        match path_mtu.and_then(|octets| child.outbound.excess(packet, header, octets, sizes)) {
+            Some(Excess::Fragment { octets }) => return Err(Refusal::Fragment { octets }),
+            Some(Excess::Tell { octets }) => {
+                self.tell_sender(header, packet, octets);
+                return Err(Refusal::Discard(DiscardReason::PathMtu));
+            }
+            Some(Excess::Passes) | None => {}
+        }
         let tools = Tools { crypto: &mut self.crypto, random: self.random.as_mut(), kept: &mut self.kept };
         let outer = Outer { dont_fragment: self.config.dont_fragment, ident: self.ident };
         let octets = packet.len();
         let result = child.outbound.encapsulate(tools, packet, header, outer);
         match result {
             Ok(()) => {
-                let limits = child.outbound.sa.usage.add(self.now, octets);
-                self.events.extend(limits.map(|limit| Event::expired(spi, Direction::Outbound, limit)));
+                let events = &mut self.events;
+                child.outbound.sa.usage.add(self.now, octets, |limit| {
+                    events.push_back(Event::expired(spi, Direction::Outbound, limit));
+                });
                 self.ident = self.ident.wrapping_add(1);
+                if child.outbound.number == SeqNo::time_to_rekey(child.outbound.sa.esn) {
+                    self.events.push_back(Event::SoftExpired { spi, direction: Direction::Outbound });
+                }
             }
             Err(DiscardReason::SeqExhausted) if child.outbound.report_exhausted() => {
                 self.events.push_back(Event::SeqExhausted { spi });
             }
             Err(_) => {}
         }
-        Some(result.map(|()| child.outbound.sa.spi))
+        result.map(|()| child.outbound.sa.spi).map_err(Refusal::Discard)
+    }
+
+    /// Says to the sender of a packet that only so many octets of it pass (RFC 4301 §8.2.1); nobody answers an ICMP error
+    /// with another one, nor a later fragment (RFC 1812 §4.3.2.7).
+    fn tell_sender(&mut self, header: &IpHeader, packet: &[u8], octets: usize) {
+        let protocol = header.upper.protocol;
+        let is_error = match packet.get(header.upper.start) {
+            Some(kind) if protocol == protocol::ICMP => !matches!(kind, 0 | 8 | 13..=18),
+            Some(kind) if protocol == protocol::ICMPV6 => kind & 0x80 == 0,
+            _ => false,
+        };
+        if is_error || header.part == Part::LaterFragment {
+            return;
+        }
+        let ours = self.config.local_addresses.iter();
+        let mut gateways = ours.filter(|address| address.is_ipv4() == header.source.is_ipv4());
+        let notice = gateways.next().and_then(|gateway| notice::build(*gateway, header, packet, octets));
+        self.notices.extend(notice);
+        if self.notices.len() > EngineConfig::NOTICES {
+            self.notices.pop_front();
+        }
     }
 
     fn acquire(&mut self, policy: PolicyId, mode: Mode, waiting: Waiting<T>) -> Outbound<T> {

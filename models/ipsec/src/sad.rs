@@ -4,6 +4,7 @@
 //! packet finds its pair by SPI alone (RFC 4301 §4.1, unicast), so no two have one SPI, whatever the protocol; a leaving one by policy and negotiated selectors. Where several pairs cover it, as while a Child SA is
 //! rekeyed, the newest one takes it that is in use and has something left; the others are there for what still arrives.
 
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,8 @@ pub(crate) struct Sad {
     by_spi: BTreeMap<Spi, usize>,
     /// Bundles by the SPI of their AH.
     by_outer_spi: BTreeMap<Spi, usize>,
+    /// Pairs by the SPIs of their leaving packets, which other hosts have chosen and may have chosen alike.
+    by_leaving_spi: BTreeSet<(Spi, usize)>,
     by_policy: BTreeMap<PolicyId, RemoteIndex>,
     serial: u64,
     idle: BTreeSet<(Duration, Spi)>,
@@ -51,6 +54,7 @@ impl Sad {
         if let Some(outer) = child.inbound.sa.ah.as_ref().filter(|ah| ah.spi != spi) {
             self.by_outer_spi.insert(outer.spi, slot);
         }
+        self.by_leaving_spi.extend(child.outbound.sa.spis().map(|leaving| (leaving, slot)));
         self.slots[slot] = Some(child);
         self.arm(spi);
         ChildSaHandle(spi)
@@ -62,6 +66,9 @@ impl Sad {
         self.free.push(slot);
         if let Some(ah) = &child.inbound.sa.ah {
             self.by_outer_spi.remove(&ah.spi);
+        }
+        for leaving in child.outbound.sa.spis() {
+            self.by_leaving_spi.remove(&(leaving, slot));
         }
         if let Some(index) = self.by_policy.get_mut(&child.policy) {
             index.remove(slot, child.remote_ts());
@@ -89,11 +96,26 @@ impl Sad {
         self.slots[*slot].as_mut()
     }
 
-    /// The pair of the policy that takes a leaving packet.
-    pub(crate) fn outbound(&mut self, policy: PolicyId, packet: &Selectors) -> Option<&mut ChildSa> {
-        let covering = self.covering(policy, Direction::Outbound, packet);
-        let (_, slot) = covering.map(|(slot, child)| (child.preference(), slot)).max()?;
+    /// The pair whose packets leave with this SPI, of ESP or AH, between these addresses.
+    pub(crate) fn leaving(&mut self, spi: Spi, source: IpAddr, destination: IpAddr) -> Option<&mut ChildSa> {
+        let slots = self.by_leaving_spi.range((spi, 0)..=(spi, usize::MAX)).map(|(_, slot)| *slot);
+        let on_path = |slot: &usize| {
+            let sa = self.slots[*slot].as_ref().map(|child| &child.outbound.sa);
+            sa.is_some_and(|sa| (sa.source, sa.destination) == (source, destination))
+        };
+        let slot = slots.into_iter().find(on_path)?;
         self.slots[slot].as_mut()
+    }
+
+    /// The slot of the pair of the policy that takes a leaving packet.
+    pub(crate) fn outbound(&self, policy: PolicyId, packet: &Selectors) -> Option<usize> {
+        let covering = self.covering(policy, Direction::Outbound, packet);
+        covering.map(|(slot, child)| (child.preference(), slot)).max().map(|(_, slot)| slot)
+    }
+
+    /// The pair in a slot.
+    pub(crate) fn in_slot(&mut self, slot: usize) -> Option<&mut ChildSa> {
+        self.slots.get_mut(slot)?.as_mut()
     }
 
     /// Whether a pair of the policy covers a packet.

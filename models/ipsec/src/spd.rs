@@ -1,12 +1,13 @@
 //! The Security Policy Database: an ordered list of rules, first match wins (RFC 4301 §4.4.1, §5.1, §5.2).
 //!
-//! Lists longer than a few entries remember verdicts in a direct-mapped cache, as RFC 4301 §4.4.1 suggests; it holds a
-//! few slots per entry, is emptied by every change, and cannot change a verdict. The default for packets that match
-//! nothing is explicit. Left out: decorrelation (the list stays ordered) and populate-from-packet flags, which are the
+//! Lists longer than a few entries are looked up through an index by networks, and remember verdicts in a direct-mapped
+//! cache, as RFC 4301 §4.4.1 suggests; it holds a few slots per entry. Both are made anew after every change, when the next
+//! packet comes, and cannot change a verdict. The default for packets that match nothing is explicit. Left out: decorrelation (the list stays ordered) and populate-from-packet flags, which are the
 //! key manager's business.
 
 use core::net::IpAddr;
 
+use crate::policy_index::PolicyIndex;
 use crate::sa::Mode;
 use crate::selector::{Direction, Selectors, TrafficSelector};
 
@@ -92,12 +93,14 @@ pub struct Spd {
     entries: Vec<SpdEntry>,
     default: DefaultAction,
     cache: Vec<Option<(Key, Option<u32>)>>,
+    /// Of a list that is long enough, from the first look-up after a change on.
+    index: Option<PolicyIndex>,
 }
 
 impl Spd {
     /// The list in the order of precedence, and what happens to packets that match none of it.
     pub fn new(entries: Vec<SpdEntry>, default: DefaultAction) -> Self {
-        let mut spd = Self { entries, default, cache: Vec::new() };
+        let mut spd = Self { entries, default, cache: Vec::new(), index: None };
         spd.forget();
         spd
     }
@@ -146,6 +149,7 @@ impl Spd {
         packet: &Selectors,
         is_covered: impl Fn(PolicyId) -> bool,
     ) -> Option<&SpdEntry> {
+        self.refresh();
         let first = if self.cache.is_empty() {
             self.scan(0, direction, packet)
         } else {
@@ -162,7 +166,15 @@ impl Spd {
 
     /// The first entry from `start` on whose own selectors match.
     fn scan(&self, start: usize, direction: Direction, packet: &Selectors) -> Option<usize> {
-        (start..self.entries.len()).find(|place| self.entries[*place].matches(direction, packet))
+        let matches = |place: usize| self.entries[place].matches(direction, packet);
+        let Some(index) = &self.index else {
+            return (start..self.entries.len()).find(|place| matches(*place));
+        };
+        let (local, remote) = match direction {
+            Direction::Outbound => (packet.source, packet.destination),
+            Direction::Inbound => (packet.destination, packet.source),
+        };
+        index.first(start, local, remote, matches)
     }
 
     fn cached(&mut self, direction: Direction, packet: &Selectors) -> Option<usize> {
@@ -182,7 +194,14 @@ impl Spd {
 
     fn forget(&mut self) {
         self.cache.clear();
-        if self.entries.len() > SCAN_ENTRIES {
+        self.index = None;
+    }
+
+    /// Makes index and cache if there are none and the list is long.
+    fn refresh(&mut self) {
+        if self.index.is_none() && self.entries.len() > SCAN_ENTRIES {
+            let sides = self.entries.iter().map(|entry| (&entry.local[..], &entry.remote[..]));
+            self.index = Some(PolicyIndex::new(sides));
             let slots = (self.entries.len() * SLOTS_PER_ENTRY).next_power_of_two().min(SLOTS_MAX);
             self.cache.resize(slots, None);
         }
@@ -302,6 +321,33 @@ mod tests {
         assert_eq!(names(&spd), "ac");
         assert_eq!(spd.replace(PolicyId(7), [rule("z", 7)]), 0);
         assert_eq!(names(&spd), "acz");
+    }
+
+    #[test]
+    fn a_long_list_is_looked_up_in_order_whatever_the_shapes_of_its_networks() {
+        let network = |number: u32, prefix_len| {
+            vec![TrafficSelector::network(Ipv4Addr::from_bits(0x0a00_0000 + (number << 8)), prefix_len)]
+        };
+        let entry = |number: u32| SpdEntry {
+            remote: network(number, if number.is_multiple_of(3) { 24 } else { 23 }),
+            local: network(0, if number.is_multiple_of(2) { 8 } else { 16 }),
+            ..rule("", number)
+        };
+        let entries: Vec<_> = (0..3000).map(entry).chain([rule("", 5000)]).collect();
+        let mut spd = Spd::new(entries.clone(), DefaultAction::Discard);
+        for host in (0..3100).step_by(13) {
+            let packet = Selectors {
+                source: Ipv4Addr::from_bits(0x0a00_0000 + (host << 6)).into(),
+                destination: Ipv4Addr::from_bits(0x0a00_0007 + (host << 8)).into(),
+                protocol: 17,
+                source_port: Some(1),
+                destination_port: Some(2),
+            };
+            for direction in [Direction::Outbound, Direction::Inbound] {
+                let found = spd.lookup(direction, &packet, |_| true);
+                assert_eq!(found, naive(&entries, direction, &packet), "host {host}");
+            }
+        }
     }
 
     proptest! {

@@ -70,6 +70,13 @@ impl SeqNo {
         esn.then(|| SeqHigh(self.high()))
     }
 
+    /// The number at which an SA with or without extended sequence numbers should be rekeyed: one in sixteen is left, so
+    /// that a rekeying that takes several tries comes in time.
+    pub(crate) const fn time_to_rekey(esn: bool) -> Self {
+        let last = if esn { Self::LAST } else { Self::LAST_WITHOUT_ESN };
+        Self(last.0 - last.0 / 16)
+    }
+
     /// The next number that an SA with or without extended sequence numbers may use, if one is left.
     pub(crate) fn next(self, esn: bool) -> Option<Self> {
         let last = if esn { Self::LAST } else { Self::LAST_WITHOUT_ESN };

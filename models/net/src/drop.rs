@@ -1,7 +1,8 @@
 //! Why a packet ended before it was delivered.
 //!
 //! One table names every reason of every layer, so that `drops.csv` has one vocabulary and a reader can search it.
-//! The names are part of the output format: they never change, new ones go to the end of their group.
+//! The names are part of the output format: they never change. Fingerprints hold the places in the table, so new ones go
+//! to its end.
 //! Reasons of the node and of IPsec stand here too although their causes are in other crates, which map their own
 //! outcomes onto these.
 
@@ -107,6 +108,10 @@ drop_reasons! {
     LostWithNode = "lost_with_node",
     /// The IKE endpoint could not use it.
     IkeRejected = "ike_rejected",
+    /// With ESP or AH around it, it would exceed the path MTU of its SA, and may not be fragmented (RFC 4301 §8.2.1).
+    PathMtu = "path_mtu",
+    /// It is a router's message about an SA's path MTU, meant to end here.
+    PathMtuNotice = "path_mtu_notice",
 }
 
 impl fmt::Display for DropReason {

@@ -17,7 +17,7 @@ use ipseclab_ike::config::{ChildId, ConnectionId, EndpointConfig, IkeVersion};
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{Endpoint, IkeSaId, Transmit};
 use ipseclab_ipsec::{ChildSaCounters, Engine, EngineConfig, Inbound, Outbound, Spd, Spi};
-use ipseclab_net::{Ipv4Net, Ipv4View, Packet, Trail, UdpDatagram, protocol};
+use ipseclab_net::{DropReason, Ipv4Net, Ipv4View, Packet, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
 
 use crate::app::Apps;
@@ -294,7 +294,12 @@ impl Host {
                 run.push(Output::Packet(Packet { bytes, trail, tag }));
             }
             Outbound::Discard { reason, .. } => run.push(Output::Drop(convert::drop_reason(reason))),
+            // Only engines with a path MTU and fragmentation before protection ask for this.
+            Outbound::Fragment { .. } => run.push(Output::Drop(DropReason::PathMtu)),
             Outbound::Queued => {}
+        }
+        while let Some(notice) = self.engine.poll_notice() {
+            run.push(Output::Notice(Packet::new(notice, run.arrived)));
         }
     }
 

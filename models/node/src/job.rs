@@ -35,6 +35,8 @@ pub(crate) enum Job {
 pub(crate) enum Output {
     /// A packet to route.
     Packet(Packet),
+    /// A packet of this host's own making, to one of its own addresses or another.
+    Notice(Packet),
     /// An IKE message to wrap and route.
     Ike(Box<Transmit>),
     /// A packet in the clear for an application of this host.
@@ -92,9 +94,12 @@ impl Output {
     pub(crate) fn has_packet(&self) -> bool {
         match self {
             Self::Packet(_) | Self::Local(_) | Self::Drop(_) | Self::Absorbed => true,
-            Self::Ike(_) | Self::Step(_) | Self::Closed(_) | Self::Established(_) | Self::IkeRejected => {
-                false
-            }
+            Self::Notice(_)
+            | Self::Ike(_)
+            | Self::Step(_)
+            | Self::Closed(_)
+            | Self::Established(_)
+            | Self::IkeRejected => false,
         }
     }
 }

@@ -140,6 +140,7 @@ impl Node {
         for output in effects.outputs {
             match output {
                 Output::Packet(packet) => self.route(ctx, packet),
+                Output::Notice(packet) => self.send_notice(ctx, packet),
                 Output::Ike(transmit) => self.send_ike(ctx, effects.cause, *transmit),
                 Output::Local(packet) => self.deliver(ctx, &packet),
                 Output::Step(step) => self.write_step(ctx.now(), effects.cause, *step),
@@ -156,6 +157,16 @@ impl Node {
                 Output::IkeRejected => self.drops.count(DropReason::IkeRejected),
             }
         }
+    }
+
+    fn send_notice(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
+        self.books.originated += 1;
+        let destination = Ipv4View::parse(&packet.bytes).map(|view| view.destination());
+        let is_ours = match (&self.kind, destination) {
+            (Kind::Host(host), Ok(destination)) => host.owns(destination),
+            _ => false,
+        };
+        if is_ours { self.deliver(ctx, &packet) } else { self.route(ctx, packet) }
     }
 
     fn route(&mut self, ctx: &mut Context<'_, NodeEvent>, mut packet: Packet) {

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use ipseclab_crypto::{AesKey, Authentication, Encryption, Integrity, Secret};
 use ipseclab_ipsec::{
-    AhParameters, DiscardReason, EspParameters, Inbound, InstallError, Mode, OutboundUse, Protection, SaPair,
-    SaParameters, Spi, UdpEncap,
+    AhParameters, ChildSaHandle, DiscardReason, EspParameters, Inbound, InstallError, Mode, OutboundUse,
+    Protection, SaPair, SaParameters, Spi, UdpEncap,
 };
 use proptest::prelude::*;
 use ring::hmac;
@@ -267,13 +267,13 @@ fn without_ah(wire: &[u8]) -> Vec<u8> {
 fn half_of_a_bundle_is_not_enough() {
     let (mut left, mut right) = ends_of(BUNDLE, Mode::Tunnel);
     let wire = send(&mut left, &cisco_ping());
-    assert_eq!(receive(&mut right, &without_ah(&wire)), Err(DiscardReason::InboundPolicy));
+    assert_eq!(receive(&mut right, &without_ah(&wire)), Err(DiscardReason::Unprotected));
     // AH alone under the keys of the bundle's AH, as a peer that skips ESP would send it.
     let mut lazy = engine(LEFT, protect_all(Mode::Transport));
     let alone = Layers { esp: None, ..BUNDLE };
     lazy.install(Duration::ZERO, pair(alone, Mode::Transport, false), OutboundUse::Now).unwrap();
     let bare = send(&mut lazy, &cisco_ping());
-    assert_eq!(receive(&mut right, &bare), Err(DiscardReason::InboundPolicy));
+    assert_eq!(receive(&mut right, &bare), Err(DiscardReason::Unprotected));
     assert_eq!(receive(&mut right, &wire), Err(DiscardReason::Replay), "AH has counted it");
     assert!(receive(&mut right, &send(&mut left, &cisco_ping())).is_ok());
 }
@@ -293,7 +293,7 @@ fn protocols_do_not_answer_for_each_other() {
 fn pairs_that_cannot_work_are_not_installed() {
     let mut engine = engine(LEFT, protect_all(Mode::Tunnel));
     let mut install =
-        |pair: SaPair| engine.install(Duration::ZERO, pair, OutboundUse::Now).map(|handle| handle.spi());
+        |pair: SaPair| engine.install(Duration::ZERO, pair, OutboundUse::Now).map(ChildSaHandle::spi);
     let good = pair(BUNDLE, Mode::Tunnel, false);
     let mut in_udp = good.clone();
     in_udp.outbound.udp_encap = Some(UdpEncap { source_port: 4500, destination_port: 4500 });

@@ -4,6 +4,7 @@
 mod authentication;
 mod captures;
 mod damage;
+mod ipv6;
 mod lifecycle;
 mod lifetime;
 mod moving;
@@ -12,4 +13,7 @@ mod policy;
 mod rekey;
 mod road_warriors;
 mod round_trip;
+mod sizes;
 mod support;
+mod tshark;
+mod windows;

@@ -64,7 +64,7 @@ fn the_same_entries_decide_on_the_way_in() {
     let mut gateway = office(DefaultAction::Discard);
     assert_eq!(inbound_reason(&mut gateway, udp(RIGHT_HOST, LEFT_HOST, (53, 999), 5)), None);
     let clear = udp(RIGHT_HOST, LEFT_HOST, (54, 999), 5);
-    assert_eq!(inbound_reason(&mut gateway, clear), Some(DiscardReason::InboundPolicy));
+    assert_eq!(inbound_reason(&mut gateway, clear), Some(DiscardReason::Unprotected));
     let forbidden = ping(Ipv4Addr::new(10, 66, 1, 1), LEFT_HOST, 5);
     assert_eq!(inbound_reason(&mut gateway, forbidden), Some(DiscardReason::PolicyDiscard));
     assert_eq!(inbound_reason(&mut gateway, ping(WEB_SERVER, LEFT_HOST, 5)), Some(DiscardReason::NoPolicy));
@@ -112,7 +112,7 @@ fn esp_for_other_hosts_is_transit_traffic() {
     let (mut left, _) = ends(&Suite::GCM_TUNNEL.pair(0x1000));
     let wire = sent(left.outbound(seconds(0), ping(LEFT_HOST, RIGHT_HOST, 8), 0));
     let mut bystander = engine(LEFT_HOST, protect_all(Mode::Tunnel));
-    assert_eq!(inbound_reason(&mut bystander, wire), Some(DiscardReason::InboundPolicy));
+    assert_eq!(inbound_reason(&mut bystander, wire), Some(DiscardReason::Unprotected));
 }
 
 #[test]

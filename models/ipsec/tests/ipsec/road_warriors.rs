@@ -41,7 +41,7 @@ fn outbound_spi(engine: &mut TestEngine, to: Ipv4Addr) -> Result<u32, DiscardRea
     match engine.outbound(seconds(0), ping(LEFT_HOST, to, 8), 0) {
         Outbound::Send { sa, .. } => Ok(sa.map_or(0, Spi::value)),
         Outbound::Discard { reason, .. } => Err(reason),
-        Outbound::Queued => panic!("nothing may wait"),
+        other @ (Outbound::Queued | Outbound::Fragment { .. }) => panic!("{other:?}"),
     }
 }
 
@@ -70,7 +70,7 @@ fn a_clients_packets_in_the_clear_are_refused_while_its_pair_is_there() {
         };
     assert_eq!(reason(&mut gateway), None);
     gateway.install(seconds(0), pair(1), OutboundUse::Now).unwrap();
-    assert_eq!(reason(&mut gateway), Some(DiscardReason::InboundPolicy));
+    assert_eq!(reason(&mut gateway), Some(DiscardReason::Unprotected));
     gateway.remove(Spi::new(0x1002).unwrap()).unwrap();
     assert_eq!(reason(&mut gateway), None);
 }

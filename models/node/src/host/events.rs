@@ -69,6 +69,8 @@ impl Host {
             EngineEvent::SeqExhausted { spi } | EngineEvent::SoftExpired { spi, .. } => {
                 self.on_child(run.now, spi, Endpoint::rekey_child);
             }
+            // The engine tells the senders itself.
+            EngineEvent::PathMtuChanged { .. } => {}
             EngineEvent::HardExpired { spi, .. } => self.on_child(run.now, spi, Endpoint::expire_child),
             EngineEvent::MappingChanged { spi, address, port } => {
                 if let Some(installed) = self.children.get(&spi.value()) {
