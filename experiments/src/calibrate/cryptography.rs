@@ -136,6 +136,7 @@ fn cipher_cases(encryption: Encryption, size: usize) -> [Case; 2] {
 /// A packet before its encryption, with the cipher for it.
 struct Packet {
     cipher: Box<dyn RawPacketCipher>,
+    /// With room for the ICV at the end.
     buffer: Vec<u8>,
     /// Octets of header, IV and text.
     covered_len: usize,

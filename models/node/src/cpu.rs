@@ -290,7 +290,7 @@ mod tests {
             } else {
                 cpu.submit(now, None, ()).unwrap();
                 left -= 1;
-                next_arrival = next_arrival + span(exponential(&mut arrivals) / load);
+                next_arrival += span(exponential(&mut arrivals) / load);
             }
             if let Some((core, lane, _)) = cpu.next(now) {
                 let cost = span(service(&mut services)).max(SimDuration::from_nanos(1));

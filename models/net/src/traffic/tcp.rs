@@ -447,11 +447,14 @@ mod tests {
     use super::*;
     use crate::icmp::{IcmpError, IcmpMessage, build_icmp_error, parse_icmp};
 
+    /// Whether the packet with this number and these octets is lost.
+    type Loser = dyn FnMut(usize, &[u8]) -> bool;
+
     /// Two ends with a wire of 5 ms between them that loses what the test says.
     struct Wire {
         sender: TcpSender,
         receiver: TcpReceiver,
-        lose: Box<dyn FnMut(usize, &[u8]) -> bool>,
+        lose: Box<Loser>,
         mtu: usize,
         count: usize,
         flying: VecDeque<(SimTime, bool, Vec<u8>)>,
