@@ -440,9 +440,9 @@ mod tests {
 
     #[test]
     fn a_rate_counts_whole_ip_packets() {
-        assert_eq!(spacing(972, 8_000_000).as_nanos(), 1_000_000);
-        assert_eq!(spacing(1000, 1_000_000_000).as_nanos(), 8_224);
+        assert_eq!(spacing(1000, 8_000_000).as_nanos(), 1_000_000);
+        assert_eq!(spacing(1028, 1_000_000_000).as_nanos(), 8_224);
         assert_eq!(spacing(0, u64::MAX).as_nanos(), 0);
-        assert_eq!(spacing(MAX_PAYLOAD_OCTETS, 1).as_nanos(), 65_535 * 8 * 1_000_000_000);
+        assert_eq!(spacing(65_535, 1).as_nanos(), 65_535 * 8 * 1_000_000_000);
     }
 }
