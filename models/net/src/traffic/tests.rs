@@ -259,9 +259,9 @@ fn a_response_answers_its_request() {
 fn jitter_is_the_change_of_delay_from_packet_to_packet() {
     let mut source = udp_source(udp_config()).unwrap();
     let mut sink = UdpSink::new();
-    for ((due, packet), delay) in datagrams(&mut source).into_iter().zip([100, 130, 110, 110]) {
+    for ((due, packet), delay) in datagrams(&mut source).into_iter().zip([100, 109, 103, 103]) {
         sink.receive(due + ns(delay), &parse_udp(&packet.bytes).unwrap());
     }
     let jitter = &sink.record().jitter;
-    assert_eq!((jitter.quantile(0), jitter.quantile(1_000_000)), (Some(ns(0)), Some(ns(30))));
+    assert_eq!((jitter.quantile(0), jitter.quantile(1_000_000)), (Some(ns(0)), Some(ns(9))));
 }
