@@ -20,6 +20,8 @@ pub(crate) struct Abilities {
     pub(crate) heard: Vec<VendorIdPayload>,
     /// How long an IP datagram may be before a message goes in pieces; `None` never cuts.
     limit: Option<u16>,
+    /// The connection wants no pieces, so that we do not say that we know them.
+    hides_fragmentation: bool,
 }
 
 impl Abilities {
@@ -55,10 +57,17 @@ impl Abilities {
 
     /// The connection is known: messages to a peer that can put pieces together are cut as it wants.
     pub(crate) fn settle(&mut self, connection: &Connection) {
+        self.hides_fragmentation = connection.fragmentation == Fragmentation::Off;
         self.limit = match connection.fragmentation {
             Fragmentation::Above(octets) => Some(octets),
             Fragmentation::Off | Fragmentation::Accept => None,
         };
+    }
+
+    /// Whether we may say this of ourselves; no other payload is held back.
+    pub(crate) fn admits(&self, payload: &Payload) -> bool {
+        let Payload::VendorId(id) = payload else { return true };
+        !(self.hides_fragmentation && id.known() == Some(KnownVendorId::Fragmentation))
     }
 
     /// The most octets of a message that is sent whole on `path`; `None` for any.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ipseclab_crypto::KeyKind;
 use ipseclab_ike::Transmit;
 use ipseclab_ike::config::Fragmentation;
-use ipseclab_ike::wire::isakmp::{ExchangeType, Message, MessageId, Payload};
+use ipseclab_ike::wire::isakmp::{ExchangeType, KnownVendorId, Message, MessageId, Payload};
 
 use crate::configured;
 use crate::support::certified::by_certificates;
@@ -51,6 +51,21 @@ fn a_message_is_cut_where_strongswan_cuts_it() {
     let marks: Vec<_> = pieces.iter().map(|(_, number, last)| (*number, *last)).collect();
     // The initiator's proof, which asks for a certificate too; 1248 octets and the headers in front make 1280.
     assert_eq!((marks, pieces[0].0), (vec![(1, false), (2, true)], 1248));
+}
+
+#[test]
+fn who_wants_no_pieces_does_not_announce_them() {
+    let announced = |fragmentation| {
+        let mut pair = pair(2048, fragmentation);
+        set_up(&mut pair, Duration::from_secs(20));
+        let messages = pair.log.iter().filter_map(|(_, transmit)| Message::decode(&transmit.payload).ok());
+        let known = messages.flat_map(|message| message.payloads).filter_map(|payload| match payload {
+            Payload::VendorId(id) => id.known(),
+            _ => None,
+        });
+        known.filter(|id| *id == KnownVendorId::Fragmentation).count()
+    };
+    assert_eq!((announced(Fragmentation::Off), announced(Fragmentation::Accept)), (0, 2));
 }
 
 #[test]

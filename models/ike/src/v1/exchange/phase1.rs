@@ -231,7 +231,9 @@ pub(crate) fn arranged(
     message: V1Message,
     payloads: Vec<Payload>,
 ) -> Vec<Payload> {
-    env.config.profile.v1.arrange(message, payloads, &head.abilities.heard)
+    let mut arranged = env.config.profile.v1.arrange(message, payloads, &head.abilities.heard);
+    arranged.retain(|payload| head.abilities.admits(payload));
+    arranged
 }
 
 /// The two payloads of a key exchange.
