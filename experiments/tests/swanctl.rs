@@ -10,6 +10,7 @@ use ipseclab_experiments::scenario::{
     CheckedScenario, EapUser, Fragmentation, Identity, IkeVersion, LocalAuth, Mode, PeerIdentity, RemoteAuth,
     StartAction, Unique, Xauth, check,
 };
+use ipseclab_ike::config::{Network, PoolAttribute};
 use ipseclab_ike::proposal::IkeProposal;
 use ipseclab_sim::SimDuration;
 use tempfile::TempDir;
@@ -252,6 +253,37 @@ fn children_have_the_selectors_and_actions_of_the_file() {
     assert_eq!((left.mode, right.mode), (Mode::Tunnel, Mode::Transport));
     let seconds = SimDuration::from_secs;
     assert_eq!((left.lifetime.life_time, left.lifetime.rand_time), (Some(seconds(660)), seconds(60)));
+}
+
+#[test]
+fn clients_of_a_pool_are_told_what_its_section_has_in_its_order() {
+    let pools = "pools { road { addrs = 10.77.0.5-10.77.0.9\n subnet = 10.10.0.0/16, 2001:db8::/64\n nbns = 10.10.2.54\n \
+                 netmask = 255.255.0.0\n split_include = 10.10.2.0/24\n dns = 10.10.2.53 } }\n";
+    let right = format!("{RIGHT}{pools}");
+    let scenario =
+        scenario(GATEWAYS, folder(LEFT, &right).path()).unwrap_or_else(|report| panic!("{report}"));
+    let [pool] = scenario.credentials.pools.as_slice() else { panic!("one pool") };
+    let network = |text: &str, len| Network::new(text.parse().unwrap(), len).unwrap();
+    assert_eq!(
+        pool.attributes,
+        [
+            PoolAttribute::Subnet(network("10.10.0.0", 16)),
+            PoolAttribute::Subnet(network("2001:db8::", 64)),
+            PoolAttribute::Nbns([10, 10, 2, 54].into()),
+            PoolAttribute::Netmask([255, 255, 0, 0].into()),
+            PoolAttribute::SplitInclude(network("10.10.2.0", 24)),
+            PoolAttribute::Dns("10.10.2.53".parse().unwrap()),
+        ]
+    );
+    let wrong = right.replace("nbns = 10.10.2.54", "nbns = 2001:db8::1");
+    let report = refusal_of(&wrong);
+    assert!(report.contains("`nbns` of a pool cannot be `2001:db8::1`"), "{report}");
+}
+
+/// What is said of the right gateway's file.
+fn refusal_of(right: &str) -> String {
+    scenario(GATEWAYS, folder(LEFT, right).path())
+        .map_or_else(|report| report.render(false), |_| String::new())
 }
 
 #[test]

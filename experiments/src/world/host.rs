@@ -5,8 +5,8 @@ use core::net::IpAddr;
 use ipseclab_ike::config::{
     Child, Childless as IkeChildless, CloseAction as IkeCloseAction, ConfiguredTs, Connection,
     DpdAction as IkeDpdAction, EndpointConfig, Fragmentation as IkeFragmentation, IkeVersion as Version,
-    Lifetime, Limits, Mode as IkeMode, ModeConfig, Pool, PoolAttribute, PoolId, Reauthentication, Renewal,
-    RetransmitPolicy, SignatureNaming, TsEntry, Unique as IkeUnique, V1, Volume,
+    Lifetime, Limits, Mode as IkeMode, ModeConfig, Pool, PoolId, Reauthentication, Renewal, RetransmitPolicy,
+    SignatureNaming, TsEntry, Unique as IkeUnique, V1, Volume,
 };
 use ipseclab_ike::credential::UnixTime;
 use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
@@ -121,8 +121,7 @@ fn connection(written: &scenario::Connection, issued: &Issued) -> Result<Connect
 
 /// Every node knows all pools, so that a place in the scenario is one at each of them.
 fn pool(written: &scenario::Pool) -> Pool {
-    let attributes = written.dns.iter().copied().map(PoolAttribute::Dns).collect();
-    Pool { attributes, ..Pool::new(&written.name, written.addresses) }
+    Pool { attributes: written.attributes.clone(), ..Pool::new(&written.name, written.addresses) }
 }
 
 fn pool_id(place: usize) -> PoolId {

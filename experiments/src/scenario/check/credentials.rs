@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ipseclab_crypto::PrivateKey;
 use ipseclab_ike::Identity as IkeIdentity;
-use ipseclab_ike::config::PoolRange;
+use ipseclab_ike::config::{PoolAttribute, PoolRange};
 use ipseclab_ike::credential::{Certificate as X509, DistinguishedName, OwnCertificate};
 
 use super::Checker;
@@ -269,7 +269,8 @@ impl Checker<'_> {
                 self.blame(&path.key("addrs"), "no addresses", finding);
                 continue;
             };
-            self.credentials.pools.push(Pool { name: name.clone(), addresses, dns: pool.dns() });
+            let attributes = pool.dns().into_iter().map(PoolAttribute::Dns).collect();
+            self.credentials.pools.push(Pool { name: name.clone(), addresses, attributes });
         }
     }
 

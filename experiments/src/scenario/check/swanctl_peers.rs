@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipseclab_ike::config::{Network as PoolNetwork, PoolAttribute};
 use ipseclab_topologies::NodeIndex;
 
 use super::Checker;
@@ -10,7 +11,9 @@ use super::credentials::address_range;
 use super::swanctl::Conf;
 use crate::document::{Finding, list};
 use crate::scenario::checked::{Connection, NodeSettings, Pool};
+use crate::scenario::selector::Network;
 use crate::scenario::swanctl::{self, Section};
+use crate::scenario::value::TextValue as _;
 
 /// Where a peer is.
 #[derive(Clone, Copy, Default)]
@@ -92,13 +95,34 @@ impl Checker<'_> {
                 self.report.push(finding.at(place.clone(), "no addresses"));
                 continue;
             };
-            let dns = section.entry("dns").map(swanctl::items).unwrap_or_default();
-            let dns = dns.iter().filter_map(|item| item.text.parse().ok()).collect();
+            let attributes = self.pool_attributes(section);
             pools.push((name.clone(), self.credentials.pools.len()));
             let name = format!("{}/{name}", conf.node.name);
-            self.credentials.pools.push(Pool { name, addresses, dns });
+            self.credentials.pools.push(Pool { name, addresses, attributes });
         }
         conf.pools = pools;
+    }
+
+    /// What clients of a pool are told, in the order of the file, as strongSwan tells it.
+    fn pool_attributes(&mut self, section: &Section) -> Vec<PoolAttribute> {
+        let mut told = Vec::new();
+        for entry in section.entries.iter().filter(|entry| entry.key != "addrs") {
+            for item in swanctl::items(entry) {
+                if let Some(attribute) = pool_attribute(&entry.key, &item.text) {
+                    told.push(attribute);
+                } else {
+                    let finding = Finding::new(format!(
+                        "`{}` of a pool cannot be `{}`",
+                        entry.key, item.text
+                    ))
+                    .help(
+                        "dns, nbns, dhcp and netmask are addresses, the others networks such as 10.1.0.0/16",
+                    );
+                    self.report.push(finding.at(entry.within(item.range), "of another kind"));
+                }
+            }
+        }
+        told
     }
 
     pub(super) fn pools_in(&mut self, conf: &Conf<'_>, section: &Section) -> Vec<usize> {
@@ -140,4 +164,22 @@ pub(super) fn settle_peers(connections: &mut [Connection], nodes: &[NodeSettings
         }
         connection.is_local = connection.peer.is_none_or(|peer| connection.node < peer);
     }
+}
+
+/// An attribute by swanctl's word for it.
+fn pool_attribute(key: &str, value: &str) -> Option<PoolAttribute> {
+    let network = || {
+        let network = Network::parse(value).ok()?;
+        PoolNetwork::new(network.first(), network.prefix_len())
+    };
+    Some(match key {
+        "dns" => PoolAttribute::Dns(value.parse().ok()?),
+        "nbns" => PoolAttribute::Nbns(value.parse().ok()?),
+        "dhcp" => PoolAttribute::Dhcp(value.parse().ok()?),
+        "netmask" => PoolAttribute::Netmask(value.parse().ok()?),
+        "subnet" => PoolAttribute::Subnet(network()?),
+        "split_include" => PoolAttribute::SplitInclude(network()?),
+        "split_exclude" => PoolAttribute::SplitExclude(network()?),
+        _ => return None,
+    })
 }

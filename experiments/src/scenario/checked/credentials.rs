@@ -1,8 +1,6 @@
 //! Certificates and pools of a scenario.
 
-use std::net::IpAddr;
-
-use ipseclab_ike::config::PoolRange;
+use ipseclab_ike::config::{PoolAttribute, PoolRange};
 
 use crate::scenario::file::KeyKind;
 
@@ -86,6 +84,6 @@ pub struct Pool {
     pub name: String,
     /// What is lent.
     pub addresses: PoolRange,
-    /// Name servers.
-    pub dns: Vec<IpAddr>,
+    /// What clients are told beside their address, in this order.
+    pub attributes: Vec<PoolAttribute>,
 }

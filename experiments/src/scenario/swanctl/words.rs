@@ -177,8 +177,8 @@ static POOLS: Words = Words { name: "`pools`", named: Some(&POOL), ..EMPTY };
 
 static POOL: Words = Words {
     name: "a pool",
-    read: &["addrs", "dns"],
-    not_built: &["nbns", "dhcp", "netmask", "server", "subnet", "split_include", "split_exclude"],
+    read: &["addrs", "dns", "nbns", "dhcp", "netmask", "subnet", "split_include", "split_exclude"],
+    not_built: &["server"],
     ..EMPTY
 };
 
