@@ -106,9 +106,7 @@ impl OutboundSa {
             esp::seal(&esp.cipher, tools.crypto, &envelope, room, layout.payload_len);
         }
         self.write_ip(packet, &layout, header, outer);
-        self.authenticate(&mut tools, packet, &layout, number)?;
-        ip::fill_checksum(&mut packet[..layout.ip_len], layout.version);
-        Ok(())
+        self.authenticate(&mut tools, packet, &layout, number)
     }
 
     /// What becomes of a packet that would be longer than `path_mtu` octets; `None` when it is not, or cannot be protected
@@ -179,22 +177,18 @@ impl OutboundSa {
 
     /// Writes the outer IP header, or what the packet's own says from now on, and a UDP header.
     fn write_ip(&self, packet: &mut [u8], layout: &Layout, header: &IpHeader, outer: Outer) {
-        let named_at = match self.sa.mode {
-            Mode::Transport => header.insertion.named_at,
-            Mode::Tunnel => {
-                self.outer_header(header, outer).write(packet);
-                match layout.version {
-                    Version::V4 => 9,
-                    Version::V6 => 6,
-                }
-            }
-        };
         let protocol = match (self.sa.udp_encap, &self.sa.ah) {
             (Some(_), _) => protocol::UDP,
             (None, Some(_)) => protocol::AH,
             (None, None) => protocol::ESP,
         };
-        ip::complete(packet, layout.version, named_at, protocol);
+        match self.sa.mode {
+            Mode::Transport => {
+                ip::complete(packet, layout.version, header.insertion.named_at, protocol);
+                ip::fill_checksum(&mut packet[..layout.ip_len], layout.version);
+            }
+            Mode::Tunnel => self.outer_header(header, outer, protocol).write(packet),
+        }
         if let Some(ports) = self.sa.udp_encap {
             let (source, destination) = match self.sa.mode {
                 Mode::Tunnel => (self.sa.source, self.sa.destination),
@@ -222,13 +216,14 @@ impl OutboundSa {
         covered.seal(tools.crypto, tools.kept, packet, (ah.spi, number, next_header), self.iv_salt)
     }
 
-    fn outer_header(&self, inner: &IpHeader, outer: Outer) -> OuterHeader {
+    fn outer_header(&self, inner: &IpHeader, outer: Outer, protocol: u8) -> OuterHeader {
         OuterHeader {
             source: self.sa.source,
             destination: self.sa.destination,
             traffic_class: inner.traffic_class,
             dont_fragment: outer.dont_fragment.applies(inner),
             ident: outer.ident,
+            protocol,
         }
     }
 

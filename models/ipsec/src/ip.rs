@@ -7,7 +7,7 @@
 //! follows RFC 6040 §4.2. The inner TTL is left alone in both directions: forwarding decrements it, and forwarding is the
 //! owner's.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use smoltcp::wire::{IpAddress, TcpPacket, UdpPacket};
 
@@ -34,35 +34,44 @@ pub(crate) struct OuterHeader {
     pub(crate) traffic_class: u8,
     pub(crate) dont_fragment: bool,
     pub(crate) ident: u16,
+    pub(crate) protocol: u8,
 }
 
 impl OuterHeader {
-    /// Writes the header over the first octets; length and protocol come from [`complete`].
+    /// Writes the header over the first octets of a packet that is as long as it will be.
+    ///
+    /// The checksum is the sum of the fields and not of the octets just written: reading those back at once costs more than
+    /// the rest of the header.
+    #[inline]
     pub(crate) fn write(&self, packet: &mut [u8]) {
         match (self.source, self.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let [high, low] = self.ident.to_be_bytes();
                 let flags = if self.dont_fragment { DONT_FRAGMENT } else { 0 };
-                packet[..10].copy_from_slice(&[
-                    0x45,
-                    self.traffic_class,
-                    0,
-                    0,
-                    high,
-                    low,
-                    flags,
-                    0,
-                    OUTER_TTL,
-                    0,
-                ]);
-                packet[12..16].copy_from_slice(&source.octets());
-                packet[16..20].copy_from_slice(&destination.octets());
+                let len = u16::try_from(packet.len()).expect("lengths are checked before anything is written");
+                let words = [
+                    u16::from_be_bytes([0x45, self.traffic_class]),
+                    len,
+                    self.ident,
+                    u16::from_be_bytes([flags, 0]),
+                    u16::from_be_bytes([OUTER_TTL, self.protocol]),
+                ];
+                let [source, destination] = [source, destination].map(Ipv4Addr::to_bits);
+                let addresses = [source >> 16, source & 0xffff, destination >> 16, destination & 0xffff];
+                let sum = words.into_iter().map(u32::from).chain(addresses).sum();
+                let mut header = [0; IPV4_LEN];
+                for (place, word) in words.into_iter().chain([checksum(sum)]).enumerate() {
+                    header[2 * place..2 * place + 2].copy_from_slice(&word.to_be_bytes());
+                }
+                header[12..16].copy_from_slice(&source.to_be_bytes());
+                header[16..].copy_from_slice(&destination.to_be_bytes());
+                packet[..IPV4_LEN].copy_from_slice(&header);
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 let class = self.traffic_class;
                 packet[..8].copy_from_slice(&[0x60 | class >> 4, class << 4, 0, 0, 0, 0, 0, OUTER_TTL]);
                 packet[8..24].copy_from_slice(&source.octets());
                 packet[24..40].copy_from_slice(&destination.octets());
+                complete(packet, Version::V6, 6, self.protocol);
             }
             _ => unreachable!("installation checks that both ends have one version"),
         }
@@ -91,12 +100,18 @@ pub(crate) fn fill_checksum(packet: &mut [u8], version: Version) {
         let (fixed, options) = packet[..header_len].split_at(IPV4_LEN);
         let fixed: [u8; IPV4_LEN] = fixed.try_into().expect("the part has this length");
         let sum = sum_of(&fixed) + sum_of(options);
-        // Sixty octets give at most one carry, which adding it can bring once more.
-        let sum = (sum & 0xffff) + (sum >> 16);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        let [_, _, high, low] = (!sum).to_be_bytes();
-        packet[10..12].copy_from_slice(&[high, low]);
+        packet[10..12].copy_from_slice(&checksum(sum).to_be_bytes());
     }
+}
+
+/// The checksum of a header of at most sixty octets whose words sum up to this (RFC 1071).
+#[inline]
+fn checksum(sum: u32) -> u16 {
+    // So few words give at most one carry, which adding it can bring once more.
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let [_, _, high, low] = (!sum).to_be_bytes();
+    u16::from_be_bytes([high, low])
 }
 
 /// Completes the UDP header in front of an ESP packet; `datagram` begins with it.

@@ -102,14 +102,13 @@ fn build_v4(gateway: Ipv4Addr, to: Ipv4Addr, packet: &[u8], mtu: usize) -> Vec<u
         traffic_class: 0,
         dont_fragment: false,
         ident: 0,
+        protocol: protocol::ICMP,
     };
     let mut message = vec![0; IPV4_LEN];
-    outer.write(&mut message);
     message.extend_from_slice(&[V4_TYPE_AND_CODE[0], V4_TYPE_AND_CODE[1], 0, 0, 0, 0, high, low]);
     message.extend_from_slice(quoted);
+    outer.write(&mut message);
     Icmpv4Packet::new_unchecked(&mut message[IPV4_LEN..]).fill_checksum();
-    ip::complete(&mut message, Version::V4, 9, protocol::ICMP);
-    ip::fill_checksum(&mut message, Version::V4);
     message
 }
 
@@ -121,13 +120,13 @@ fn build_v6(gateway: Ipv6Addr, to: Ipv6Addr, packet: &[u8], mtu: usize) -> Vec<u
         traffic_class: 0,
         dont_fragment: true,
         ident: 0,
+        protocol: protocol::ICMPV6,
     };
     let mut message = vec![0; IPV6_LEN];
-    outer.write(&mut message);
     message.extend_from_slice(&[V6_TYPE_AND_CODE[0], V6_TYPE_AND_CODE[1], 0, 0]);
     message.extend_from_slice(&u32::try_from(mtu).unwrap_or(u32::MAX).to_be_bytes());
     message.extend_from_slice(quoted);
+    outer.write(&mut message);
     Icmpv6Packet::new_unchecked(&mut message[IPV6_LEN..]).fill_checksum(&gateway, &to);
-    ip::complete(&mut message, Version::V6, 6, protocol::ICMPV6);
     message
 }

@@ -75,20 +75,21 @@ impl<T> Engine<T> {
     /// its buffer nothing is allocated.
     pub fn outbound(&mut self, now: Duration, mut packet: Vec<u8>, token: T) -> Outbound<T> {
         self.now = now;
-        let Ok(header) = IpHeader::parse(&packet) else {
+        // Left where it is, since to move it would cost as much as to read it.
+        let parsed = IpHeader::parse(&packet);
+        let Ok(header) = &parsed else {
             return self.discard_outbound(DiscardReason::Malformed, packet, token);
         };
         packet.truncate(header.total_len);
-        let selectors = Selectors::of(&header, &packet);
-        match self.remembered(&selectors).map_or_else(|| self.verdict(&selectors), Ok) {
+        if let Some(slot) = self.remembered(header, &packet) {
+            return self.send_protected(slot, header, packet, token);
+        }
+        let selectors = Selectors::of(header, &packet);
+        match self.verdict(&selectors) {
             Ok(Verdict::Bypass) => Outbound::Send { packet, token, sa: None },
             Ok(Verdict::Protect { slot }) => {
                 self.flow = Some(Flow { selectors, slot });
-                match self.protect(slot, &mut packet, &header) {
-                    Ok(spi) => Outbound::Send { packet, token, sa: Some(spi) },
-                    Err(Refusal::Fragment { octets }) => Outbound::Fragment { octets, packet, token },
-                    Err(Refusal::Discard(reason)) => self.discard_outbound(reason, packet, token),
-                }
+                self.send_protected(slot, header, packet, token)
             }
             Ok(Verdict::Acquire { policy, mode }) => {
                 self.acquire(policy, mode, Waiting { packet, token, selectors })
@@ -97,11 +98,25 @@ impl<T> Engine<T> {
         }
     }
 
-    /// What was found out for the last packet, if this one is of its flow and its pair can still send.
-    fn remembered(&mut self, selectors: &Selectors) -> Option<Verdict> {
-        let slot = self.flow.filter(|flow| flow.selectors == *selectors)?.slot;
+    /// The slot of the pair that took the last packet, if this one is of its flow and the pair can still send.
+    fn remembered(&mut self, header: &IpHeader, packet: &[u8]) -> Option<usize> {
+        let slot = self.flow.as_ref().filter(|flow| flow.selectors.are_of(header, packet))?.slot;
         let child = self.sad.in_slot(slot)?;
-        child.outbound.can_send().then_some(Verdict::Protect { slot })
+        child.outbound.can_send().then_some(slot)
+    }
+
+    fn send_protected(
+        &mut self,
+        slot: usize,
+        header: &IpHeader,
+        mut packet: Vec<u8>,
+        token: T,
+    ) -> Outbound<T> {
+        match self.protect(slot, &mut packet, header) {
+            Ok(spi) => Outbound::Send { packet, token, sa: Some(spi) },
+            Err(Refusal::Fragment { octets }) => Outbound::Fragment { octets, packet, token },
+            Err(Refusal::Discard(reason)) => self.discard_outbound(reason, packet, token),
+        }
     }
 
     fn verdict(&mut self, selectors: &Selectors) -> Result<Verdict, DiscardReason> {

@@ -66,14 +66,18 @@ impl Selectors {
 
     /// The selectors of a packet whose headers have been read.
     pub(crate) fn of(header: &IpHeader, packet: &[u8]) -> Self {
-        let protocol = header.upper.protocol;
-        let payload = match header.part {
-            Part::LaterFragment => &[],
-            Part::Whole | Part::FirstFragment => &packet[header.upper.start..header.total_len],
-        };
-        let (source_port, destination_port) = ports(protocol, payload);
+        let (source_port, destination_port) = ports_of(header, packet);
         let IpHeader { source, destination, .. } = *header;
-        Self { source, destination, protocol, source_port, destination_port }
+        Self { source, destination, protocol: header.upper.protocol, source_port, destination_port }
+    }
+
+    /// Whether these are the selectors of a packet whose headers have been read; cheaper than to make them anew.
+    #[inline]
+    pub(crate) fn are_of(&self, header: &IpHeader, packet: &[u8]) -> bool {
+        self.destination == header.destination
+            && self.source == header.source
+            && self.protocol == header.upper.protocol
+            && (self.source_port, self.destination_port) == ports_of(header, packet)
     }
 
     /// Whether the sides fall into the given selectors for a packet that goes in `direction`.
@@ -89,6 +93,16 @@ impl Selectors {
         };
         sender.iter().any(|selector| selector.matches_source(self))
             && receiver.iter().any(|selector| selector.matches_destination(self))
+    }
+}
+
+#[inline]
+fn ports_of(header: &IpHeader, packet: &[u8]) -> (Option<u16>, Option<u16>) {
+    match header.part {
+        Part::LaterFragment => (None, None),
+        Part::Whole | Part::FirstFragment => {
+            ports(header.upper.protocol, &packet[header.upper.start..header.total_len])
+        }
     }
 }
 
