@@ -30,17 +30,20 @@ use crate::cost_profile::{CostProfile, Step as PathStep};
 use crate::job::{Effects, Job, Output, Run};
 use crate::journey::{Cause, trail_at};
 use crate::negotiation::{Ledger, initiator_spi};
+use crate::path;
 use crate::policies::Policies;
 use crate::random::Streams;
 use crate::record::{
     ClosedSa, Closure, EndReason, NegotiationRecord, Outcome, RenewalOutcome, RenewalRecord,
 };
 use crate::renewal::Renewals;
+use crate::transit::Behind;
 
 /// What a host is made from, besides what every node has.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
-    /// Networks behind the host; their addresses are its own applications'.
+    /// Networks behind the host; their addresses are its own applications', but for those of nodes that are put
+    /// [behind](crate::Node::put_behind) it.
     pub networks: Vec<IpNet>,
     /// The IKE endpoint.
     pub ike: EndpointConfig,
@@ -68,6 +71,8 @@ pub struct HostConfig {
 pub(crate) struct Host {
     address: IpAddr,
     networks: Vec<IpNet>,
+    /// Nodes behind the host.
+    pub(crate) behind: Behind,
     /// Addresses that came during the run, such as the virtual ones of a road warrior.
     assigned: BTreeSet<IpAddr>,
     /// Those of them that a peer lends us, by the IKE SA with which they end.
@@ -200,6 +205,7 @@ impl Host {
         Self {
             address,
             networks: config.networks,
+            behind: Behind::default(),
             assigned: BTreeSet::new(),
             borrowed: BTreeMap::new(),
             policies: Policies::of(&config.ike),
@@ -228,8 +234,9 @@ impl Host {
 
     /// Whether packets to `destination` end here.
     pub(crate) fn owns(&self, destination: IpAddr) -> bool {
+        let behind = || self.behind.has(destination);
         destination == self.address
-            || self.networks.iter().any(|network| network.contains(destination))
+            || self.networks.iter().any(|network| network.contains(destination)) && !behind()
             || self.assigned.contains(&destination)
     }
 
@@ -261,7 +268,9 @@ impl Host {
             Job::Timer(due) => Cause::Timer(*due),
             // A command may end a negotiation that has waited for an answer until now.
             Job::Command(_) => Cause::Timer(arrived),
-            Job::Forward(_) | Job::Send(_) | Job::Raw(_) => Cause::Trail(Trail::new(arrived)),
+            Job::Forward(_) | Job::Transit(_) | Job::Send(_) | Job::Raw(_) => {
+                Cause::Trail(Trail::new(arrived))
+            }
         };
         let effects = Effects { cause, outputs: vec![], cost: SimDuration::ZERO };
         let mut run = Run {
@@ -277,6 +286,7 @@ impl Host {
         match job {
             Job::Receive(packet) => self.receive(&mut run, now, packet),
             Job::Send(packet) => self.send(&mut run, now, packet),
+            Job::Transit(packet) => self.transit(&mut run, packet),
             Job::Raw(packet) => {
                 run.charge(PathStep::Send, packet.len());
                 run.push(Output::Packet(packet));
@@ -309,12 +319,10 @@ impl Host {
                 if let Some(spi) = spi {
                     self.note_alive(run.now, spi);
                     self.clamp(&mut packet);
-                    run.push(Output::Local(packet));
                 } else if self.receive_ike(run, &packet) {
-                    run.push(Output::Absorbed);
-                } else {
-                    run.push(Output::Local(packet));
+                    return run.push(Output::Absorbed);
                 }
+                run.push(self.admitted(packet));
             }
             Inbound::Discard { reason, .. } => run.push(Output::Drop(convert::drop_reason(reason))),
         }
@@ -344,19 +352,23 @@ impl Host {
         self.clamp(&mut packet);
         let tag = packet.tag;
         for packet in self.fit_to_path(run, now, packet) {
-            self.send_one(run, packet, tag);
+            self.send_one(run, packet, tag, path::Origin::Own);
         }
     }
 
-    fn send_one(&mut self, run: &mut Run<'_>, packet: Packet, tag: u64) {
+    pub(crate) fn send_one(&mut self, run: &mut Run<'_>, packet: Packet, tag: u64, origin: path::Origin) {
         match self.engine.outbound(run.now, packet.bytes, packet.trail) {
             Outbound::Send { packet: bytes, token: trail, sa } => {
                 self.note_sent(run.now, sa);
-                run.push(Output::Packet(Packet { bytes, trail, tag }));
+                let packet = Packet { bytes, trail, tag };
+                run.push(match (sa, origin) {
+                    (None, path::Origin::Others) => Output::Forwarded(packet),
+                    (Some(_), _) | (None, path::Origin::Own) => Output::Packet(packet),
+                });
             }
             Outbound::Discard { reason, .. } => run.push(Output::Drop(convert::drop_reason(reason))),
             Outbound::Fragment { octets, packet: bytes, token: trail } => {
-                self.send_smaller(run, &Packet { bytes, trail, tag }, octets);
+                self.send_smaller(run, &Packet { bytes, trail, tag }, octets, origin);
             }
             Outbound::Queued => {}
         }

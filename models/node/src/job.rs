@@ -18,8 +18,10 @@ use crate::record::{Closure, Step};
 pub(crate) enum Job {
     /// A packet of others, to be passed on.
     Forward(Packet),
-    /// A packet for this host.
+    /// A packet for this host, or for a node behind it.
     Receive(Packet),
+    /// A packet of a node behind this host, or out of a tunnel, that the policies are to see on its way out.
+    Transit(Packet),
     /// A packet of this host's applications.
     Send(Packet),
     /// A packet that an application has made whole; no policy sees it.
@@ -43,6 +45,8 @@ pub(crate) enum Output {
     Ike(Box<Transmit>),
     /// A packet in the clear for an application of this host.
     Local(Packet),
+    /// A packet in the clear that has passed the policies and is not for this host.
+    Onward(Packet),
     /// Something to write down.
     Step(Box<Step>),
     /// An SA ended.
@@ -51,15 +55,8 @@ pub(crate) enum Output {
     Established(IkeSaId),
     /// A packet ended here.
     Drop(DropReason),
-    /// A packet ended here, and its sender is told why.
-    Refused {
-        /// The packet.
-        packet: Box<Packet>,
-        /// Why.
-        reason: DropReason,
-        /// What its sender is told.
-        error: IcmpError,
-    },
+    /// A packet ended here, and its sender may be told why.
+    Refused(Refusal),
     /// A message of this host about a packet that ended before.
     Answer(Packet),
     /// Cutting packets has made so many more of them.
@@ -68,6 +65,16 @@ pub(crate) enum Output {
     Absorbed,
     /// The IKE endpoint could do nothing with what it took.
     IkeRejected,
+}
+
+/// The end of a packet that was to be passed on.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) packet: Box<Packet>,
+    /// Why.
+    pub(crate) reason: DropReason,
+    /// What its sender is told, if anything.
+    pub(crate) error: Option<IcmpError>,
 }
 
 /// The effects of a job.
@@ -100,7 +107,7 @@ impl Job {
     /// Whether it holds a packet.
     pub(crate) fn has_packet(&self) -> bool {
         match self {
-            Self::Forward(_) | Self::Receive(_) | Self::Send(_) | Self::Raw(_) => true,
+            Self::Forward(_) | Self::Receive(_) | Self::Transit(_) | Self::Send(_) | Self::Raw(_) => true,
             Self::Timer(_) | Self::Command(_) => false,
         }
     }
@@ -113,8 +120,9 @@ impl Output {
             Self::Packet(_)
             | Self::Forwarded(_)
             | Self::Local(_)
+            | Self::Onward(_)
             | Self::Drop(_)
-            | Self::Refused { .. }
+            | Self::Refused(_)
             | Self::Absorbed => true,
             Self::Answer(_)
             | Self::Notice(_)

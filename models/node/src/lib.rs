@@ -28,6 +28,7 @@ mod random;
 mod record;
 mod renewal;
 mod timeline;
+mod transit;
 
 pub use app::{App, AppTimes};
 pub use books::PacketBooks;

@@ -8,17 +8,16 @@
 //! §2.4 f). A router sends them from its own address and without CPU time, and stays silent about packets of the family
 //! that it has no address of.
 
-use ipseclab_net::{
-    DropReason, IcmpError, IpView, Packet, PortId, TtlOutcome, build_icmp_error, decrement_ttl, fragment,
-};
+use ipseclab_net::{DropReason, IcmpError, IpView, Packet, PortId, build_icmp_error, fragment};
 use ipseclab_sim::{Context, SimTime};
 
 use crate::cost_profile::{CostProfile, Step as PathStep};
 use crate::event::NodeEvent;
-use crate::job::{Effects, Output};
+use crate::job::{Effects, Output, Refusal};
 use crate::journey::Cause;
 use crate::node::{Kind, Node};
 use crate::record::{CaptureDirection, CapturedPacket};
+use crate::transit::lower_ttl;
 
 /// Whose a packet is that leaves: this node may cut its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +85,14 @@ impl Node {
         }
     }
 
+    /// Ends a packet that was to be passed on.
+    pub(crate) fn refuse(&mut self, ctx: &mut Context<'_, NodeEvent>, refusal: Refusal) {
+        self.drop_packet(ctx, refusal.reason);
+        if let Some(error) = refusal.error {
+            self.report(ctx, error, &refusal.packet);
+        }
+    }
+
     /// Tells the sender of a packet what was wrong with it, if it may be told.
     pub(crate) fn report(&mut self, ctx: &mut Context<'_, NodeEvent>, error: IcmpError, about: &Packet) {
         let Ok(view) = IpView::parse(&about.bytes) else { return };
@@ -119,17 +126,9 @@ impl Node {
 }
 
 /// Passes a packet of others on: one hop less to live.
-pub(crate) fn forward(profile: &CostProfile, mut packet: Packet) -> Effects {
+pub(crate) fn forward(profile: &CostProfile, packet: Packet) -> Effects {
     let cost = profile.step(PathStep::Forward, packet.len());
     let cause = Cause::Trail(packet.trail);
-    let output = match decrement_ttl(&mut packet.bytes) {
-        TtlOutcome::Forward { .. } => Output::Forwarded(packet),
-        TtlOutcome::Expired => Output::Refused {
-            packet: Box::new(packet),
-            reason: DropReason::TtlExpired,
-            error: IcmpError::TimeExceeded,
-        },
-        TtlOutcome::Malformed => Output::Drop(DropReason::MalformedPacket),
-    };
+    let output = lower_ttl(packet).map_or_else(Output::Refused, Output::Forwarded);
     Effects { cause, outputs: vec![output], cost }
 }

@@ -23,6 +23,7 @@ use crate::record::{
     CaptureDirection, ClosureRecord, Departure, MessageRecord, RefusalRecord, Step, StepRecord,
 };
 use crate::timeline::Bucket;
+use crate::transit::Heading;
 
 /// Notes in the fingerprint.
 mod note {
@@ -50,20 +51,31 @@ impl Node {
         let Ok(view) = IpView::parse(&packet.bytes) else {
             return self.drop_packet(ctx, DropReason::MalformedPacket);
         };
-        let is_own = matches!(&self.kind, Kind::Host(host) if host.owns(view.destination()));
-        let lane = receive_lane(&view).filter(|_| is_own);
+        let heading = match &self.kind {
+            Kind::Host(host) => host.heading(port, view.destination()),
+            Kind::Router | Kind::Nat(_) => Heading::Past,
+        };
+        let lane = match heading {
+            Heading::Inward => receive_lane(&view),
+            Heading::Outward => return self.submit_transit(ctx, packet),
+            Heading::Past => None,
+        };
         let hash = match (&self.datapath, lane) {
             // The messages of IKE are for the other cores.
             (Some(_), Some(Lane::Ike(_))) | (None, _) => None,
             (Some(datapath), lane) => Some(datapath.config().spreading.hash(lane, &view)),
         };
-        let job = if is_own { Job::Receive(packet) } else { Job::Forward(packet) };
+        let job = match heading {
+            Heading::Inward => Job::Receive(packet),
+            Heading::Outward => Job::Transit(packet),
+            Heading::Past => Job::Forward(packet),
+        };
         self.note_ike_arrival(ctx.now(), &job);
         self.submit_packet(ctx, lane, hash, job);
     }
 
     /// Hands a packet to the datapath core for `hash`, or to the cores that do everything.
-    fn submit_packet(
+    pub(crate) fn submit_packet(
         &mut self,
         ctx: &mut Context<'_, NodeEvent>,
         lane: Option<Lane>,
@@ -96,7 +108,7 @@ impl Node {
         match job {
             // Losing an alarm would stop the host, and there is at most one at a time; commands are the scenario's.
             Job::Timer(_) | Job::Command(_) => self.cpu.submit_always(ctx.now(), lane, job),
-            Job::Forward(_) | Job::Receive(_) | Job::Send(_) | Job::Raw(_) => {
+            Job::Forward(_) | Job::Receive(_) | Job::Transit(_) | Job::Send(_) | Job::Raw(_) => {
                 if self.cpu.submit(ctx.now(), lane, job).is_err() {
                     self.drop_packet(ctx, DropReason::CpuQueueFull);
                 }
@@ -171,6 +183,7 @@ impl Node {
     fn complete(&mut self, ctx: &mut Context<'_, NodeEvent>, effects: Effects) {
         for output in effects.outputs {
             match output {
+                Output::Onward(packet) => self.send_onward(ctx, packet),
                 Output::Packet(packet) => self.route(ctx, packet, Origin::Own),
                 Output::Forwarded(packet) => self.route(ctx, packet, Origin::Others),
                 Output::Notice(packet) => self.send_notice(ctx, packet),
@@ -186,10 +199,7 @@ impl Node {
                     self.write_ends(ctx.now(), setup, renewals);
                 }
                 Output::Drop(reason) => self.drop_packet(ctx, reason),
-                Output::Refused { packet, reason, error } => {
-                    self.drop_packet(ctx, reason);
-                    self.report(ctx, error, &packet);
-                }
+                Output::Refused(refusal) => self.refuse(ctx, refusal),
                 Output::Answer(packet) => self.submit_send(ctx, packet),
                 Output::Made(packets) => self.books.originated += packets,
                 Output::Absorbed => self.books.absorbed += 1,

@@ -13,6 +13,7 @@ use ipseclab_sim::{SimDuration, SimTime};
 
 use super::Host;
 use crate::job::{Output, Run};
+use crate::path::Origin;
 
 /// How long a path MTU is believed (RFC 1191 §6.3).
 const PATH_MTU_LIFETIME: SimDuration = SimDuration::from_secs(600);
@@ -27,7 +28,9 @@ const DONT_FRAGMENT: u8 = 0x40;
 impl Host {
     /// A whole packet goes on; a fragment waits for the others.
     pub(super) fn reassemble(&mut self, run: &mut Run<'_>, now: SimTime, packet: Packet) -> Option<Packet> {
-        if !IpView::parse(&packet.bytes).is_ok_and(|view| view.is_fragment()) {
+        // Those of a packet for a node behind the host are joined there.
+        let is_ours = |view: IpView<'_>| view.is_fragment() && self.owns(view.destination());
+        if !IpView::parse(&packet.bytes).is_ok_and(is_ours) {
             return Some(packet);
         }
         let (outcome, given_up) = self.outer_fragments.push(now, &packet);
@@ -63,7 +66,7 @@ impl Host {
     }
 
     /// Lowers what a connection announces that begins with this packet.
-    pub(super) fn clamp(&self, packet: &mut Packet) {
+    pub(crate) fn clamp(&self, packet: &mut Packet) {
         if let Some(limit) = self.mss_clamp {
             clamp_mss(&mut packet.bytes, limit);
         }
@@ -101,7 +104,7 @@ impl Host {
     }
 
     /// Sends a packet that is too long for its SA in pieces of at most so many octets, each of which is protected.
-    pub(super) fn send_smaller(&mut self, run: &mut Run<'_>, whole: &Packet, octets: usize) {
+    pub(super) fn send_smaller(&mut self, run: &mut Run<'_>, whole: &Packet, octets: usize, origin: Origin) {
         self.next_fragment_id = self.next_fragment_id.wrapping_add(1);
         let pieces = fragment(&whole.bytes, octets, self.next_fragment_id).ok();
         let Some(pieces) = pieces.filter(|pieces| pieces.len() > 1) else {
@@ -109,7 +112,7 @@ impl Host {
         };
         run.made += pieces.len() as u64 - 1;
         for bytes in pieces {
-            self.send_one(run, Packet { bytes, trail: whole.trail, tag: whole.tag }, whole.tag);
+            self.send_one(run, Packet { bytes, trail: whole.trail, tag: whole.tag }, whole.tag, origin);
         }
     }
 

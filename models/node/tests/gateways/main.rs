@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
 
+mod behind;
 mod datapath;
 mod faults;
 mod renewals;

@@ -161,9 +161,19 @@ pub(crate) fn run(setup: &Setup, secs: u64) -> Simulation<Node> {
 }
 
 pub(crate) fn finish(simulation: &mut Simulation<Node>, secs: u64) {
+    finish_nodes(simulation, secs, &[LEFT, RIGHT]);
+}
+
+/// The same where there are nodes besides the two gateways.
+pub(crate) fn finish_all(simulation: &mut Simulation<Node>, secs: u64) {
+    let count = u32::try_from(simulation.processes().len()).unwrap();
+    finish_nodes(simulation, secs, &(0..count).map(ProcessId::new).collect::<Vec<_>>());
+}
+
+fn finish_nodes(simulation: &mut Simulation<Node>, secs: u64, nodes: &[ProcessId]) {
     let end = SimTime::from_nanos(secs * 1_000 * MS);
     simulation.run_until(end);
-    for id in [LEFT, RIGHT] {
+    for &id in nodes {
         simulation.process_mut(id).finish(end);
         assert_ne!(simulation.process(id).is_balanced(), Some(false), "every packet is accounted for");
     }
