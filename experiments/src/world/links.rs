@@ -103,15 +103,28 @@ pub(super) fn fill_routes(
             fib.insert(IpNet::ALL_V6, EDGE_PORT);
             continue;
         }
+        let mut behind = Vec::new();
         for destination in scenario.nodes.iter().filter(|other| other.node != from) {
             let Some((_, link)) = routes.next_hop(from, destination.node) else { continue };
             let ends = &wires[2 * link.index()..][..2];
             let wire = ends.iter().find(|wire| wire.process == process(from));
             let port = wire.expect("a next hop leaves by a link of its node").port;
+            match destination.behind {
+                Some(gateway) if gateway == from => {
+                    behind.push((IpNet::host(destination.address), port));
+                    continue;
+                }
+                // It is part of its gateway's networks.
+                Some(_) => continue,
+                None => {}
+            }
             fib.insert(IpNet::host(destination.address), port);
             for network in &destination.networks {
                 fib.insert(ip_net(*network), port);
             }
+        }
+        for (network, port) in behind {
+            simulation.process_mut(process(from)).put_behind(network, port);
         }
     }
 }

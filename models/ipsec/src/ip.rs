@@ -47,7 +47,8 @@ impl OuterHeader {
         match (self.source, self.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let flags = if self.dont_fragment { DONT_FRAGMENT } else { 0 };
-                let len = u16::try_from(packet.len()).expect("lengths are checked before anything is written");
+                let len =
+                    u16::try_from(packet.len()).expect("lengths are checked before anything is written");
                 let words = [
                     u16::from_be_bytes([0x45, self.traffic_class]),
                     len,

@@ -8,6 +8,7 @@
 mod actions;
 mod auth;
 mod behaviour;
+mod behind;
 mod clash;
 mod connections;
 mod credentials;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipseclab_sim::SimDuration;
 use ipseclab_topologies::NodeIndex;
 
+use super::behind::Pools;
 use super::clash::{Claim, report_clashes};
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
@@ -25,15 +26,16 @@ pub(super) struct Layer<'a> {
 
 /// What a layer said last about each key of one node: the position of the layer.
 #[derive(Clone, Copy, Default)]
-struct Chosen {
-    networks: Option<usize>,
-    address: Option<usize>,
+pub(super) struct Chosen {
+    pub(super) networks: Option<usize>,
+    pub(super) address: Option<usize>,
     cores: Option<usize>,
     cost_profile: Option<usize>,
     profile: Option<usize>,
     limits: Option<usize>,
     swanctl: Option<usize>,
-    nat: Option<usize>,
+    pub(super) nat: Option<usize>,
+    pub(super) behind: Option<usize>,
     mss_clamp: Option<usize>,
     datapath: Option<usize>,
     df: Option<usize>,
@@ -41,7 +43,7 @@ struct Chosen {
 }
 
 /// Hands out addresses of a network that nobody asked for by name.
-struct Spare {
+pub(super) struct Spare {
     network: Network,
     next: u128,
     taken: Vec<IpAddr>,
@@ -63,33 +65,39 @@ impl Checker<'_> {
         let limits = self.node_limits(&layers);
         let mut claims = Vec::new();
         let networks = self.networks(ground, &layers, &chosen, &mut claims);
-        let addresses = self.addresses(ground, &layers, &chosen, &mut claims);
+        let gateways = self.gateways(ground, &layers, &chosen, &networks);
+        let addresses = self.addresses(ground, &layers, &chosen, (&networks, &gateways), &mut claims);
         let nats = self.nats(ground, &layers, &chosen, &addresses);
         report_clashes(claims, self.document, &mut self.report);
         let cores = |chosen: &Chosen| chosen.cores.and_then(|layer| layers[layer].file.cores);
         let profile = |chosen: &Chosen| chosen.cost_profile.and_then(|layer| profiles.get(&layer).cloned());
         let behaviour = |chosen: &Chosen| chosen.profile.and_then(|layer| behaviours.get(&layer).cloned());
-        let parts = networks.into_iter().zip(addresses).zip(nats);
+        let parts = networks.into_iter().zip(addresses).zip(nats.into_iter().zip(gateways));
         let settings = ground.topology.nodes().zip(&chosen).zip(parts);
-        let settings = settings.map(|(((node, spec), chosen), ((networks, address), nat))| NodeSettings {
-            node,
-            name: spec.name.clone(),
-            address,
-            networks,
-            cores: cores(chosen).unwrap_or(defaults::CORES),
-            datapath: chosen.datapath.and_then(|layer| layers[layer].file.datapath.as_ref()).map(datapath),
-            cost_profile: profile(chosen).unwrap_or(CostProfile::Free),
-            nat,
-            profile: behaviour(chosen).unwrap_or_default(),
-            limits: chosen.limits.and_then(|layer| limits.get(&layer).copied()).unwrap_or_default(),
-            df: chosen.df.and_then(|layer| layers[layer].file.df).unwrap_or(Df::Set),
-            ip_fragmentation: chosen
-                .ip_fragmentation
-                .and_then(|layer| layers[layer].file.ip_fragmentation)
-                .unwrap_or(IpFragmentation::Before),
-            mss_clamp: chosen.mss_clamp.and_then(|layer| layers[layer].file.mss_clamp),
-            is_host: false,
-        });
+        let settings =
+            settings.map(|(((node, spec), chosen), ((networks, address), (nat, behind)))| NodeSettings {
+                node,
+                name: spec.name.clone(),
+                address,
+                networks,
+                behind,
+                cores: cores(chosen).unwrap_or(defaults::CORES),
+                datapath: chosen
+                    .datapath
+                    .and_then(|layer| layers[layer].file.datapath.as_ref())
+                    .map(datapath),
+                cost_profile: profile(chosen).unwrap_or(CostProfile::Free),
+                nat,
+                profile: behaviour(chosen).unwrap_or_default(),
+                limits: chosen.limits.and_then(|layer| limits.get(&layer).copied()).unwrap_or_default(),
+                df: chosen.df.and_then(|layer| layers[layer].file.df).unwrap_or(Df::Set),
+                ip_fragmentation: chosen
+                    .ip_fragmentation
+                    .and_then(|layer| layers[layer].file.ip_fragmentation)
+                    .unwrap_or(IpFragmentation::Before),
+                mss_clamp: chosen.mss_clamp.and_then(|layer| layers[layer].file.mss_clamp),
+                is_host: false,
+            });
         let settings = settings.collect();
         let numbered = ground.topology.nodes().zip(&chosen);
         let without_profile = numbered.filter(|(_, chosen)| chosen.cost_profile.is_none());
@@ -133,6 +141,7 @@ impl Checker<'_> {
         let file = layers[position].file;
         let slots = [
             ("networks", file.networks.is_some() || file.pool.is_some(), &mut chosen.networks),
+            ("behind", file.behind.is_some(), &mut chosen.behind),
             ("address", file.address.is_some(), &mut chosen.address),
             ("cores", file.cores.is_some(), &mut chosen.cores),
             ("cost_profile", file.cost_profile.is_some(), &mut chosen.cost_profile),
@@ -270,14 +279,23 @@ impl Checker<'_> {
         ground: &Ground,
         layers: &[Layer<'_>],
         chosen: &[Chosen],
+        (networks, gateways): (&[Vec<Network>], &[Option<NodeIndex>]),
         claims: &mut Vec<Claim>,
     ) -> Vec<IpAddr> {
         let given = |chosen: &Chosen| chosen.address.and_then(|layer| layers[layer].file.address);
         let taken = chosen.iter().filter_map(given).map(Address::get).collect();
         let from = self.file.topology.addresses.unwrap_or_else(outside_addresses);
         let mut spare = Spare::new(from, taken);
+        let mut pools = Pools::new(layers, chosen, gateways);
         let mut all = Vec::with_capacity(chosen.len());
-        for ((_, spec), chosen) in ground.topology.nodes().zip(chosen) {
+        for ((node, spec), chosen) in ground.topology.nodes().zip(chosen) {
+            if let Some(gateway) = gateways[node.index()] {
+                let given = given(chosen).map(|given| (given.get(), address_path(layers, chosen)));
+                let networks = &networks[gateway.index()];
+                let address = self.address_behind(ground, (node, gateway), networks, given, &mut pools);
+                all.push(address.unwrap_or_else(|| networks[0].first_host()));
+                continue;
+            }
             let Some(address) = given(chosen).map(Address::get).or_else(|| spare.take()) else {
                 let path = KeyPath::root().key("topology").key("addresses");
                 let finding = Finding::new(format!("`{path}` is too small"));
@@ -356,7 +374,7 @@ pub(super) fn settle_roles(
         nodes[node.index()].is_host = true;
     }
     for node in nodes.iter_mut() {
-        node.is_host |= !node.networks.is_empty();
+        node.is_host |= !node.networks.is_empty() || node.behind.is_some();
     }
     for node in without_profile {
         let node = &mut nodes[node.index()];
@@ -388,8 +406,13 @@ impl Spare {
         Self { network, next: 0, taken }
     }
 
+    /// All but the first address.
+    pub(super) fn past_first(network: Network, taken: Vec<IpAddr>) -> Self {
+        Self { next: 1, ..Self::new(network, taken) }
+    }
+
     /// The next address that is free, or `None` when all are taken.
-    fn take(&mut self) -> Option<IpAddr> {
+    pub(super) fn take(&mut self) -> Option<IpAddr> {
         loop {
             let address = self.network.host_at(self.next)?;
             self.next += 1;

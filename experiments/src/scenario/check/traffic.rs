@@ -378,7 +378,7 @@ impl Checker<'_> {
         if let Some(any) = roaming {
             return Some(any.clone());
         }
-        if hosts.protected.contains(&node.node) {
+        if node.behind.is_some() || hosts.protected.contains(&node.node) {
             return Some(vec![own_address(node)]);
         }
         if self.networks_known {

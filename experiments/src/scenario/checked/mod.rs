@@ -79,6 +79,8 @@ pub struct NodeSettings {
     pub address: IpAddr,
     /// The networks behind it; they overlap with nobody's.
     pub networks: Vec<Network>,
+    /// The gateway that it is behind; its address is then one of the gateway's networks.
+    pub behind: Option<NodeIndex>,
     /// Processor cores, at least 1.
     pub cores: u32,
     /// Cores for packets alone.

@@ -15,7 +15,12 @@ pub struct NodeFile {
     pub networks: Option<Vec<Network>>,
     /// Instead of `networks`: one network of each node, taken in node order from a larger one.
     pub pool: Option<PoolFile>,
-    /// The node's address on the outside. Default: 198.18.0.1 and up, in node order.
+    /// The gateway that the node is behind: its only link leads there, and its address is one of the gateway's networks.
+    /// Default: none.
+    #[schemars(length(min = 1))]
+    pub behind: Option<String>,
+    /// The node's address on the outside. Default: 198.18.0.1 and up, in node order; behind a gateway, from the second
+    /// address of its first network on.
     pub address: Option<Address>,
     /// Processor cores. Default: 1.
     #[schemars(range(min = 1, max = 1024))]
