@@ -53,7 +53,7 @@ pub use ipv6::{FragmentInfo, Ipv6Header, Ipv6View, build_ipv6};
 pub use link::{BitRate, Link, LinkConfig, LinkCounters, LossPpb, Mtu, Verdict};
 pub use mss::clamp_mss;
 pub use nat::{Nat, NatBehaviour, NatConfig, NatCounters};
-pub use packet::Packet;
+pub use packet::{Packet, TUNNEL_ROOM};
 pub use router::{Fib, PortId, forward};
 pub use traffic::{
     Arrival, DelayStats, FlowRecord, Pace, Pareto, PingConfig, PingSource, Reordering, RequestConfig,

@@ -7,6 +7,10 @@ use ipseclab_sim::SimTime;
 
 use crate::trail::Trail;
 
+/// Octets of room that packets are made with behind their end, so that a tunnel can grow them where they are: more than
+/// any outer header, ESP and AH together need.
+pub const TUNNEL_ROOM: usize = 160;
+
 /// A packet under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {

@@ -16,6 +16,7 @@ use crate::checksum;
 use crate::error::PacketError;
 use crate::ip::{IpHeader, IpView, header_len};
 use crate::ipv4::protocol;
+use crate::packet::TUNNEL_ROOM;
 
 /// A UDP datagram that was read from a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub fn build_udp(
         ..IpHeader::new(source.ip(), destination.ip(), protocol::UDP)
     };
     let start = header.len();
-    let mut packet = Vec::with_capacity(start + UDP_HEADER_LEN + payload.len());
+    let mut packet = Vec::with_capacity(start + UDP_HEADER_LEN + payload.len() + TUNNEL_ROOM);
     packet.resize(start + UDP_HEADER_LEN, 0);
     packet.extend_from_slice(payload);
     header.write(&mut packet);

@@ -39,6 +39,8 @@ pub(crate) struct Cpu<J> {
     running: BTreeMap<CoreId, Lane>,
     lanes: BTreeMap<Lane, VecDeque<(u64, Queued<J>)>>,
     busy_lanes: BTreeSet<Lane>,
+    /// The only job that waits, when a core is idle and its lane free: it can start at once, and passes by the queues.
+    only: Option<(Lane, Queued<J>)>,
     /// Lanes that could start now, by the number of their first job.
     ready: BTreeSet<(u64, Lane)>,
     next_number: u64,
@@ -70,6 +72,7 @@ impl<J> Cpu<J> {
             running: BTreeMap::new(),
             lanes: BTreeMap::new(),
             busy_lanes: BTreeSet::new(),
+            only: None,
             ready: BTreeSet::new(),
             next_number: 0,
             waiting: 0,
@@ -92,30 +95,54 @@ impl<J> Cpu<J> {
         let number = self.next_number;
         self.next_number += 1;
         let lane = lane.unwrap_or(Lane::Free(number));
+        let queued = Queued { job, arrived: now };
+        self.waiting += 1;
+        if self.waiting == 1 && !self.idle.is_empty() && !self.busy_lanes.contains(&lane) {
+            self.only = Some((lane, queued));
+            return;
+        }
+        // It was the only one, and came before this one.
+        if let Some((earlier, only)) = self.only.take() {
+            self.enqueue(number - 1, earlier, only);
+        }
+        self.enqueue(number, lane, queued);
+    }
+
+    fn enqueue(&mut self, number: u64, lane: Lane, queued: Queued<J>) {
         let queue = self.lanes.entry(lane).or_default();
-        queue.push_back((number, Queued { job, arrived: now }));
+        queue.push_back((number, queued));
         if queue.len() == 1 && !self.busy_lanes.contains(&lane) {
             self.ready.insert((number, lane));
         }
-        self.waiting += 1;
     }
 
     /// The next job to run, if a core is idle and a job may start; [`begin`](Self::begin) or
     /// [`finish_at_once`](Self::finish_at_once) follows.
     pub(crate) fn next(&mut self, now: SimTime) -> Option<(CoreId, Lane, Queued<J>)> {
-        let core = *self.idle.first()?;
-        let (_, lane) = self.ready.pop_first()?;
-        let queue = self.lanes.get_mut(&lane).expect("a ready lane has jobs");
-        let (_, queued) = queue.pop_front().expect("a ready lane has jobs");
-        if queue.is_empty() {
-            self.lanes.remove(&lane);
+        if self.waiting == 0 {
+            return None;
         }
+        let core = *self.idle.first()?;
+        let (lane, queued) = match self.only.take() {
+            Some(only) => only,
+            None => self.first_ready()?,
+        };
         self.waiting -= 1;
         let wait = now.since(queued.arrived);
         self.counters.jobs += 1;
         self.counters.wait += wait;
         self.counters.wait_max = self.counters.wait_max.max(wait);
         Some((core, lane, queued))
+    }
+
+    fn first_ready(&mut self) -> Option<(Lane, Queued<J>)> {
+        let (_, lane) = self.ready.pop_first()?;
+        let queue = self.lanes.get_mut(&lane).expect("a ready lane has jobs");
+        let (_, queued) = queue.pop_front().expect("a ready lane has jobs");
+        if queue.is_empty() {
+            self.lanes.remove(&lane);
+        }
+        Some((lane, queued))
     }
 
     /// The job occupies its core and lane for `cost`.
@@ -154,7 +181,8 @@ impl<J> Cpu<J> {
         self.ready.clear();
         self.waiting = 0;
         let lanes = core::mem::take(&mut self.lanes);
-        lanes.into_values().flatten().map(|(_, queued)| queued.job).collect()
+        let only = self.only.take().map(|(_, queued)| queued.job);
+        only.into_iter().chain(lanes.into_values().flatten().map(|(_, queued)| queued.job)).collect()
     }
 
     /// Jobs that wait.

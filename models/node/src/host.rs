@@ -301,7 +301,10 @@ impl Host {
         }
         self.drain(&mut run);
         run.charge_crypto(&self.endpoint.take_work());
-        run.charge_crypto(&self.engine.take_work());
+        // Read where it stands: a meter that is taken starts with no memory, once a packet.
+        let meter = self.engine.crypto_mut().meter();
+        run.charge_crypto(meter.entries());
+        meter.clear();
         if run.made > 0 {
             let made = run.made;
             run.effects.outputs.insert(0, Output::Made(made));

@@ -3,8 +3,6 @@
 //! Packets that arrive become jobs; jobs wait for a core; what they lead to happens when their CPU time is over. Work
 //! that costs nothing is done within the event that brought it, so a node with the `free` profile adds no events.
 
-use std::sync::Arc;
-
 use ipseclab_ike::{FailureReason, Role};
 use ipseclab_net::{DropReason, IpView, Packet, PortId, build_udp};
 use ipseclab_sim::{Context, Process, SimDuration, SimTime};
@@ -169,12 +167,12 @@ impl Node {
     }
 
     fn run(&mut self, now: SimTime, arrived: SimTime, job: Job) -> Effects {
-        let profile = Arc::clone(&self.config.cost_profile);
+        let profile = &self.config.cost_profile;
         match (&mut self.kind, job) {
-            (_, Job::Forward(packet)) => path::forward(&profile, packet),
+            (_, Job::Forward(packet)) => path::forward(profile, packet),
             (Kind::Host(host), job) => {
                 self.timer_queued &= !matches!(job, Job::Timer(_));
-                host.run(&profile, now, arrived, job)
+                host.run(profile, now, arrived, job)
             }
             (Kind::Router | Kind::Nat(_), job) => unreachable!("only hosts get {job:?}"),
         }
