@@ -69,7 +69,8 @@ impl Plan {
         let end = START_MS + self.duration_ms();
         let mut text = format!(
             "name = \"forwarding\"\nduration = \"{}ms\"\n[topology]\nfile = \"{topology}\"\n\
-             [nodes.r1]\nnetworks = [\"10.1.0.0/16\"]\n[nodes.r3]\nnetworks = [\"10.2.0.0/16\"]\n\
+             [nodes.r1]\nnetworks = [\"10.1.0.0/16\"]\nlimits = {{ children = 128, queued_requests = 128 }}\n\
+             [nodes.r3]\nnetworks = [\"10.2.0.0/16\"]\nlimits = {{ children = 128 }}\n\
              [nodes.\"*\"]\ncost_profile = \"free\"\n\
              [nodes.\"sender-*\"]\nbehind = \"r1\"\n[nodes.\"receiver-*\"]\nbehind = \"r3\"\n",
             end + 100

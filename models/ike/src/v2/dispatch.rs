@@ -247,6 +247,17 @@ impl IkeSa {
                 let accepted = established.request(head, env, request);
                 (State::Established(established), if accepted { Ok(()) } else { Err(UnknownSa) })
             }
+            // A further Child SA waits until the IKE SA is up.
+            state @ (State::SaInitSent(_) | State::AuthSent(_))
+                if matches!(request, Request::CreateChild(_)) =>
+            {
+                let has_room = head.waiting.len() < env.config.limits.queued_requests;
+                let is_known = head.waiting.contains(&request);
+                if has_room && !is_known {
+                    head.waiting.push_back(request);
+                }
+                (state, if has_room || is_known { Ok(()) } else { Err(UnknownSa) })
+            }
             state => (state, Err(UnknownSa)),
         }
     }

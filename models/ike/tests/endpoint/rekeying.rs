@@ -72,6 +72,22 @@ fn a_further_child_comes_in_one_exchange_without_a_key_exchange() {
 }
 
 #[test]
+fn children_that_are_asked_for_during_the_set_up_follow_it() {
+    let mut pair = Pair::with(|a, b| {
+        a.children.push(second(tunnel("10.1.1", "10.2.1")));
+        b.children.push(second(tunnel("10.2.1", "10.1.1")));
+    });
+    let first = ChildId { connection: OFFICE, place: 0 };
+    for child in [first, SECOND, SECOND] {
+        assert!(pair.a.endpoint.initiate_child(pair.now, child).is_some());
+    }
+    pair.flush();
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(pair.titles()[4..], ["CREATE_CHILD_SA 2 request", "CREATE_CHILD_SA 2 response"]);
+    assert_eq!(pair.live_children().len(), 2);
+}
+
+#[test]
 fn children_wait_for_each_other_while_the_window_is_one() {
     let mut pair = pair(|_, _| {});
     let (id, spis) = pair.a.established();
