@@ -256,8 +256,11 @@ impl Checker<'_> {
         // AH alone is what a child without a word on ESP wants.
         let own = if ah.is_empty() { habit::esp_proposals(habits, version) } else { vec![] };
         let esp = self.proposals(section, "esp_proposals", (&own, |one: &EspProposal| one.parsed().clone()));
-        if let (Some(entry), IkeVersion::V2) = (section.entry("ah_proposals"), version) {
-            self.refuse(entry.place.clone(), "AH in IKEv2");
+        let both = !esp.is_empty() && !ah.is_empty();
+        if let (true, Some(entry), IkeVersion::V2) = (both, section.entry("ah_proposals"), version) {
+            let finding = Finding::new("a tunnel asks for AH and ESP at once")
+                .help("IKEv2 negotiates one of them for a Child SA; IKEv1 can do both: `version = 1`");
+            self.report.push(finding.at(entry.place.clone(), "beside `esp_proposals`"));
         }
         let alone = esp.iter().any(needs_ah) && ah.is_empty();
         if let (true, Some(entry)) = (alone, section.entry("esp_proposals")) {

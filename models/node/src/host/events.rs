@@ -295,7 +295,7 @@ impl Host {
     fn install(&mut self, run: &mut Run<'_>, child: &ipseclab_ike::ChildSaEstablished) {
         self.counters.child_sas_established += 1;
         if let Some(agreed) = self.ledger.agreed(child.ike_sa) {
-            agreed.esp_proposal = Some(child.proposal.to_string());
+            agreed.esp_proposal = Some(child.algorithms());
         }
         let policy = self.policies.policy(child.child);
         let idle = self.inactivity.get(policy.0 as usize).copied().flatten();
