@@ -260,7 +260,7 @@ fn child_sa_established(child: &ChildSaEstablished) -> String {
     let then = if child.role == Role::Initiator { "; waiting packets go" } else { "" };
     format!(
         "Child SA is up: {}{udp}, {mode} mode, {}, {} === {}, SPI in {:08x}, out {:08x}{then}",
-        v1_wording::protocols(child),
+        child.protocols(),
         child.algorithms(),
         selectors(&child.local_ts),
         selectors(&child.remote_ts),

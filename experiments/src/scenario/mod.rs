@@ -20,8 +20,9 @@ pub use check::{check, hex, read_bounded, read_topology};
 pub use checked::{
     Action, Authority, CaTrust, Certificate, CertificateSource, CheckedScenario, Child, ChildIndex,
     Connection, ConnectionIndex, CostProfile, Credentials, Datapath, Eap, EapUser, Fault, Flow, FlowKind,
-    FlowPace, Identity, Lifetime, Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Pair, PeerIdentity,
-    Policy, Pool, RemoteAuth, Renewal, Retransmission, TrafficSelector, V1Settings, Volume, Xauth,
+    FlowPace, Identity, Lifetime, Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Outputs, Pair,
+    PeerIdentity, Policy, Pool, RemoteAuth, Renewal, Retransmission, TrafficSelector, V1Settings, Volume,
+    Xauth,
 };
 pub use file::{
     ActionKind, Childless, CloseAction, CryptoKind, Df, DpdAction, Fragmentation, IkeVersion,

@@ -73,6 +73,7 @@ pub(super) fn config(
             IpFragmentation::After => IpsecFragmentation::After,
         },
         mss_clamp: settings.mss_clamp,
+        packet_sizes: scenario.outputs.packet_sizes,
         traps: children().map(|(connection, child)| traps(connection, child)).collect(),
         replay_windows: children()
             .map(|(_, child)| WindowLen::new(child.replay_window).unwrap_or_default())

@@ -390,6 +390,15 @@ impl ChildProtocol {
 }
 
 impl ChildSaEstablished {
+    /// `AH`, `ESP`, or `AH around ESP`.
+    pub fn protocols(&self) -> &'static str {
+        match (self.protocol, &self.ah) {
+            (ChildProtocol::Ah, _) => "AH",
+            (ChildProtocol::Esp, None) => "ESP",
+            (ChildProtocol::Esp, Some(_)) => "AH around ESP",
+        }
+    }
+
     /// What was chosen, in swanctl's keywords: `aes128gcm16`, for AH `sha256`, and for a bundle `sha1 around aes128`.
     pub fn algorithms(&self) -> String {
         let main = ChosenChild { protocol: self.protocol, algorithms: self.proposal };

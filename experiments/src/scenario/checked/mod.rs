@@ -62,6 +62,8 @@ pub struct CheckedScenario {
     pub credentials: Credentials,
     /// Unix time in seconds at which the run begins.
     pub start_unix: i64,
+    /// What is written and shown besides the usual.
+    pub outputs: Outputs,
     /// Bounds.
     pub limits: Limits,
     /// The scenario with overrides and the texts of the files that it names: equal texts, equal runs.
@@ -282,6 +284,13 @@ pub enum FlowPace {
         /// Shape of both in thousandths; above 1000.
         shape_thousandths: u32,
     },
+}
+
+/// What a run writes and shows besides the usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// Lengths of packets under tunnels.
+    pub packet_sizes: bool,
 }
 
 /// Bounds on what a run may use.

@@ -306,6 +306,9 @@ impl Host {
         self.engine
             .install(run.now, pair, convert::outbound_use(child.outbound))
             .expect("the endpoint draws each inbound SPI once");
+        if let Some(sizes) = &mut self.packet_sizes {
+            sizes.install(child);
+        }
         self.children.insert(child.spi_in, Installed { ike_sa: child.ike_sa, child: child.child });
         if child.udp_encap {
             self.senders.insert(child.spi_out, child.spi_in);
@@ -328,6 +331,9 @@ impl Host {
     fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
         self.counters.child_sas_closed += 1;
         self.children.remove(&spi_in);
+        if let Some(sizes) = &mut self.packet_sizes {
+            sizes.remove(spi_in);
+        }
         self.senders.retain(|_, sender| *sender != spi_in);
         let carried = Spi::new(spi_in).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();
         add(&mut self.counters.esp, carried);
