@@ -350,14 +350,6 @@ const COMBINED_CASES: &[(&str, &[(&str, &str)])] = &[
             ("action = \"terminate\"", "action = \"initiate\""),
         ],
     ),
-    (
-        "transport-through-a-nat",
-        &[
-            ("networks = [\"10.1.0.0/16\"]", "nat = {}"),
-            ("networks = [\"10.2.0.0/16\"]\n", ""),
-            ("local_ts = [\"10.1.0.0/16\"]", "mode = \"transport\""),
-        ],
-    ),
 ];
 
 /// Makes a chain of the pair, and names its first link.

@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn tunnels_of_one_connection_have_their_names_beside_it() {
         let rows = [row("b", "lan", "left", 144), row("b", "dmz", "left", 144)];
-        assert!(table(&rows)[1].starts_with("b lan ") && table(&rows)[2].starts_with("b dmz "));
+        assert!(table(&rows)[1].starts_with("b dmz ") && table(&rows)[2].starts_with("b lan "));
         assert!(table(&[]).is_empty());
     }
 

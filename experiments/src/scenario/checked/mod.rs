@@ -217,8 +217,13 @@ pub struct Flow {
     pub to: NodeIndex,
     /// Where packets come from: an address of `from` or of a network behind it; 0.0.0.0 or :: for its virtual one.
     pub source: IpAddr,
-    /// Where packets go: an address of `to` or of a network behind it, of the same family.
+    /// Where packets go: an address of `to` or of a network behind it, of the same family; in transport mode through a NAT,
+    /// the NAT's.
     pub destination: IpAddr,
+    /// Where packets come from in the eyes of `to`: another address than `source` in transport mode through a NAT.
+    pub source_seen: IpAddr,
+    /// Where packets go when they are at `to`: its own address where `destination` is its NAT's.
+    pub destination_inside: IpAddr,
     /// What is sent.
     pub kind: FlowKind,
     /// When packets leave.
