@@ -179,6 +179,7 @@ const CASES: &[Case] = &[
     ("nat-without-timeout", "[nodes.left]", "[nodes.left]\nnat = { timeout = \"0s\" }"),
     ("selector-elsewhere", "local_ts = [\"10.1.0.0/16\"]", "local_ts = [\"10.9.0.0/16\"]"),
     ("selector-in-transport-mode", "esp_proposals =", "mode = \"transport\"\nesp_proposals ="),
+    ("selector-range-backwards", "local_ts = [\"10.1.0.0/16\"]", "local_ts = [\"10.1.0.9-10.1.0.5\"]"),
     ("selector-malformed", "local_ts = [\"10.1.0.0/16\"]", "local_ts = [\"10.1.0.0/16[gre/5]\"]"),
     (
         "no-children",

@@ -154,7 +154,7 @@ connections {
     }
     children {
       net {
-        remote_ts = 10.10.2.0/24[udp/53], 10.20.2.0/24
+        remote_ts = 10.10.2.0/24[udp/53], 10.20.2.0/24, 10.30.2.5-10.30.2.9
         mode = tunnel
         rekey_time = 10m
         start_action = trap|start
@@ -239,10 +239,10 @@ fn children_have_the_selectors_and_actions_of_the_file() {
     let scenario = scenario(GATEWAYS, folder(LEFT, RIGHT).path()).unwrap_or_else(|report| panic!("{report}"));
     let (left, right) = (&scenario.connections[0].children[0], &scenario.connections[1].children[0]);
     let networks = |selectors: &[ipseclab_experiments::scenario::TrafficSelector]| -> Vec<String> {
-        selectors.iter().map(|selector| selector.network.to_string()).collect()
+        selectors.iter().map(|selector| selector.addresses.to_string()).collect()
     };
     assert_eq!(networks(&left.local_ts), ["192.0.2.1/32"], "dynamic is the node itself");
-    assert_eq!(networks(&left.remote_ts), ["10.10.2.0/24", "10.20.2.0/24"]);
+    assert_eq!(networks(&left.remote_ts), ["10.10.2.0/24", "10.20.2.0/24", "10.30.2.5-10.30.2.9"]);
     assert_eq!((left.remote_ts[0].protocol, left.remote_ts[0].ports), (Some(17), Some((53, 53))));
     assert_eq!(networks(&right.remote_ts), ["0.0.0.0/0"], "whoever it is");
     assert_eq!((left.start_action, right.start_action), (StartAction::TrapStart, StartAction::None));

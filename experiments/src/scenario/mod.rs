@@ -3,6 +3,7 @@
 //! A text becomes a [`crate::document::Document`], overrides change it, [`check()`] turns it into a
 //! [`CheckedScenario`], and only that reaches a simulation. [`load`] does all three for a path or a shipped name.
 
+mod addresses;
 mod check;
 mod checked;
 pub mod defaults;
@@ -16,6 +17,7 @@ mod source;
 mod swanctl;
 mod value;
 
+pub use addresses::Addresses;
 pub use check::{check, hex, read_bounded, read_topology};
 pub use checked::{
     Action, Authority, CaTrust, Certificate, CertificateSource, CheckedScenario, Child, ChildIndex,

@@ -15,6 +15,7 @@ use super::lifetimes::{LifetimeKeys, RenewalKeys, VolumeKeys};
 use super::version::kilobytes;
 use super::{Checker, habit};
 use crate::document::KeyPath;
+use crate::scenario::addresses::Addresses;
 use crate::scenario::checked::{
     Child, Connection, Identity, NodeSettings, PeerIdentity, Retransmission, TrafficSelector, V1Settings,
     Xauth,
@@ -47,9 +48,9 @@ impl Side<'_> {
     /// address, and go there (RFC 7296 §2.23.1).
     fn as_seen(self, child: &ChildFile, (local_ts, mut remote_ts): Traffic) -> Traffic {
         if child.mode == Some(Mode::Transport) && self.peer.nat.is_some() {
-            let inside = Network::host(own_address(self.peer));
-            for selector in remote_ts.iter_mut().filter(|selector| selector.network == inside) {
-                selector.network = Network::host(self.peer.address);
+            let inside = Addresses::host(own_address(self.peer));
+            for selector in remote_ts.iter_mut().filter(|selector| selector.addresses == inside) {
+                selector.addresses = Addresses::host(self.peer.address);
             }
         }
         (local_ts, remote_ts)
@@ -141,11 +142,11 @@ fn virtual_traffic(
     vip: IpAddr,
 ) -> Vec<TrafficSelector> {
     let network = if vip.is_ipv6() { Network::ALL_V6 } else { Network::ALL };
-    let all = TrafficSelector { network, is_dynamic: true, protocol: None, ports: None };
+    let all = TrafficSelector { addresses: network.into(), is_dynamic: true, protocol: None, ports: None };
     let Some(resolved) = resolved else { return vec![all] };
     let settled = given.iter().zip(resolved).map(|(written, selector)| match written.range {
         SelectorRange::Own => TrafficSelector { protocol: selector.protocol, ports: selector.ports, ..all },
-        SelectorRange::Network(_) => selector,
+        SelectorRange::Addresses(_) => selector,
     });
     settled.collect()
 }

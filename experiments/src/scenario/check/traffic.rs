@@ -9,10 +9,10 @@ use ipseclab_topologies::NodeIndex;
 use super::connections::own_address;
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
+use crate::scenario::addresses::Addresses;
 use crate::scenario::checked::{Connection, Flow, FlowKind, FlowPace, NodeSettings};
 use crate::scenario::defaults;
 use crate::scenario::file::{Distribution, Mode, TrafficFile, TrafficKind};
-use crate::scenario::selector::Network;
 use crate::scenario::value::{Address, Duration, Factor, Size};
 
 /// IPv4 and UDP or ICMP echo headers (RFC 791 §3.1, RFC 768, RFC 792): 20 + 8 octets.
@@ -428,12 +428,12 @@ fn hosts_of(nodes: &[NodeSettings], connections: &[Connection]) -> Hosts {
             hosts.roaming.entry(connection.node).or_default().extend(any);
         }
         let node = &nodes[connection.node.index()];
-        let own = Network::host(own_address(node));
+        let own = Addresses::host(own_address(node));
         if node.nat.is_some() && connection.children.iter().any(|child| child.mode == Mode::Transport) {
             hosts.translated.extend(connection.peer.map(|peer| (connection.node, peer)));
         }
         let mut selectors = connection.children.iter().flat_map(|child| &child.local_ts);
-        if selectors.any(|selector| selector.network == own) {
+        if selectors.any(|selector| selector.addresses == own) {
             hosts.protected.insert(connection.node);
         }
     }

@@ -24,6 +24,7 @@ pub use connection::{
 pub use credentials::{Authority, CaTrust, Certificate, CertificateSource, Credentials, Pool};
 pub use events::{Action, Fault};
 
+use super::addresses::Addresses;
 use super::file::{CryptoKind, Df, IpFragmentation, NatBehaviour, PolicyMode, Spreading};
 use super::selector::Network;
 
@@ -180,11 +181,11 @@ pub struct Nat {
     pub timeout: SimDuration,
 }
 
-/// Traffic by network, protocol and ports.
+/// Traffic by addresses, protocol and ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TrafficSelector {
     /// The addresses; with `is_dynamic`, those that it may stand for.
-    pub network: Network,
+    pub addresses: Addresses,
     /// Whether it stands for the virtual addresses of its side, or the side's own where it has none (swanctl's `dynamic`).
     pub is_dynamic: bool,
     /// The IP protocol number, or any.
