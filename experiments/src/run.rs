@@ -8,11 +8,11 @@ use ipseclab_node::{ClosedSa, Node, Observe, Outcome, Records};
 use ipseclab_output::table::ratio;
 use ipseclab_output::{
     ClosureRow, DropRow, DropTimelineRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow,
-    RefusalRow, RenewalRow, SaKind, TimelineRow,
+    PacketSizeRow, RefusalRow, RenewalRow, SaKind, TimelineRow,
 };
 use ipseclab_sim::{Fingerprint, ProcessId, SimDuration, SimTime, StopReason};
 
-use crate::results::course;
+use crate::results::{course, sizes};
 use crate::scenario::{CheckedScenario, Flow, NodeSettings};
 use crate::world::{BuildError, FlowApps, World, process};
 
@@ -39,6 +39,8 @@ pub struct RunResult {
     pub nodes: Vec<NodeRow>,
     /// Drops with a count above zero, by place and reason.
     pub drops: Vec<DropRow>,
+    /// Lengths of packets under tunnels where the scenario wants them, by receiver.
+    pub packet_sizes: Vec<PacketSizeRow>,
     /// Events that the kernel handled.
     pub events: u64,
     /// The fingerprint of the run.
@@ -116,6 +118,7 @@ pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, Ru
         links: reader.links(),
         nodes: world.simulation.processes().map(node_row).collect(),
         drops: reader.drops(),
+        packet_sizes: reader.packet_sizes(),
         events: report.events,
         fingerprint: world.simulation.fingerprint(),
         observed: reader.observed(),
@@ -295,6 +298,21 @@ impl Reader<'_> {
             retransmitted_segments: segments.map(|(again, _)| again),
             segment_payload_max_bytes: segments.map(|(_, longest)| longest as u64),
         }
+    }
+
+    fn packet_sizes(&self) -> Vec<PacketSizeRow> {
+        let mut rows = Vec::new();
+        for settings in &self.scenario.nodes {
+            let node = self.world.simulation.process(process(settings.node));
+            for record in node.packet_sizes() {
+                let mut row = sizes::packet_size_row(&record);
+                row.node.clone_from(&settings.name);
+                (row.connection, row.peer) = self.names(settings, record.protected.child.connection);
+                node.child_name(record.protected.child).unwrap_or_default().clone_into(&mut row.child);
+                rows.push(row);
+            }
+        }
+        rows
     }
 
     fn links(&self) -> Vec<LinkRow> {

@@ -179,6 +179,7 @@ const CASES: &[Case] = &[
     ("nat-without-timeout", "[nodes.left]", "[nodes.left]\nnat = { timeout = \"0s\" }"),
     ("selector-elsewhere", "local_ts = [\"10.1.0.0/16\"]", "local_ts = [\"10.9.0.0/16\"]"),
     ("selector-in-transport-mode", "esp_proposals =", "mode = \"transport\"\nesp_proposals ="),
+    ("selector-range-backwards", "local_ts = [\"10.1.0.0/16\"]", "local_ts = [\"10.1.0.9-10.1.0.5\"]"),
     ("selector-malformed", "local_ts = [\"10.1.0.0/16\"]", "local_ts = [\"10.1.0.0/16[gre/5]\"]"),
     (
         "no-children",
@@ -348,14 +349,6 @@ const COMBINED_CASES: &[(&str, &[(&str, &str)])] = &[
             ("[nodes.right]", "[nodes.right]\nnat = {}"),
             ("esp_proposals =", "start_action = \"none\"\nesp_proposals ="),
             ("action = \"terminate\"", "action = \"initiate\""),
-        ],
-    ),
-    (
-        "transport-through-a-nat",
-        &[
-            ("networks = [\"10.1.0.0/16\"]", "nat = {}"),
-            ("networks = [\"10.2.0.0/16\"]\n", ""),
-            ("local_ts = [\"10.1.0.0/16\"]", "mode = \"transport\""),
         ],
     ),
 ];

@@ -28,7 +28,7 @@ pub use pcapng::{Direction, PcapngError, PcapngWriter};
 pub use plot::{Axis, Figure, Kind, Panel, PlotError, Point, Scale, Series};
 pub use summary::{SummaryError, summary_json};
 pub use table::{
-    ClosureRow, DropRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow, RefusalRow, SaKind,
-    TableError, write_csv, write_records,
+    ClosureRow, DropRow, FlowRow, LinkRow, NegotiationResult, NegotiationRow, NodeRow, PacketSizeRow,
+    RefusalRow, SaKind, TableError, write_csv, write_records,
 };
 pub use wireshark::{Encryption, EspKeyRow, IkeKeyRow, Integrity, IsakmpKeyRow, KeyTables};

@@ -297,6 +297,35 @@ pub struct RefusalRow {
     pub reason: String,
 }
 
+/// Packets of the same lengths under one tunnel, as one of its ends received them (`packet_sizes.csv`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct PacketSizeRow {
+    /// Name of the connection.
+    pub connection: String,
+    /// Name of the tunnel in it.
+    pub child: String,
+    /// The node that received and measured.
+    pub node: String,
+    /// The node that sent.
+    pub peer: String,
+    /// `AH`, `ESP` or `AH around ESP`.
+    pub protection: String,
+    /// `tunnel` or `transport`.
+    pub mode: String,
+    /// Algorithms in swanctl's keywords.
+    pub algorithms: String,
+    /// Whether ESP came in UDP.
+    pub udp_encapsulated: bool,
+    /// Octets of the packet inside, its IP header included; in transport mode, of the packet without protection.
+    pub inner_bytes: u32,
+    /// Octets of the packet that arrived, its IP header included.
+    pub outer_bytes: u32,
+    /// What protection has added.
+    pub overhead_bytes: u32,
+    /// Packets of these lengths.
+    pub packets: u64,
+}
+
 /// Packets dropped at one place for one reason (`drops.csv`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 pub struct DropRow {
@@ -443,6 +472,14 @@ mod tests {
         assert_eq!(
             text(&[ike, child]).lines().skip(1).collect::<Vec<_>>(),
             ["0,a,,,ike,remote,,,,", "0,a,,,child,remote,0,,,"]
+        );
+    }
+
+    #[test]
+    fn the_columns_of_packet_sizes_are_stable() {
+        check_header::<PacketSizeRow>(
+            "connection,child,node,peer,protection,mode,algorithms,udp_encapsulated,inner_bytes,outer_bytes,\
+             overhead_bytes,packets",
         );
     }
 

@@ -118,6 +118,7 @@ pub(super) fn execute(args: &RunArgs, out: &mut dyn Write) -> Result<(), Failure
     let written = results::write(directory, scenario, &result, wanted)?;
     if options.output.talkative {
         print_summary(&results::summarise(scenario, &result), &result, out)?;
+        print_packet_sizes(&result, out)?;
         writeln!(out, "\nresults in {}", written.display())?;
     }
     Ok(())
@@ -146,6 +147,15 @@ fn print_summary(summary: &Summary, result: &RunResult, out: &mut dyn Write) -> 
         write_labelled(out, "warning", warning)?;
     }
     Ok(())
+}
+
+/// What protection has added to packets, where the scenario wants that shown. A table is not wrapped.
+fn print_packet_sizes(result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
+    let lines = results::sizes::table(&result.packet_sizes);
+    if !lines.is_empty() {
+        writeln!(out, "\noctets of IP packets inside tunnels, and of those that carried them:")?;
+    }
+    lines.iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
 fn print_negotiations(negotiations: &Negotiations, out: &mut dyn Write) -> io::Result<()> {

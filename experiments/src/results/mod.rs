@@ -7,6 +7,7 @@ mod capture;
 pub(crate) mod course;
 mod keys;
 mod ladder;
+pub(crate) mod sizes;
 mod summary;
 mod v1_wording;
 mod warning;
@@ -111,6 +112,9 @@ pub fn write(
     directory.write_file("links.csv", &write_csv(&result.links)?)?;
     directory.write_file("nodes.csv", &write_csv(&result.nodes)?)?;
     directory.write_file("drops.csv", &write_csv(&result.drops)?)?;
+    if scenario.outputs.packet_sizes {
+        directory.write_file("packet_sizes.csv", &write_csv(&result.packet_sizes)?)?;
+    }
     let summary = summarise(scenario, result);
     directory.write_file("summary.json", &ipseclab_output::summary_json(&summary)?)?;
     write_ladders(&mut directory, scenario, result, wanted)?;

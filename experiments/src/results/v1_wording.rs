@@ -1,6 +1,6 @@
 //! What IKEv1 is called in ladders and explanations: messages by their numbers, and payloads that IKEv2 does not have.
 
-use ipseclab_ike::{ChildProtocol, ChildSaEstablished, V1Exchange};
+use ipseclab_ike::V1Exchange;
 
 /// What the payloads of IKEv1 are for, where they differ from those of IKEv2.
 pub(super) const GLOSSARY: [(&str, &str); 11] = [
@@ -38,15 +38,6 @@ pub(super) fn title(exchange: V1Exchange, from_responder: bool, payloads: &[Stri
     match number {
         Some(number) => format!("{exchange} {number}"),
         None => exchange.to_string(),
-    }
-}
-
-/// AH, ESP or both, with what they protect packets by.
-pub(super) fn protocols(child: &ChildSaEstablished) -> &'static str {
-    match (child.protocol, &child.ah) {
-        (ChildProtocol::Ah, _) => "AH",
-        (ChildProtocol::Esp, None) => "ESP",
-        (ChildProtocol::Esp, Some(_)) => "AH around ESP",
     }
 }
 

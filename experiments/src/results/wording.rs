@@ -260,22 +260,13 @@ fn child_sa_established(child: &ChildSaEstablished) -> String {
     let then = if child.role == Role::Initiator { "; waiting packets go" } else { "" };
     format!(
         "Child SA is up: {}{udp}, {mode} mode, {}, {} === {}, SPI in {:08x}, out {:08x}{then}",
-        v1_wording::protocols(child),
-        algorithms(child),
+        child.protocols(),
+        child.algorithms(),
         selectors(&child.local_ts),
         selectors(&child.remote_ts),
         child.spi_in,
         child.spi_out
     )
-}
-
-/// What was chosen, in swanctl's words; AH in front of ESP where both were.
-fn algorithms(child: &ChildSaEstablished) -> String {
-    match (child.protocol, &child.ah, child.proposal.integrity) {
-        (ChildProtocol::Ah, _, Some(integrity)) => integrity.keyword().to_owned(),
-        (_, Some(ah), _) => format!("{} around {}", ah.integrity.keyword(), child.proposal),
-        _ => child.proposal.to_string(),
-    }
 }
 
 /// Selectors as swanctl writes them: networks by prefix, other ranges by both ends.

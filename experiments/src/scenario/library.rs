@@ -56,6 +56,7 @@ pub const SCENARIOS: &[Shipped] = &[
         text: include_str!("../../data/scenarios/ikev1-remote-access.toml"),
     },
     Shipped { name: "ikev1-wrong-psk", text: include_str!("../../data/scenarios/ikev1-wrong-psk.toml") },
+    Shipped { name: "ah-esp-modes", text: include_str!("../../data/scenarios/ah-esp-modes.toml") },
     Shipped { name: "two-offices-ipv6", text: include_str!("../../data/scenarios/two-offices-ipv6.toml") },
     Shipped { name: "tunnel-mtu", text: include_str!("../../data/scenarios/tunnel-mtu.toml") },
     Shipped { name: "replay-window", text: include_str!("../../data/scenarios/replay-window.toml") },

@@ -3,6 +3,7 @@
 //! A text becomes a [`crate::document::Document`], overrides change it, [`check()`] turns it into a
 //! [`CheckedScenario`], and only that reaches a simulation. [`load`] does all three for a path or a shipped name.
 
+mod addresses;
 mod check;
 mod checked;
 pub mod defaults;
@@ -16,12 +17,14 @@ mod source;
 mod swanctl;
 mod value;
 
+pub use addresses::Addresses;
 pub use check::{check, hex, read_bounded, read_topology};
 pub use checked::{
     Action, Authority, CaTrust, Certificate, CertificateSource, CheckedScenario, Child, ChildIndex,
     Connection, ConnectionIndex, CostProfile, Credentials, Datapath, Eap, EapUser, Fault, Flow, FlowKind,
-    FlowPace, Identity, Lifetime, Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Pair, PeerIdentity,
-    Policy, Pool, RemoteAuth, Renewal, Retransmission, TrafficSelector, V1Settings, Volume, Xauth,
+    FlowPace, Identity, Lifetime, Limits, LocalAuth, Nat, NodeLimits, NodeSettings, Outputs, Pair,
+    PeerIdentity, Policy, Pool, RemoteAuth, Renewal, Retransmission, TrafficSelector, V1Settings, Volume,
+    Xauth,
 };
 pub use file::{
     ActionKind, Childless, CloseAction, CryptoKind, Df, DpdAction, Fragmentation, IkeVersion,

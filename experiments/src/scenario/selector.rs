@@ -1,4 +1,5 @@
-//! Networks and traffic selectors as swanctl writes them: `10.1.0.0/16`, `2001:db8:1::/48[udp/53]`, `dynamic`.
+//! Networks and traffic selectors as swanctl writes them: `10.1.0.0/16`, `2001:db8:1::/48[udp/53]`, `10.1.0.5-10.1.0.9`,
+//! `dynamic`.
 //!
 //! Model: a selector names one protocol or any, and one range of ports or any, as RFC 7296 §3.13.1 can
 //! carry; opaque ports (`%opaque`) are left out.
@@ -6,6 +7,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::addresses::Addresses;
 use super::value::TextValue;
 use crate::structure::Mistake;
 
@@ -21,8 +23,8 @@ pub struct Network {
 pub enum SelectorRange {
     /// The node's virtual address, or its own where it has none (swanctl's `dynamic`).
     Own,
-    /// A network.
-    Network(Network),
+    /// A network, or any other range.
+    Addresses(Addresses),
 }
 
 /// A traffic selector of a scenario file.
@@ -147,7 +149,7 @@ impl Network {
 impl Selector {
     /// All traffic of a network.
     pub fn network(network: Network) -> Self {
-        Self { range: SelectorRange::Network(network), protocol: None, ports: None }
+        Self { range: SelectorRange::Addresses(network.into()), protocol: None, ports: None }
     }
 
     /// All traffic of the node's own address.
@@ -190,20 +192,14 @@ impl TextValue for Network {
 
 impl TextValue for Selector {
     const FORMAT: &'static str = "traffic-selector";
-    const EXPECTED: &'static str =
-        "a traffic selector such as \"10.1.0.0/16\", \"10.1.0.0/16[udp/53]\" or \"dynamic\"";
-    const PATTERN: &'static str = r"^(dynamic|[0-9a-fA-F.:/]+)(\[[a-z0-9]+(/[0-9]+(-[0-9]+)?)?\])?$";
+    const EXPECTED: &'static str = "a traffic selector such as \"10.1.0.0/16\", \"10.1.0.0/16[udp/53]\", \"10.1.0.5-10.1.0.9\" or \"dynamic\"";
+    const PATTERN: &'static str = r"^(dynamic|[0-9a-fA-F.:/-]+)(\[[a-z0-9]+(/[0-9]+(-[0-9]+)?)?\])?$";
 
     fn parse(text: &str) -> Result<Self, Mistake> {
         let (range, rest) = text.split_at(text.find('[').unwrap_or(text.len()));
         let range = match range {
             "dynamic" => SelectorRange::Own,
-            network if network.contains('/') => SelectorRange::Network(Network::parse(network)?),
-            // swanctl takes a bare address as the network of that one host.
-            host => match host.parse::<IpAddr>() {
-                Ok(address) => SelectorRange::Network(Network::host(address)),
-                Err(_) => return Err(Mistake::new("not an IP address")),
-            },
+            addresses => SelectorRange::Addresses(Addresses::parse(addresses)?),
         };
         let at = |message: &str| Mistake {
             span: Some(text.len() - rest.len()..text.len()),
@@ -283,10 +279,15 @@ mod tests {
         assert_eq!(parse("192.0.2.1"), Ok(Selector::network(network("192.0.2.1/32"))));
         let dns = parse("10.1.0.0/16[udp/53]").unwrap();
         assert_eq!((dns.protocol, dns.ports), (Some(17), Some((53, 53))));
+        let some = parse("10.1.0.5-10.1.0.9[tcp/80-90]").unwrap();
+        assert_eq!(some.range, SelectorRange::Addresses(Addresses::parse("10.1.0.5-10.1.0.9").unwrap()));
+        assert_eq!((some.protocol, some.ports), (Some(6), Some((80, 90))));
         assert_eq!(parse("dynamic[tcp/1-1024]").unwrap().ports, Some((1, 1024)));
         assert_eq!(parse("dynamic[icmp]").unwrap().protocol, Some(1));
         for text in [
             "x",
+            "10.1.0.9-10.1.0.5",
+            "10.1.0.0/24-10.1.1.0/24",
             "dynamic[",
             "dynamic[]",
             "dynamic[udp/]",

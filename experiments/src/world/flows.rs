@@ -173,7 +173,13 @@ impl Plan<'_> {
             ttl: TTL,
             seed: seeds.next_u64(),
         };
-        let far = TcpConfig { local: remote, remote: local, mtu: self.mtu.1, seed: seeds.next_u64(), ..near };
+        let far = TcpConfig {
+            local: SocketAddr::new(self.flow.destination_inside, self.port()),
+            remote: SocketAddr::new(self.flow.source_seen, self.port()),
+            mtu: self.mtu.1,
+            seed: seeds.next_u64(),
+            ..near
+        };
         (near, far)
     }
 }

@@ -73,6 +73,7 @@ pub(super) fn config(
             IpFragmentation::After => IpsecFragmentation::After,
         },
         mss_clamp: settings.mss_clamp,
+        packet_sizes: scenario.outputs.packet_sizes,
         traps: children().map(|(connection, child)| traps(connection, child)).collect(),
         replay_windows: children()
             .map(|(_, child)| WindowLen::new(child.replay_window).unwrap_or_default())
@@ -288,8 +289,8 @@ fn protect(policy: PolicyId, connection: &scenario::Connection, place: usize, ow
     }
     let installed = entry(&child.local_ts, SpdAction::ProtectInstalled { policy });
     let known = |selector: &TrafficSelector| {
-        let network = if is_open(selector) { own } else { selector.network };
-        TrafficSelector { network, ..*selector }
+        let addresses = if is_open(selector) { own.into() } else { selector.addresses };
+        TrafficSelector { addresses, ..*selector }
     };
     let trap = || entry(&child.local_ts.iter().map(known).collect::<Vec<_>>(), negotiated);
     let can_trap = traps(connection, child) && !child.remote_ts.iter().any(is_open);
@@ -298,7 +299,7 @@ fn protect(policy: PolicyId, connection: &scenario::Connection, place: usize, ow
 
 /// Whether the addresses of a selector are known only when its tunnel is up.
 fn is_open(selector: &TrafficSelector) -> bool {
-    selector.is_dynamic && selector.network.is_everything()
+    selector.is_dynamic && selector.addresses.is_everything()
 }
 
 /// Written bypasses and discards first, then the tunnels, those of addresses that come and go before the others; what
@@ -358,11 +359,10 @@ fn ike_selectors(selectors: &[TrafficSelector]) -> TrafficSelectors {
 
 fn ike_selector(selector: &TrafficSelector) -> IkeSelector {
     let (start_port, end_port) = selector.ports.unwrap_or((0, u16::MAX));
-    let network = selector.network;
-    let addresses = match (network.first(), network.last()) {
+    let addresses = match (selector.addresses.first(), selector.addresses.last()) {
         (IpAddr::V4(start), IpAddr::V4(end)) => AddressRange::V4 { start, end },
         (IpAddr::V6(start), IpAddr::V6(end)) => AddressRange::V6 { start, end },
-        (first, last) => unreachable!("a network goes from {first} to {last}"),
+        (first, last) => unreachable!("a range goes from {first} to {last}"),
     };
     IkeSelector { protocol: selector.protocol.unwrap_or(0), start_port, end_port, addresses }
 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with the test")]
 
+mod ah;
 mod commands;
 mod credentials;
 mod ikev1;

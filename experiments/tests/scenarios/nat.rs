@@ -1,6 +1,6 @@
 //! A NAT between a node and its link.
 
-use super::support::{Kind, count, drops, offices, outcomes, packets, run, silent_offices};
+use super::support::{Kind, count, drops, offices, outcomes, packets, run, scenario, silent_offices};
 
 const NAT: &str = "nodes.left.nat={ timeout = \"5s\" }";
 const START: &str = "connections.office.children.lan.start_action=start";
@@ -79,5 +79,143 @@ fn the_inside_address_never_shows_outside() {
     let inside = [100, 64, 0, 1];
     for packet in &outside.records.packets {
         assert!(packet.bytes[12..16] != inside && packet.bytes[16..20] != inside);
+    }
+}
+
+/// Two hosts, the left one behind a NAT, that protect what is between themselves.
+const HOSTS: &str = r#"
+name = "hosts"
+duration = "30s"
+
+[topology]
+kind = "pair"
+link = { rate = "100Mbps", delay = "10ms" }
+
+[nodes.left]
+address = "203.0.113.1"
+mss_clamp = 1300
+cost_profile = "free"
+nat = { inside = "192.168.7.2", timeout = "1min" }
+
+[nodes.right]
+address = "203.0.113.2"
+mss_clamp = 1300
+cost_profile = "free"
+
+[connections.hosts]
+local = "left"
+remote = "right"
+proposals = ["aes128-sha256-modp2048"]
+auth = { psk = "secret" }
+
+[connections.hosts.children.all]
+mode = "transport"
+esp_proposals = ["aes128-sha256"]
+rekey_time = "7s"
+rand_time = "0s"
+
+[[traffic]]
+kind = "ping"
+from = "left"
+to = "right"
+interval = "1s"
+stop = "20s"
+
+[[traffic]]
+kind = "udp"
+from = "left"
+to = "right"
+size = "200B"
+interval = "500ms"
+stop = "20s"
+
+[[traffic]]
+kind = "ping"
+from = "right"
+to = "left"
+interval = "1s"
+start = "2s"
+stop = "20s"
+
+[[traffic]]
+kind = "udp"
+from = "right"
+to = "left"
+size = "200B"
+interval = "500ms"
+start = "2s"
+stop = "20s"
+
+[[traffic]]
+kind = "request"
+from = "left"
+to = "right"
+interval = "700ms"
+stop = "20s"
+
+[[traffic]]
+kind = "tcp"
+from = "left"
+to = "right"
+size = "100kB"
+start = "3s"
+
+[[traffic]]
+kind = "tcp"
+from = "right"
+to = "left"
+size = "50kB"
+start = "4s"
+"#;
+
+/// Every flow arrives whole, nothing goes in the clear, and no checksum is wrong at the end of its way: a host drops UDP
+/// and TCP whose checksum is not that of its addresses.
+fn check_transport(settings: &[&str], why: &str) {
+    let result = run(&scenario(HOSTS, settings));
+    assert!(result.negotiations.iter().all(|row| row.nat_detected), "{why}");
+    assert_eq!(outcomes(&result), ["established"], "{why}");
+    for flow in &result.flows {
+        assert!(flow.sent_packets > 0 && flow.lost_packets == 0, "{why}: {flow:?}");
+    }
+    assert!(result.drops.is_empty(), "{why}: {:?}", result.drops);
+    let transferred = [5, 6].map(|flow: usize| result.flows[flow].received_payload_bytes);
+    assert_eq!(transferred, [100_000, 50_000], "{why}");
+    let renewed =
+        result.renewals.iter().filter(|row| row.exchange == "child" && row.failure_reason.is_empty());
+    assert!(renewed.count() >= 2, "{why}: {:?}", result.renewals);
+    for node in ["left", "left-nat", "right"] {
+        let clear = [Kind::Plain, Kind::Esp].map(|kind| count(&result, node, kind));
+        assert_eq!(clear, [0, 0], "{why}: {node}");
+    }
+    let inside: [u8; 4] = [192, 168, 7, 2];
+    let right = result.observed.iter().find(|node| node.name == "right").unwrap();
+    assert!(right.records.packets.iter().all(|packet| packet.bytes[12..16] != inside), "{why}");
+}
+
+#[test]
+fn transport_mode_through_a_nat_carries_ping_udp_and_tcp_both_ways() {
+    check_transport(&[], "IKEv2");
+    check_transport(
+        &["connections.hosts.version=1", "connections.hosts.proposals=[\"aes128-sha1-modp1024\"]"],
+        "IKEv1",
+    );
+    check_transport(
+        &["connections.hosts.children.all.start_action=trap|start", "connections.hosts.mobike=true"],
+        "MOBIKE",
+    );
+}
+
+#[test]
+fn the_side_behind_the_nat_may_be_the_remote_one_when_it_begins() {
+    let turned = HOSTS
+        .replace("local = \"left\"\nremote = \"right\"", "local = \"right\"\nremote = \"left\"")
+        .replace("mode = \"transport\"", "mode = \"transport\"\nstart_action = \"none\"");
+    let turned = format!(
+        "{turned}\n[[actions]]\nat = \"0s\"\naction = \"initiate\"\nconnection = \"hosts\"\nnode = \"left\"\n"
+    );
+    let result = run(&scenario(&turned, &["traffic.0.start=1s", "traffic.1.start=1s", "traffic.4.start=1s"]));
+    assert_eq!(outcomes(&result), ["established"]);
+    for flow in &result.flows {
+        assert!(flow.sent_packets > 0 && flow.lost_packets == 0, "{flow:?}");
     }
 }

@@ -1,5 +1,8 @@
 //! What passes in the clear, what is dropped, and what waits.
 
+use ipseclab_ike::Event;
+use ipseclab_node::Step;
+
 use super::support::{Kind, count, drops, offices, outcomes, run, silent_offices};
 
 fn policy(node: &str, selectors: (&str, &str), mode: &str) -> String {
@@ -82,4 +85,48 @@ fn transport_mode_protects_the_nodes_own_traffic_with_fewer_octets() {
     assert_eq!((count(&transport, "right", Kind::Esp), count(&transport, "right", Kind::Plain)), (10, 0));
     let octets = |result: &ipseclab_experiments::run::RunResult| result.links[0].offered_bytes;
     assert!(octets(&transport) < octets(&tunnel), "no second IP header");
+}
+
+#[test]
+fn a_range_of_addresses_protects_what_is_in_it_and_nothing_else() {
+    let from = |source: &str| {
+        format!(
+            "[[traffic]]\nkind = \"ping\"\nfrom = \"left\"\nto = \"right\"\nsource = \"{source}\"\n\
+             destination = \"10.2.0.7\"\ncount = 3\ninterval = \"100ms\"\n"
+        )
+    };
+    let flows: String = ["10.1.0.4", "10.1.0.5", "10.1.0.9", "10.1.0.10"].map(from).concat();
+    let v1 = ["connections.office.version=1", "connections.office.proposals=[\"aes128-sha1-modp1024\"]"];
+    for version in [&[][..], &v1] {
+        let range = "connections.office.children.lan={ local_ts = [\"10.1.0.5-10.1.0.9\"], \
+                     remote_ts = [\"10.2.0.0-10.2.0.7\"] }";
+        let result = run(&silent_offices(&[version, &[range]].concat(), &flows));
+        assert_eq!(outcomes(&result), ["established"]);
+        assert!(result.flows.iter().all(|flow| flow.lost_packets == 0), "{:?}", result.flows);
+        // Two of the four addresses are within the range; the others pass in the clear.
+        assert_eq!((count(&result, "right", Kind::Esp), count(&result, "right", Kind::Plain)), (12, 12));
+    }
+}
+
+#[test]
+fn ranges_that_overlap_are_narrowed_to_what_they_share() {
+    let child = "connections.office.children.lan={ local_ts = [\"10.1.0.5-10.1.0.90\"], \
+                 remote_policy = { remote_ts = [\"10.1.0.40-10.1.0.200\"] } }";
+    let ping =
+        "[[traffic]]\nkind = \"ping\"\nfrom = \"left\"\nto = \"right\"\nsource = \"10.1.0.50\"\ncount = 3\n";
+    let result = run(&silent_offices(&[child], ping));
+    assert_eq!((outcomes(&result), result.flows[0].lost_packets), (vec!["established"], 0));
+    let ranges: Vec<_> = result
+        .observed
+        .iter()
+        .flat_map(|node| &node.records.steps)
+        .filter_map(|step| match &step.step {
+            Step::Ike(Event::ChildSaEstablished(child)) => {
+                Some([&child.local_ts, &child.remote_ts].map(ToString::to_string))
+            }
+            _ => None,
+        })
+        .collect();
+    assert!(ranges.iter().all(|pair| pair.iter().any(|ts| ts == "10.1.0.40-10.1.0.90")), "{ranges:?}");
+    assert_eq!(ranges.len(), 2);
 }

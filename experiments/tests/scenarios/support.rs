@@ -130,6 +130,7 @@ pub(crate) enum Kind {
     /// IKE or ESP in UDP.
     Udp4500,
     Esp,
+    Ah,
     /// A packet in the clear.
     Plain,
 }
@@ -149,6 +150,7 @@ fn kind(bytes: &[u8]) -> Kind {
     let view = IpView::parse(bytes).expect("nodes send well-formed packets");
     match view.protocol() {
         protocol::ESP => Kind::Esp,
+        protocol::AH => Kind::Ah,
         protocol::UDP => {
             let datagram = UdpDatagram::parse(&view).expect("nodes send well-formed datagrams");
             let ports = [datagram.source.port(), datagram.destination.port()];

@@ -26,9 +26,8 @@ use ipseclab_node::{CaptureDirection, Observe, Step};
 use message::{Opener, Seen};
 use table::Case;
 
-/// Cases that need what is not built: AH, EAP-TLS, postquantum keys, addresses that change.
-const BEYOND: [(&str, &str); 5] = [
-    ("v2-ah", "AH"),
+/// Cases that need what is not built: EAP-TLS, postquantum keys, addresses that change.
+const BEYOND: [(&str, &str); 4] = [
     ("v2-eap-tls", "EAP-TLS"),
     ("v2-ppk", "RFC 8784"),
     ("v2-mobike-p500", "an address of a node that changes"),

@@ -9,11 +9,11 @@ use crate::config::{ChildId, ConnectionId, IkeVersion, Mode};
 use crate::credential::ChainError;
 use crate::eap::EapFailure;
 use crate::identity::Identity;
-use crate::proposal::{ChosenEsp, ChosenIke, Esn};
+use crate::proposal::{ChosenChild, ChosenEsp, ChosenIke, Esn};
 use crate::traffic_selector::TrafficSelectors;
 use crate::v1::V1Exchange;
 use crate::v2::{IkeKeys, Role};
-use crate::wire::{CfgAttribute, ExchangeType, IkeSpi, MessageId};
+use crate::wire::{CfgAttribute, ExchangeType, IkeSpi, MessageId, ProtocolId};
 
 /// The endpoint's own number of an IKE SA; never used twice by one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -377,6 +377,36 @@ pub enum ChildProtocol {
     Esp,
     /// RFC 4302.
     Ah,
+}
+
+impl ChildProtocol {
+    /// What the messages of IKEv2 call it.
+    pub(crate) const fn id(self) -> ProtocolId {
+        match self {
+            Self::Esp => ProtocolId::Esp,
+            Self::Ah => ProtocolId::Ah,
+        }
+    }
+}
+
+impl ChildSaEstablished {
+    /// `AH`, `ESP`, or `AH around ESP`.
+    pub fn protocols(&self) -> &'static str {
+        match (self.protocol, &self.ah) {
+            (ChildProtocol::Ah, _) => "AH",
+            (ChildProtocol::Esp, None) => "ESP",
+            (ChildProtocol::Esp, Some(_)) => "AH around ESP",
+        }
+    }
+
+    /// What was chosen, in swanctl's keywords: `aes128gcm16`, for AH `sha256`, and for a bundle `sha1 around aes128`.
+    pub fn algorithms(&self) -> String {
+        let main = ChosenChild { protocol: self.protocol, algorithms: self.proposal };
+        match &self.ah {
+            Some(ah) => format!("{} around {main}", ah.integrity.keyword()),
+            None => main.to_string(),
+        }
+    }
 }
 
 /// The two AH SAs of a bundle: what they protect is ESP, which they do not outlive.

@@ -30,6 +30,7 @@ use crate::cost_profile::{CostProfile, Step as PathStep};
 use crate::job::{Effects, Job, Output, Run};
 use crate::journey::{Cause, trail_at};
 use crate::negotiation::{Ledger, initiator_spi};
+use crate::packet_sizes::PacketSizes;
 use crate::path;
 use crate::policies::Policies;
 use crate::random::Streams;
@@ -65,6 +66,8 @@ pub struct HostConfig {
     pub fragmentation: Fragmentation,
     /// TCP connections that begin through this host announce a maximum segment size of at most this.
     pub mss_clamp: Option<u16>,
+    /// Whether the lengths of packets under Child SAs are written down.
+    pub packet_sizes: bool,
 }
 
 /// The host's state.
@@ -93,6 +96,7 @@ pub(crate) struct Host {
     /// What is known of the paths to other hosts: the longest packet, and until when that is believed.
     path_mtus: BTreeMap<IpAddr, (u32, SimTime)>,
     mss_clamp: Option<u16>,
+    pub(crate) packet_sizes: Option<Box<PacketSizes>>,
     next_fragment_id: u32,
     /// Installed Child SAs by inbound SPI.
     children: BTreeMap<u32, Installed>,
@@ -221,6 +225,7 @@ impl Host {
             inner_fragments: Reassembler::new(config.reassembly),
             path_mtus: BTreeMap::new(),
             mss_clamp: config.mss_clamp,
+            packet_sizes: config.packet_sizes.then(Box::default),
             next_fragment_id: 0,
             children: BTreeMap::new(),
             senders: BTreeMap::new(),
@@ -315,12 +320,15 @@ impl Host {
     fn receive(&mut self, run: &mut Run<'_>, now: SimTime, packet: Packet) {
         run.charge(PathStep::Receive, packet.len());
         let Some(packet) = self.reassemble(run, now, packet) else { return };
-        let tag = packet.tag;
+        let (tag, arrived_octets) = (packet.tag, packet.bytes.len());
         match self.engine.inbound(run.now, packet.bytes, packet.trail) {
             Inbound::Deliver { packet: bytes, token: trail, spi } => {
                 let mut packet = Packet { bytes, trail, tag };
                 if let Some(spi) = spi {
                     self.note_alive(run.now, spi);
+                    if let Some(sizes) = &mut self.packet_sizes {
+                        sizes.add(spi.value(), packet.bytes.len(), arrived_octets);
+                    }
                     self.clamp(&mut packet);
                 } else if self.receive_ike(run, &packet) {
                     return run.push(Output::Absorbed);

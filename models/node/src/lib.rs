@@ -20,6 +20,7 @@ mod journey;
 mod lane;
 mod negotiation;
 mod node;
+mod packet_sizes;
 mod path;
 mod policies;
 mod port;
@@ -39,6 +40,7 @@ pub use event::{AppId, Command, NodeEvent};
 pub use flood::{IkeFlood, IkeFloodConfig};
 pub use host::{HostConfig, HostCounters};
 pub use node::{Node, NodeConfig};
+pub use packet_sizes::{Protected, SizeRecord};
 pub use port::Port;
 pub use record::{
     Agreed, CaptureDirection, CapturedPacket, ClosedSa, Closure, ClosureRecord, Departure, EndReason,

@@ -19,6 +19,7 @@ use crate::datapath::{Datapath, DatapathConfig};
 use crate::event::AppId;
 use crate::host::{Host, HostConfig, HostCounters};
 use crate::job::{Effects, Job};
+use crate::packet_sizes::{PacketSizes, SizeRecord};
 use crate::port::Port;
 use crate::record::{NegotiationRecord, Observe, Outcome, Records, RenewalOutcome, RenewalRecord};
 use crate::timeline::Timeline;
@@ -242,6 +243,15 @@ impl Node {
             Kind::Host(host) => host.counters(),
             Kind::Router | Kind::Nat(_) => HostCounters::default(),
         }
+    }
+
+    /// The lengths of packets under Child SAs, where the host was asked for them.
+    pub fn packet_sizes(&self) -> impl Iterator<Item = SizeRecord<'_>> {
+        let host = match &self.kind {
+            Kind::Host(host) => Some(host),
+            Kind::Router | Kind::Nat(_) => None,
+        };
+        host.and_then(|host| host.packet_sizes.as_deref()).into_iter().flat_map(PacketSizes::records)
     }
 
     /// What the cores have done, those of the datapath aside.

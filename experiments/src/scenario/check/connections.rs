@@ -9,10 +9,11 @@ use ipseclab_topologies::NodeIndex;
 use super::sides::retransmission;
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
+use crate::scenario::addresses::Addresses;
 use crate::scenario::checked::{Connection, NodeSettings, Retransmission, TrafficSelector};
 use crate::scenario::defaults;
 use crate::scenario::file::{ConnectionFile, Mode};
-use crate::scenario::selector::{Network, Selector, SelectorRange};
+use crate::scenario::selector::{Selector, SelectorRange};
 use crate::scenario::value::{Duration, Size};
 
 /// Which connection claimed a pair of nodes first, the lower node in front.
@@ -187,26 +188,26 @@ impl Checker<'_> {
     ) -> Option<Vec<TrafficSelector>> {
         let given = given.filter(|given| !given.is_empty())?;
         for (index, selector) in given.iter().enumerate() {
-            let SelectorRange::Network(network) = selector.range else { continue };
-            self.check_selector(network, node, mode, &path.index(index));
+            let SelectorRange::Addresses(addresses) = selector.range else { continue };
+            self.check_selector(addresses, node, mode, &path.index(index));
         }
         Some(given.iter().map(|selector| resolved(*selector, node)).collect())
     }
 
-    fn check_selector(&mut self, network: Network, node: &NodeSettings, mode: Mode, path: &KeyPath) {
+    fn check_selector(&mut self, addresses: Addresses, node: &NodeSettings, mode: Mode, path: &KeyPath) {
         let (name, own) = (&node.name, own_address(node));
-        let is_own = network == Network::host(own);
+        let is_own = addresses == Addresses::host(own);
         if mode == Mode::Transport && !is_own {
             let finding = Finding::new(format!("transport mode protects only `{name}` itself, {own}"))
                 .help("leave the selector out, or use mode = \"tunnel\"");
             self.blame(path, "other addresses", finding);
         } else if self.networks_known
             && !is_own
-            && !node.networks.iter().any(|behind| behind.overlaps(network))
+            && !node.networks.iter().any(|behind| addresses.overlaps((*behind).into()))
         {
             let behind: Vec<_> = node.networks.iter().map(ToString::to_string).collect();
             let behind = if behind.is_empty() { "no network".to_owned() } else { behind.join(", ") };
-            let finding = Finding::new(format!("no traffic of `{name}` is in {network}"))
+            let finding = Finding::new(format!("no traffic of `{name}` is in {addresses}"))
                 .help(format!("`{name}` has {behind} behind it and the address {own}"));
             self.blame(path, "selects nothing", finding);
         }
@@ -219,19 +220,21 @@ pub(super) fn own_address(node: &NodeSettings) -> IpAddr {
 }
 
 pub(super) fn default_selectors(node: &NodeSettings, mode: Mode) -> Vec<TrafficSelector> {
-    let of = |network| TrafficSelector { network, is_dynamic: false, protocol: None, ports: None };
+    let of = |addresses| TrafficSelector { addresses, is_dynamic: false, protocol: None, ports: None };
     match mode {
-        Mode::Tunnel if !node.networks.is_empty() => node.networks.iter().copied().map(of).collect(),
-        Mode::Tunnel | Mode::Transport => vec![of(Network::host(own_address(node)))],
+        Mode::Tunnel if !node.networks.is_empty() => {
+            node.networks.iter().map(|network| of((*network).into())).collect()
+        }
+        Mode::Tunnel | Mode::Transport => vec![of(Addresses::host(own_address(node)))],
     }
 }
 
 pub(super) fn resolved(selector: Selector, node: &NodeSettings) -> TrafficSelector {
-    let network = match selector.range {
-        SelectorRange::Own => Network::host(own_address(node)),
-        SelectorRange::Network(network) => network,
+    let addresses = match selector.range {
+        SelectorRange::Own => Addresses::host(own_address(node)),
+        SelectorRange::Addresses(addresses) => addresses,
     };
-    TrafficSelector { network, is_dynamic: false, protocol: selector.protocol, ports: selector.ports }
+    TrafficSelector { addresses, is_dynamic: false, protocol: selector.protocol, ports: selector.ports }
 }
 
 #[cfg(test)]
@@ -260,6 +263,6 @@ mod tests {
             is_host: true,
         };
         let own = default_selectors(&node, Mode::Tunnel);
-        assert_eq!(own[0].network, Network::host(IpAddr::from([198, 18, 0, 1])));
+        assert_eq!(own[0].addresses, Addresses::host(IpAddr::from([198, 18, 0, 1])));
     }
 }

@@ -7,7 +7,7 @@ use ipseclab_topologies::{MAX_TRANSIT_NODES, NodeIndex};
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
 use crate::scenario::checked::{Action, Connection, NodeSettings};
-use crate::scenario::file::{ActionKind, ChildFile, Mode, StartAction};
+use crate::scenario::file::{ActionKind, ChildFile, StartAction};
 
 impl Checker<'_> {
     /// All shortest paths fit into memory for so many nodes with two or more links; generators stay below by themselves.
@@ -61,24 +61,6 @@ impl Checker<'_> {
             finding.help("the side behind the NAT must begin: let it be `local`")
         };
         self.blame(path, "the first message would not get through", finding);
-    }
-
-    /// Transport mode through a NAT needs the original addresses (RFC 7296 §2.23.1), which nobody sends yet.
-    pub(super) fn check_transport(
-        &mut self,
-        name: &str,
-        child: &ChildFile,
-        local: &NodeSettings,
-        remote: &NodeSettings,
-        path: &KeyPath,
-    ) {
-        let behind_nat = [local, remote].into_iter().find(|node| node.nat.is_some());
-        if let (Some(Mode::Transport), Some(node)) = (child.mode, behind_nat) {
-            let finding = Finding::new("transport mode through a NAT is not built yet")
-                .help(format!("use mode = \"tunnel\", or take away the NAT of `{}`", node.name));
-            let path = path.key("children").key(name).key("mode");
-            self.blame(&path, format!("`{}` is behind a NAT", node.name), finding);
-        }
     }
 
     /// An operator cannot initiate towards a NAT either.

@@ -38,7 +38,7 @@ use ipseclab_topologies::{NodeIndex, Topology};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::checked::{CheckedScenario, Connection, Credentials, Limits};
+use super::checked::{CheckedScenario, Connection, Credentials, Limits, Outputs};
 use super::defaults;
 use super::file::{CryptoKind, ScenarioFile};
 use super::pattern::NodePattern;
@@ -148,6 +148,7 @@ impl<'a> Checker<'a> {
             actions,
             credentials: std::mem::take(&mut self.credentials),
             start_unix: self.start_unix,
+            outputs: Outputs { packet_sizes: self.file.outputs.packet_sizes.unwrap_or(false) },
             limits: self.limits(),
             canonical: self.canonical(),
         })

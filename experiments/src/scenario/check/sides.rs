@@ -15,6 +15,7 @@ use super::lifetimes::{LifetimeKeys, RenewalKeys, VolumeKeys};
 use super::version::kilobytes;
 use super::{Checker, habit};
 use crate::document::KeyPath;
+use crate::scenario::addresses::Addresses;
 use crate::scenario::checked::{
     Child, Connection, Identity, NodeSettings, PeerIdentity, Retransmission, TrafficSelector, V1Settings,
     Xauth,
@@ -42,6 +43,18 @@ impl Side<'_> {
     fn reaches_peer(self) -> bool {
         self.peer.nat.is_none()
     }
+
+    /// The traffic of a tunnel in this side's eyes: in transport mode packets of a peer behind a NAT come from the NAT's
+    /// address, and go there (RFC 7296 §2.23.1).
+    fn as_seen(self, child: &ChildFile, (local_ts, mut remote_ts): Traffic) -> Traffic {
+        if child.mode == Some(Mode::Transport) && self.peer.nat.is_some() {
+            let inside = Addresses::host(own_address(self.peer));
+            for selector in remote_ts.iter_mut().filter(|selector| selector.addresses == inside) {
+                selector.addresses = Addresses::host(self.peer.address);
+            }
+        }
+        (local_ts, remote_ts)
+    }
 }
 
 impl Checker<'_> {
@@ -55,9 +68,8 @@ impl Checker<'_> {
     ) -> [Connection; 2] {
         let path = KeyPath::root().key("connections").key(name);
         self.check_ah_path(file, [local, remote], &path);
-        for (child, given) in &file.children {
+        for given in file.children.values() {
             self.check_beginning(given, local, remote, &path);
-            self.check_transport(child, given, local, remote, &path);
         }
         let near = Side { own: local, peer: remote, is_local: true };
         let far = Side { own: remote, peer: local, is_local: false };
@@ -68,7 +80,7 @@ impl Checker<'_> {
                 let path = path.key("children").key(child);
                 let own = self.local_traffic(given, near, first_vip(file), &path);
                 let other = self.remote_traffic(given, far, &own, &path);
-                (own, other)
+                (near.as_seen(given, own), far.as_seen(given, other))
             })
             .unzip();
         let (mine, theirs) = (&file.proposals, &file.remote_proposals);
@@ -130,11 +142,11 @@ fn virtual_traffic(
     vip: IpAddr,
 ) -> Vec<TrafficSelector> {
     let network = if vip.is_ipv6() { Network::ALL_V6 } else { Network::ALL };
-    let all = TrafficSelector { network, is_dynamic: true, protocol: None, ports: None };
+    let all = TrafficSelector { addresses: network.into(), is_dynamic: true, protocol: None, ports: None };
     let Some(resolved) = resolved else { return vec![all] };
     let settled = given.iter().zip(resolved).map(|(written, selector)| match written.range {
         SelectorRange::Own => TrafficSelector { protocol: selector.protocol, ports: selector.ports, ..all },
-        SelectorRange::Network(_) => selector,
+        SelectorRange::Addresses(_) => selector,
     });
     settled.collect()
 }

@@ -24,13 +24,14 @@ use super::swanctl_peers::{peer_address, settle_peers};
 use super::version::ike_fault;
 use super::{Checker, Ground, habit};
 use crate::document::{Finding, KeyPath, Location, SourceText};
+use crate::scenario::addresses::Addresses;
 use crate::scenario::checked::{Child, Connection, NodeSettings, Renewal, TrafficSelector, V1Settings};
 use crate::scenario::defaults;
 use crate::scenario::file::{
     Childless, CloseAction, DpdAction, Fragmentation, IkeVersion, Mode, SendCert, StartAction, Unique,
 };
 use crate::scenario::pattern::NodePattern;
-use crate::scenario::selector::{Network, Selector, SelectorRange};
+use crate::scenario::selector::{Selector, SelectorRange};
 use crate::scenario::swanctl::{self, Entry, Section};
 use crate::scenario::value::{AhProposal, EspProposal, IkeProposal, Spread, TextValue, needs_ah};
 
@@ -256,8 +257,11 @@ impl Checker<'_> {
         // AH alone is what a child without a word on ESP wants.
         let own = if ah.is_empty() { habit::esp_proposals(habits, version) } else { vec![] };
         let esp = self.proposals(section, "esp_proposals", (&own, |one: &EspProposal| one.parsed().clone()));
-        if let (Some(entry), IkeVersion::V2) = (section.entry("ah_proposals"), version) {
-            self.refuse(entry.place.clone(), "AH in IKEv2");
+        let both = !esp.is_empty() && !ah.is_empty();
+        if let (true, Some(entry), IkeVersion::V2) = (both, section.entry("ah_proposals"), version) {
+            let finding = Finding::new("a tunnel asks for AH and ESP at once")
+                .help("IKEv2 negotiates one of them for a Child SA; IKEv1 can do both: `version = 1`");
+            self.report.push(finding.at(entry.place.clone(), "beside `esp_proposals`"));
         }
         let alone = esp.iter().any(needs_ah) && ah.is_empty();
         if let (true, Some(entry)) = (alone, section.entry("esp_proposals")) {
@@ -334,9 +338,9 @@ impl Checker<'_> {
     /// Selectors of a list; `dynamic`, which is the default, is the given address or any.
     fn conf_selectors(&mut self, section: &Section, key: &str, own: Option<IpAddr>) -> Vec<TrafficSelector> {
         let resolved = |selector: Selector| TrafficSelector {
-            network: match selector.range {
-                SelectorRange::Network(network) => network,
-                SelectorRange::Own => own.map_or(Network::ALL, Network::host),
+            addresses: match selector.range {
+                SelectorRange::Addresses(addresses) => addresses,
+                SelectorRange::Own => own.map_or(Addresses::ALL, Addresses::host),
             },
             is_dynamic: selector.range == SelectorRange::Own,
             protocol: selector.protocol,

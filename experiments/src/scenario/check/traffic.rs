@@ -9,10 +9,10 @@ use ipseclab_topologies::NodeIndex;
 use super::connections::own_address;
 use super::{Checker, Ground};
 use crate::document::{Finding, KeyPath};
+use crate::scenario::addresses::Addresses;
 use crate::scenario::checked::{Connection, Flow, FlowKind, FlowPace, NodeSettings};
 use crate::scenario::defaults;
-use crate::scenario::file::{Distribution, TrafficFile, TrafficKind};
-use crate::scenario::selector::Network;
+use crate::scenario::file::{Distribution, Mode, TrafficFile, TrafficKind};
 use crate::scenario::value::{Address, Duration, Factor, Size};
 
 /// IPv4 and UDP or ICMP echo headers (RFC 791 §3.1, RFC 768, RFC 792): 20 + 8 octets.
@@ -38,10 +38,12 @@ struct Pace {
 struct End {
     node_key: &'static str,
     address_key: &'static str,
+    /// Whether the other end knows the node itself by the address of its NAT.
+    is_nat: bool,
 }
 
-const FROM: End = End { node_key: "from", address_key: "source" };
-const TO: End = End { node_key: "to", address_key: "destination" };
+const FROM: End = End { node_key: "from", address_key: "source", is_nat: false };
+const TO: End = End { node_key: "to", address_key: "destination", is_nat: false };
 
 impl Checker<'_> {
     /// Every flow, one entry for each pair of nodes.
@@ -64,7 +66,8 @@ impl Checker<'_> {
                 break;
             }
             for (position, (from, to)) in (0_u64..).zip(pairs) {
-                let ends = self.ends(traffic, (&nodes[from.index()], &nodes[to.index()]), &hosts, &path);
+                let pair = (&nodes[from.index()], &nodes[to.index()]);
+                let ends = self.ends(traffic, pair, &hosts, &path);
                 let start = self.staggered(&pace, position, &path);
                 let (Some((source, destination)), Some(start)) = (ends, start) else { continue };
                 if source.is_unspecified() && matches!(pace.kind, FlowKind::Tcp { .. }) {
@@ -82,12 +85,15 @@ impl Checker<'_> {
                     }
                     _ => pace.interval,
                 };
+                let (source_seen, destination_inside) = hosts.beyond_nats(pair, (source, destination));
                 all.push(Flow {
                     entry,
                     from,
                     to,
                     source,
                     destination,
+                    source_seen,
+                    destination_inside,
                     kind: pace.kind,
                     pace: pace.gaps,
                     interval,
@@ -324,7 +330,8 @@ impl Checker<'_> {
         path: &KeyPath,
     ) -> Option<(IpAddr, IpAddr)> {
         let sources = self.end(from, file.source, hosts, FROM, path);
-        let destinations = self.end(to, file.destination, hosts, TO, path);
+        let far = End { is_nat: hosts.translated.contains(&(to.node, from.node)), ..TO };
+        let destinations = self.end(to, file.destination, hosts, far, path);
         let (sources, destinations) = (sources?, destinations?);
         let partner = |source: &IpAddr| {
             let of_family = destinations.iter().find(|address| address.is_ipv6() == source.is_ipv6());
@@ -354,7 +361,11 @@ impl Checker<'_> {
         if !self.networks_known {
             return None;
         }
-        if given == own_address(node) || node.networks.iter().any(|network| network.contains(given)) {
+        let is_outside = given == node.address && end.is_nat;
+        if given == own_address(node)
+            || is_outside
+            || node.networks.iter().any(|network| network.contains(given))
+        {
             return Some(vec![given]);
         }
         let finding = Finding::new(format!("{given} is no address of `{name}` or behind it"))
@@ -378,6 +389,9 @@ impl Checker<'_> {
         if let Some(any) = roaming {
             return Some(any.clone());
         }
+        if end.is_nat {
+            return Some(vec![node.address]);
+        }
         if node.behind.is_some() || hosts.protected.contains(&node.node) {
             return Some(vec![own_address(node)]);
         }
@@ -397,6 +411,8 @@ impl Checker<'_> {
 struct Hosts {
     /// Those whose own address some tunnel protects.
     protected: BTreeSet<NodeIndex>,
+    /// Those that transport mode protects behind a NAT, each with the node that knows it by the NAT's address.
+    translated: BTreeSet<(NodeIndex, NodeIndex)>,
     /// Those that ask for virtual addresses, with no address of each family that they ask for.
     roaming: BTreeMap<NodeIndex, Vec<IpAddr>>,
 }
@@ -411,13 +427,32 @@ fn hosts_of(nodes: &[NodeSettings], connections: &[Connection]) -> Hosts {
         if !connection.vips.is_empty() {
             hosts.roaming.entry(connection.node).or_default().extend(any);
         }
-        let own = Network::host(own_address(&nodes[connection.node.index()]));
+        let node = &nodes[connection.node.index()];
+        let own = Addresses::host(own_address(node));
+        if node.nat.is_some() && connection.children.iter().any(|child| child.mode == Mode::Transport) {
+            hosts.translated.extend(connection.peer.map(|peer| (connection.node, peer)));
+        }
         let mut selectors = connection.children.iter().flat_map(|child| &child.local_ts);
-        if selectors.any(|selector| selector.network == own) {
+        if selectors.any(|selector| selector.addresses == own) {
             hosts.protected.insert(connection.node);
         }
     }
     hosts
+}
+
+impl Hosts {
+    /// The source of a flow as its receiver sees it, and the destination as the receiver itself knows it.
+    fn beyond_nats(
+        &self,
+        (from, to): (&NodeSettings, &NodeSettings),
+        (source, destination): (IpAddr, IpAddr),
+    ) -> (IpAddr, IpAddr) {
+        let known =
+            |node: &NodeSettings, peer: &NodeSettings| self.translated.contains(&(node.node, peer.node));
+        let seen = if known(from, to) && source == own_address(from) { from.address } else { source };
+        let inside = if known(to, from) && destination == to.address { own_address(to) } else { destination };
+        (seen, inside)
+    }
 }
 
 /// How many packets a flow sends if nothing stops it.

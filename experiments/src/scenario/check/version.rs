@@ -116,9 +116,6 @@ impl Checker<'_> {
             let finding = Finding::new(format!("`{path}` asks for AH and ESP at once"))
                 .help("IKEv2 negotiates one of them for a Child SA; IKEv1 can do both: `version = 1`");
             self.blame(&path.key("ah_proposals"), "beside `esp_proposals`", finding);
-        } else if ah && version == IkeVersion::V2 {
-            let place = self.document.locate(&path.key("ah_proposals"));
-            self.refuse(place, "AH in IKEv2");
         }
         let given =
             [("esp_proposals", &child.esp_proposals), ("remote_esp_proposals", &child.remote_esp_proposals)];

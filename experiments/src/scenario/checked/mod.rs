@@ -24,6 +24,7 @@ pub use connection::{
 pub use credentials::{Authority, CaTrust, Certificate, CertificateSource, Credentials, Pool};
 pub use events::{Action, Fault};
 
+use super::addresses::Addresses;
 use super::file::{CryptoKind, Df, IpFragmentation, NatBehaviour, PolicyMode, Spreading};
 use super::selector::Network;
 
@@ -62,6 +63,8 @@ pub struct CheckedScenario {
     pub credentials: Credentials,
     /// Unix time in seconds at which the run begins.
     pub start_unix: i64,
+    /// What is written and shown besides the usual.
+    pub outputs: Outputs,
     /// Bounds.
     pub limits: Limits,
     /// The scenario with overrides and the texts of the files that it names: equal texts, equal runs.
@@ -180,11 +183,11 @@ pub struct Nat {
     pub timeout: SimDuration,
 }
 
-/// Traffic by network, protocol and ports.
+/// Traffic by addresses, protocol and ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TrafficSelector {
     /// The addresses; with `is_dynamic`, those that it may stand for.
-    pub network: Network,
+    pub addresses: Addresses,
     /// Whether it stands for the virtual addresses of its side, or the side's own where it has none (swanctl's `dynamic`).
     pub is_dynamic: bool,
     /// The IP protocol number, or any.
@@ -217,8 +220,13 @@ pub struct Flow {
     pub to: NodeIndex,
     /// Where packets come from: an address of `from` or of a network behind it; 0.0.0.0 or :: for its virtual one.
     pub source: IpAddr,
-    /// Where packets go: an address of `to` or of a network behind it, of the same family.
+    /// Where packets go: an address of `to` or of a network behind it, of the same family; in transport mode through a NAT,
+    /// the NAT's.
     pub destination: IpAddr,
+    /// Where packets come from in the eyes of `to`: another address than `source` in transport mode through a NAT.
+    pub source_seen: IpAddr,
+    /// Where packets go when they are at `to`: its own address where `destination` is its NAT's.
+    pub destination_inside: IpAddr,
     /// What is sent.
     pub kind: FlowKind,
     /// When packets leave.
@@ -284,6 +292,13 @@ pub enum FlowPace {
         /// Shape of both in thousandths; above 1000.
         shape_thousandths: u32,
     },
+}
+
+/// What a run writes and shows besides the usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// Lengths of packets under tunnels.
+    pub packet_sizes: bool,
 }
 
 /// Bounds on what a run may use.

@@ -136,7 +136,7 @@ pub struct ChildFile {
     /// 7296 §1.2). Default: all AEADs, then AES-CBC with SHA-2; none beside `ah_proposals`.
     #[schemars(length(min = 1, max = 255))]
     pub esp_proposals: Option<Vec<EspProposal>>,
-    /// Proposals for AH SAs, best first: AH alone, or in IKEv1 AH around ESP where there are `esp_proposals` as well, which
+    /// Proposals for AH SAs, best first: AH in place of ESP, or in IKEv1 AH around ESP where there are `esp_proposals` as well, which
     /// then may leave integrity to AH. Default: no AH.
     #[schemars(length(min = 1, max = 255))]
     pub ah_proposals: Option<Vec<AhProposal>>,

@@ -36,7 +36,7 @@ use super::value::{Duration, Moment};
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "ipseclab scenario")]
-#[schemars(extend("x-not-built-yet" = ["outputs", "secrets"]))]
+#[schemars(extend("x-not-built-yet" = ["secrets"]))]
 pub struct ScenarioFile {
     /// A short name of letters, digits, `-` and `_`; the output folder is called after it.
     #[schemars(length(min = 1))]
@@ -83,6 +83,9 @@ pub struct ScenarioFile {
     /// Commands that an operator gives.
     #[serde(default)]
     pub actions: Vec<ActionFile>,
+    /// What a run writes and shows besides the usual.
+    #[serde(default)]
+    pub outputs: OutputsFile,
     /// Bounds on what a run may use.
     #[serde(default)]
     pub limits: LimitsFile,
@@ -95,6 +98,15 @@ pub struct ScenarioFile {
 pub enum CryptoKind {
     /// Real keys and real ciphertext.
     Real,
+}
+
+/// What a run writes and shows besides the usual.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutputsFile {
+    /// The lengths of packets under tunnels beside those of the packets inside, as the receivers measure them: a table
+    /// that `run` shows, and `packet_sizes.csv`. Default: false.
+    pub packet_sizes: Option<bool>,
 }
 
 /// Bounds on what a run may use.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::selectors::ConfiguredTs;
-use crate::proposal::{AhProposal, EspProposal};
+use crate::proposal::{AhProposal, ChildProposal, EspProposal};
 
 /// One `children.<name>` section.
 #[derive(Clone, Debug)]
@@ -16,8 +16,8 @@ pub struct Child {
     pub remote_ts: ConfiguredTs,
     /// ESP proposals in order of preference.
     pub esp_proposals: Vec<EspProposal>,
-    /// AH proposals in order of preference, with IKEv1 alone. Together with ESP proposals they make a bundle, AH around
-    /// ESP; for AH alone there are no ESP proposals.
+    /// AH proposals in order of preference; for AH alone there are no ESP proposals. Together with them they make a bundle
+    /// of IKEv1, AH around ESP. IKEv2 has no bundles: there the ESP proposals go first, and one proposal is chosen.
     pub ah_proposals: Vec<AhProposal>,
     /// Tunnel or transport.
     pub mode: Mode,
@@ -104,6 +104,12 @@ impl Child {
             dpd_action: DpdAction::default(),
             close_action: CloseAction::default(),
         }
+    }
+
+    /// What IKEv2 offers and accepts for it, best first.
+    pub(crate) fn proposals(&self) -> Vec<ChildProposal> {
+        let esp = self.esp_proposals.iter().cloned().map(ChildProposal::Esp);
+        esp.chain(self.ah_proposals.iter().cloned().map(ChildProposal::Ah)).collect()
     }
 }
 

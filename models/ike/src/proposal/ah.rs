@@ -4,7 +4,8 @@ use core::fmt;
 
 use ipseclab_crypto::{Integrity, KeyExchangeMethod};
 
-use super::{Esn, write_keywords};
+use super::{Esn, esn_transforms, integrity_transforms, key_exchange_transforms, write_keywords};
+use crate::wire::{ProposalPayload, ProtocolId};
 
 /// A proposal for a Child SA under AH.
 ///
@@ -24,6 +25,17 @@ pub struct AhProposal {
     pub key_exchange: Vec<KeyExchangeMethod>,
     /// Sequence number sizes.
     pub esn: Vec<Esn>,
+}
+
+impl AhProposal {
+    /// The proposal substructure with all its transforms. `spi` has the four octets that the sender will receive with.
+    pub fn to_wire(&self, number: u8, spi: &[u8]) -> ProposalPayload {
+        let transforms = (integrity_transforms(&self.integrity))
+            .chain(key_exchange_transforms(&self.key_exchange))
+            .chain(esn_transforms(&self.esn))
+            .collect();
+        ProposalPayload { number, protocol: ProtocolId::Ah, spi: spi.to_vec(), transforms }
+    }
 }
 
 impl fmt::Display for AhProposal {

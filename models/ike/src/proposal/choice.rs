@@ -9,18 +9,21 @@ use core::fmt;
 
 use ipseclab_crypto::{Encryption, Integrity, KeyExchangeMethod, Prf};
 
-use super::{Esn, EspProposal, IkeProposal};
+use super::{AhProposal, ChildProposal, ChosenChild, Esn, EspProposal, IkeProposal};
+use crate::event::ChildProtocol;
 use crate::wire::{ProposalPayload, ProtocolId, SaPayload, Transform, TransformType};
 
 /// The transform ID of NONE in the types that have it.
 const NONE: u16 = 0;
-/// The least SPI of an ESP SA (RFC 4303 §2.1).
+/// The least SPI of an ESP or AH SA (RFC 4302 §2.4, RFC 4303 §2.1).
 const FIRST_SPI: u32 = 256;
 
 const IKE_TYPES: [TransformType; 4] =
     [TransformType::Encryption, TransformType::Integrity, TransformType::Prf, TransformType::KeyExchange];
 const ESP_TYPES: [TransformType; 4] =
     [TransformType::Encryption, TransformType::Integrity, TransformType::KeyExchange, TransformType::Esn];
+const AH_TYPES: [TransformType; 3] =
+    [TransformType::Integrity, TransformType::KeyExchange, TransformType::Esn];
 
 /// The algorithms of an IKE SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +75,8 @@ impl fmt::Display for ChosenEsp {
     /// In swanctl's keywords, such as `aes128gcm16` or `aes128-sha256-esn`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.encryption.keyword())?;
-        if let Some(integrity) = self.integrity {
-            write!(f, "-{}", integrity.keyword())?;
-        }
-        if let Some(method) = self.key_exchange {
-            write!(f, "-{}", method.keyword())?;
-        }
-        f.write_str(if self.esn == Esn::Yes { "-esn" } else { "" })
+        f.write_str(if self.integrity.is_some() { "-" } else { "" })?;
+        self.fmt_authentication(f)
     }
 }
 
@@ -96,6 +94,15 @@ impl ChosenIke {
 }
 
 impl ChosenEsp {
+    /// All but the encryption, which is what AH has.
+    pub(super) fn fmt_authentication(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.integrity.map_or("", Integrity::keyword))?;
+        if let Some(method) = self.key_exchange {
+            write!(f, "-{}", method.keyword())?;
+        }
+        f.write_str(if self.esn == Esn::Yes { "-esn" } else { "" })
+    }
+
     /// The proposal of the answer: one transform of each type, with our own SPI.
     pub fn to_wire(&self, number: u8, spi: &[u8]) -> ProposalPayload {
         let proposal = EspProposal {
@@ -127,11 +134,11 @@ pub fn select_ike(configured: &[IkeProposal], offered: &SaPayload) -> Option<Cho
     first_match(configured, offered, choose_ike)
 }
 
-/// What a responder with proposals `configured` accepts of an offer for an ESP SA; `None` is `NO_PROPOSAL_CHOSEN`.
+/// What a responder with proposals `configured` accepts of an offer for a Child SA; `None` is `NO_PROPOSAL_CHOSEN`.
 ///
-/// In `IKE_AUTH`, `configured` has no key exchange methods ([`EspProposal::without_key_exchange`]).
-pub fn select_esp(configured: &[EspProposal], offered: &SaPayload) -> Option<ChosenEsp> {
-    first_match(configured, offered, choose_esp)
+/// In `IKE_AUTH`, `configured` has no key exchange methods ([`ChildProposal::without_key_exchange`]).
+pub fn select_child(configured: &[ChildProposal], offered: &SaPayload) -> Option<ChosenChild> {
+    first_match(configured, offered, choose_child)
 }
 
 /// The choice in the answer to [`IkeProposal::offer`] of `sent`; `None` when it is not a choice from that offer.
@@ -140,10 +147,10 @@ pub fn verify_answer_ike(sent: &[IkeProposal], answer: &SaPayload) -> Option<Cho
     choose_ike(proposal, answer)
 }
 
-/// The choice in the answer to [`EspProposal::offer`] of `sent`; `None` when it is not a choice from that offer.
-pub fn verify_answer_esp(sent: &[EspProposal], answer: &SaPayload) -> Option<ChosenEsp> {
+/// The choice in the answer to an offer of `sent`, numbered from 1; `None` when it is not a choice from that offer.
+pub fn verify_answer_child(sent: &[ChildProposal], answer: &SaPayload) -> Option<ChosenChild> {
     let (proposal, answer) = answered(sent, answer)?;
-    choose_esp(proposal, answer)
+    choose_child(proposal, answer)
 }
 
 fn first_match<P, C>(
@@ -183,27 +190,63 @@ fn choose_ike(own: &IkeProposal, other: &ProposalPayload) -> Option<ChosenIke> {
     })
 }
 
+fn choose_child(own: &ChildProposal, other: &ProposalPayload) -> Option<ChosenChild> {
+    let (protocol, algorithms) = match own {
+        ChildProposal::Esp(own) => (ChildProtocol::Esp, choose_esp(own, other)?),
+        ChildProposal::Ah(own) => (ChildProtocol::Ah, choose_ah(own, other)?),
+    };
+    Some(ChosenChild { protocol, algorithms })
+}
+
 fn choose_esp(own: &EspProposal, other: &ProposalPayload) -> Option<ChosenEsp> {
-    let spi: [u8; 4] = other.spi.as_slice().try_into().ok()?;
-    let reserved = u32::from_be_bytes(spi) < FIRST_SPI;
-    if other.protocol != ProtocolId::Esp || reserved || !has_only(other, &ESP_TYPES) {
+    if other.protocol != ProtocolId::Esp || !has_only(other, &ESP_TYPES) {
         return None;
     }
     let integrity = common_integrity(&own.integrity, other);
-    let key_exchange = common_key_exchange(&own.key_exchange, other);
-    if integrity.is_none() && !both_without(&own.integrity, other, TransformType::Integrity)
-        || key_exchange.is_none() && !both_without(&own.key_exchange, other, TransformType::KeyExchange)
-    {
+    if integrity.is_none() && !both_without(&own.integrity, other, TransformType::Integrity) {
         return None;
     }
     Some(ChosenEsp {
         number: other.number,
-        spi,
+        spi: child_spi(other)?,
         encryption: common(&own.encryption, other, TransformType::Encryption, encryption)?,
         integrity,
-        key_exchange,
-        esn: common(&own.esn, other, TransformType::Esn, |t| by_id(t, Esn::from_transform))?,
+        key_exchange: child_key_exchange(&own.key_exchange, other)?,
+        esn: common_esn(&own.esn, other)?,
     })
+}
+
+fn choose_ah(own: &AhProposal, other: &ProposalPayload) -> Option<ChosenEsp> {
+    if other.protocol != ProtocolId::Ah || !has_only(other, &AH_TYPES) {
+        return None;
+    }
+    Some(ChosenEsp {
+        number: other.number,
+        spi: child_spi(other)?,
+        encryption: Encryption::Null,
+        integrity: Some(common_integrity(&own.integrity, other)?),
+        key_exchange: child_key_exchange(&own.key_exchange, other)?,
+        esn: common_esn(&own.esn, other)?,
+    })
+}
+
+fn child_spi(other: &ProposalPayload) -> Option<[u8; 4]> {
+    let spi = <[u8; 4]>::try_from(other.spi.as_slice()).ok()?;
+    (u32::from_be_bytes(spi) >= FIRST_SPI).then_some(spi)
+}
+
+/// The key exchange that both want, or that neither wants: the outer `None` is for one that only one side wants.
+#[expect(clippy::option_option, reason = "no agreement is not the same as agreeing on none")]
+fn child_key_exchange(
+    own: &[KeyExchangeMethod],
+    other: &ProposalPayload,
+) -> Option<Option<KeyExchangeMethod>> {
+    let method = common_key_exchange(own, other);
+    (method.is_some() || both_without(own, other, TransformType::KeyExchange)).then_some(method)
+}
+
+fn common_esn(own: &[Esn], other: &ProposalPayload) -> Option<Esn> {
+    common(own, other, TransformType::Esn, |t| by_id(t, Esn::from_transform))
 }
 
 fn has_only(proposal: &ProposalPayload, allowed: &[TransformType]) -> bool {
@@ -263,6 +306,10 @@ mod tests {
 
     fn esp(texts: &[&str]) -> Vec<EspProposal> {
         texts.iter().map(|text| parse_esp_proposal(text).unwrap()).collect()
+    }
+
+    fn select_esp(configured: &[EspProposal], offered: &SaPayload) -> Option<ChosenEsp> {
+        first_match(configured, offered, choose_esp)
     }
 
     fn wire(number: u8, text: &str) -> ProposalPayload {
@@ -394,7 +441,8 @@ mod tests {
         let chosen = select_esp(&esp(&["aes128gcm16"]), &offer).unwrap();
         assert_eq!((chosen.number, chosen.spi, chosen.esn), (2, SPI, Esn::No));
         let answer = SaPayload { proposals: vec![chosen.to_wire(chosen.number, &[9, 9, 9, 9])] };
-        let read = verify_answer_esp(&sent, &answer).unwrap();
+        let sent: Vec<_> = sent.into_iter().map(ChildProposal::Esp).collect();
+        let read = verify_answer_child(&sent, &answer).unwrap().algorithms;
         assert_eq!(read, ChosenEsp { spi: [9; 4], ..chosen });
     }
 

@@ -5,9 +5,10 @@
 //! transform type, in order of preference; an empty list means that the type is not proposed. Key lengths belong to
 //! the algorithm here and become attributes on the wire alone.
 //!
-//! IKEv1 offers the same proposals in payloads of its own; AH is offered by IKEv1 alone.
+//! IKEv1 offers the same proposals in payloads of its own.
 
 mod ah;
+mod child;
 mod choice;
 mod parse;
 
@@ -18,7 +19,8 @@ use ipseclab_crypto::{AesKey, Encryption, Integrity, KeyExchangeMethod, Prf};
 use crate::wire::{ProposalPayload, ProtocolId, SaPayload, Transform, TransformType};
 
 pub use ah::AhProposal;
-pub use choice::{ChosenEsp, ChosenIke, select_esp, select_ike, verify_answer_esp, verify_answer_ike};
+pub use child::{ChildProposal, ChosenChild};
+pub use choice::{ChosenEsp, ChosenIke, select_child, select_ike, verify_answer_child, verify_answer_ike};
 pub use parse::{
     ProposalError, ProposalFault, parse_ah_proposal, parse_bundled_esp_proposal, parse_esp_proposal,
     parse_ike_proposal,
@@ -164,18 +166,12 @@ impl EspProposal {
         vec![aead, classic]
     }
 
-    /// The proposal as `IKE_AUTH` carries it and chooses from it: no key exchange takes place there (RFC 7296 §1.2).
-    #[must_use]
-    pub fn without_key_exchange(&self) -> Self {
-        Self { key_exchange: Vec::new(), ..self.clone() }
-    }
-
     /// The proposal substructure with all its transforms. `spi` has the four octets that the sender will receive with.
     pub fn to_wire(&self, number: u8, spi: &[u8]) -> ProposalPayload {
         let mut transforms = encryption_transforms(&self.encryption);
         transforms.extend(integrity_transforms(&self.integrity));
         transforms.extend(key_exchange_transforms(&self.key_exchange));
-        transforms.extend(self.esn.iter().map(|esn| plain(TransformType::Esn, esn.transform_id())));
+        transforms.extend(esn_transforms(&self.esn));
         ProposalPayload { number, protocol: ProtocolId::Esp, spi: spi.to_vec(), transforms }
     }
 
@@ -210,6 +206,10 @@ fn integrity_transforms(list: &[Integrity]) -> impl Iterator<Item = Transform> {
 
 fn key_exchange_transforms(list: &[KeyExchangeMethod]) -> impl Iterator<Item = Transform> {
     list.iter().map(|method| plain(TransformType::KeyExchange, method.transform_id()))
+}
+
+fn esn_transforms(list: &[Esn]) -> impl Iterator<Item = Transform> {
+    list.iter().map(|esn| plain(TransformType::Esn, esn.transform_id()))
 }
 
 impl fmt::Display for IkeProposal {
@@ -274,7 +274,7 @@ mod tests {
         let proposal = parse_esp_proposal("aes128gcm16-x25519-esn-noesn").unwrap();
         let full = proposal.to_wire(1, &[1, 2, 3, 4]);
         assert_eq!(rows(&full), [(1, 20, Some(128)), (4, 31, None), (5, 1, None), (5, 0, None)]);
-        let auth = proposal.without_key_exchange().to_wire(1, &[1, 2, 3, 4]);
+        let auth = ChildProposal::Esp(proposal).without_key_exchange().to_wire(1, &[1, 2, 3, 4]);
         assert_eq!(rows(&auth), [(1, 20, Some(128)), (5, 1, None), (5, 0, None)]);
         assert_eq!(auth.spi, [1, 2, 3, 4]);
     }

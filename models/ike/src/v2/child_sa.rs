@@ -9,18 +9,22 @@ use ipseclab_crypto::Secret;
 
 use crate::config::{Child, ChildId, ConnectionId, EndpointConfig, Lifetime, Mode};
 use crate::event::{ChildProtocol, ChildSaEstablished, CloseReason, Event, FailureReason, Outbound};
-use crate::proposal::{ChosenEsp, EspProposal};
+use crate::proposal::{ChildProposal, ChosenChild};
 use crate::traffic_selector::TrafficSelectors;
 use crate::v2::Role;
 use crate::v2::channel::Channel;
 use crate::v2::configuration::Hosts;
 use crate::v2::ike_sa::{Env, Head, has_notify};
 use crate::v2::translated::Translation;
-use crate::wire::{Message, NotifyPayload, NotifyType, Payload, ProposalPayload, SaPayload, TrafficSelector};
+use crate::wire::{
+    Message, NotifyPayload, NotifyType, Payload, ProposalPayload, ProtocolId, SaPayload, TrafficSelector,
+};
 
 /// A Child SA of an IKE SA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ChildSa {
+    /// What its SPIs are of.
+    pub(crate) protocol: ChildProtocol,
     /// The SPI on packets that we receive.
     pub(crate) spi_in: u32,
     /// The SPI on packets that we send.
@@ -37,6 +41,14 @@ pub(crate) struct ChildSa {
     /// The inbound SPI of the Child SA that the peer has made in its place: packets move there when this one is gone,
     /// whoever ends it.
     pub(crate) successor: Option<u32>,
+}
+
+/// What the peer knows a Child SA of ours by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) protocol: ChildProtocol,
+    /// The SPI on packets that we receive.
+    pub(crate) spi_in: u32,
 }
 
 /// Where a Child SA is in its life.
@@ -124,7 +136,7 @@ impl Selectors {
 #[derive(Clone, Debug)]
 pub(crate) struct Agreed {
     pub(crate) child: ChildId,
-    pub(crate) chosen: ChosenEsp,
+    pub(crate) chosen: ChosenChild,
     pub(crate) mode: Mode,
     pub(crate) spi_in: u32,
     pub(crate) ts: Selectors,
@@ -173,6 +185,12 @@ pub(crate) struct ChildParts<'a> {
 }
 
 impl ChildParts<'_> {
+    /// The protocol of the Child SA that an answer tells of, in so far as it is one.
+    pub(crate) fn protocol(&self) -> Option<ChildProtocol> {
+        let proposal = self.sa?.proposals.first()?;
+        [ChildProtocol::Esp, ChildProtocol::Ah].into_iter().find(|one| one.id() == proposal.protocol)
+    }
+
     /// The selectors of a request, as the responder sees them.
     fn offer(&self) -> Option<Selectors> {
         Some(Selectors { local: self.ts_r.clone()?, remote: self.ts_i.clone()? })
@@ -180,7 +198,7 @@ impl ChildParts<'_> {
 }
 
 /// The SA payload that offers `proposals` for the inbound SPI `spi`.
-pub(crate) fn offer(proposals: &[EspProposal], spi: u32) -> Payload {
+pub(crate) fn offer(proposals: &[ChildProposal], spi: u32) -> Payload {
     let spi = spi.to_be_bytes();
     let proposals: Vec<ProposalPayload> =
         proposals.iter().zip(1_u8..).map(|(proposal, number)| proposal.to_wire(number, &spi)).collect();
@@ -202,7 +220,7 @@ fn agreed_mode(configured: Mode, peer_wants_transport: bool) -> Mode {
 pub(crate) fn verify_answer(
     config: &EndpointConfig,
     (child, offered): (ChildId, &Selectors),
-    (spi_in, chosen): (u32, ChosenEsp),
+    (spi_in, chosen): (u32, ChosenChild),
     message: &Message,
     parts: &ChildParts<'_>,
 ) -> Result<Agreed, FailureReason> {
@@ -269,7 +287,7 @@ fn matching_child(
 
 /// The responder's payloads for an agreed Child SA: what goes before and what goes after its nonce and key exchange.
 pub(crate) fn answer_payloads(agreed: &Agreed) -> (Vec<Payload>, Vec<Payload>) {
-    let answer = agreed.chosen.to_wire(agreed.chosen.number, &agreed.spi_in.to_be_bytes());
+    let answer = agreed.chosen.to_wire(&agreed.spi_in.to_be_bytes());
     let mut before: Vec<_> = transport_notify(agreed.mode).into_iter().collect();
     before.push(Payload::Sa(SaPayload { proposals: vec![answer] }));
     let after =
@@ -300,7 +318,7 @@ pub(crate) fn install(
     sources: KeySources<'_>,
     start: Start,
 ) -> ChildSa {
-    let keys = channel.keys.child_keys(env.crypto, channel.chosen, &agreed.chosen, sources);
+    let keys = channel.keys.child_keys(env.crypto, channel.chosen, &agreed.chosen.algorithms, sources);
     let (keys_in, keys_out) = match sources.side {
         Role::Initiator => (keys.from_responder, keys.from_initiator),
         Role::Responder => (keys.from_initiator, keys.from_responder),
@@ -313,10 +331,10 @@ pub(crate) fn install(
         replaces: start.replaces,
         outbound: start.outbound,
         role: sources.side,
-        protocol: ChildProtocol::Esp,
+        protocol: child.protocol,
         spi_in: child.spi_in,
         spi_out: child.spi_out,
-        proposal: agreed.chosen,
+        proposal: agreed.chosen.algorithms,
         keys_in,
         keys_out,
         ah: None,
@@ -334,8 +352,9 @@ impl ChildSa {
     fn new(env: &mut Env<'_>, agreed: &Agreed, start: Start) -> Self {
         let Lifetime { rekey_time, life_time, rand_time } = env.config.child(agreed.child).lifetime;
         Self {
+            protocol: agreed.chosen.protocol,
             spi_in: agreed.spi_in,
-            spi_out: u32::from_be_bytes(agreed.chosen.spi),
+            spi_out: u32::from_be_bytes(agreed.chosen.algorithms.spi),
             child: agreed.child,
             phase: Phase::Installed,
             rekey_at: env.renewal_at(rekey_time, rand_time),
@@ -343,6 +362,16 @@ impl ChildSa {
             waits_for_use: start.outbound == Outbound::Later,
             successor: None,
         }
+    }
+
+    /// What the peer knows it by.
+    pub(crate) fn named(&self) -> Named {
+        Named { protocol: self.protocol, spi_in: self.spi_in }
+    }
+
+    /// Whether the peer receives with this SPI under this protocol.
+    pub(crate) fn is_sent_with(&self, protocol: ProtocolId, spi: &[u8]) -> bool {
+        protocol == self.protocol.id() && spi == self.spi_out.to_be_bytes()
     }
 
     /// When something is due.
@@ -386,7 +415,8 @@ mod tests {
         let child = ChildId { connection: ConnectionId(0), place: 0 };
         let (rekey_at, expires_at) = (Some(Duration::from_secs(1)), Some(Duration::from_secs(2)));
         let (spi_in, spi_out, waits_for_use) = (256, 257, false);
-        ChildSa { spi_in, spi_out, child, phase, rekey_at, expires_at, waits_for_use, successor }
+        let protocol = ChildProtocol::Esp;
+        ChildSa { protocol, spi_in, spi_out, child, phase, rekey_at, expires_at, waits_for_use, successor }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! [`Pending`], which owns what the answer needs. So a request that time has overtaken costs nothing.
 
 use crate::event::{CloseReason, FailureReason};
-use crate::v2::child_sa::{Phase, Wish};
+use crate::v2::child_sa::{Named, Phase, Wish};
 use crate::v2::established::Established;
 use crate::v2::exchange::{create_child, informational, rekey_ike};
 use crate::v2::ike_sa::{Env, Head};
@@ -18,7 +18,7 @@ pub(crate) enum Request {
     /// Delete the Child SA with this inbound SPI of ours.
     DeleteChild(u32),
     /// The peer believes in a Child SA under this inbound SPI of ours, and we do not: delete it.
-    DisownChild(u32),
+    DisownChild(Named),
     /// Delete the IKE SA.
     DeleteIke(CloseReason),
     /// Make another Child SA.
@@ -140,13 +140,12 @@ impl Established {
                 Some(self.inform(head, env, &[delete], Pending::DeleteIke(reason)))
             }
             Request::DeleteChild(spi) => {
-                self.child(spi)?;
-                let delete = informational::delete_children(&[spi]);
-                Some(self.inform(head, env, &[delete], Pending::DeleteChild(spi)))
+                let delete = informational::delete_children(&[self.child(spi)?.named()]);
+                Some(self.inform(head, env, &delete, Pending::DeleteChild(spi)))
             }
-            Request::DisownChild(spi) => {
-                let delete = informational::delete_children(&[spi]);
-                Some(self.inform(head, env, &[delete], Pending::DeleteChild(spi)))
+            Request::DisownChild(child) => {
+                let delete = informational::delete_children(&[child]);
+                Some(self.inform(head, env, &delete, Pending::DeleteChild(child.spi_in)))
             }
             Request::CreateChild(wish) => Some(create_child::initiate(self, head, env, wish, None)),
             Request::RekeyChild(spi) => create_child::rekey(self, head, env, spi),

@@ -1,7 +1,8 @@
 //! A tunnel under every algorithm of the registry: what is negotiated also works on both sides.
 
 use ipseclab_crypto::{Encryption, Integrity, KeyExchangeMethod, Prf};
-use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
+use ipseclab_ike::ChildProtocol;
+use ipseclab_ike::proposal::{parse_ah_proposal, parse_esp_proposal, parse_ike_proposal};
 
 use crate::support::Pair;
 
@@ -45,5 +46,23 @@ fn every_mac_and_every_prf_protects_an_ike_sa() {
 fn every_key_exchange_sets_up_an_ike_sa() {
     for method in KeyExchangeMethod::ALL {
         check_tunnel(&format!("aes128-aesxcbc-prfaescmac-{}", method.keyword()), "null-aescmac");
+    }
+}
+
+#[test]
+fn every_mac_carries_an_ah_sa() {
+    for mac in Integrity::ALL {
+        let pair = Pair::with(|a, b| {
+            for child in [&mut a.children[0], &mut b.children[0]] {
+                child.esp_proposals = vec![];
+                child.ah_proposals = vec![parse_ah_proposal(mac.keyword()).unwrap()];
+            }
+        })
+        .establish();
+        let (a, b) = (pair.a.children()[0], pair.b.children()[0]);
+        assert_eq!((a.protocol, b.protocol), (ChildProtocol::Ah, ChildProtocol::Ah), "{mac}");
+        assert_eq!((&a.keys_in, &a.keys_out), (&b.keys_out, &b.keys_in), "{mac}");
+        assert_eq!((a.keys_in.integrity.len(), a.keys_in.encryption.len()), (mac.key_len(), 0), "{mac}");
+        assert_eq!(a.algorithms(), mac.keyword());
     }
 }

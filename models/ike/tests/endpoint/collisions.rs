@@ -1,5 +1,8 @@
 //! Operations that cross, under every order of arrival and with one fault anywhere (RFC 7296 §2.8.1, §2.8.2, §2.25).
 
+use ipseclab_ike::config::EndpointConfig;
+use ipseclab_ike::proposal::parse_ah_proposal;
+
 use crate::support::Side;
 use crate::support::explore::{Bounds, Seen, explore};
 use crate::support::world::{Op, Scene};
@@ -74,4 +77,23 @@ fn three_operations_that_cross_end_in_agreement_after_three_turns() {
     let all = all.filter(many);
     let seen = check(all.map(|ops| scene(&ops, SEEDS[0])), 0, 3);
     assert!(seen.schedules > 4_000);
+}
+
+/// The LAN under AH and the others under ESP, so that deletions and renewals name both protocols.
+fn lan_under_ah(config: &mut EndpointConfig) {
+    let lan = &mut config.connections[0].children[0];
+    lan.esp_proposals = vec![];
+    lan.ah_proposals = vec![parse_ah_proposal("sha256-x25519-esn").unwrap()];
+}
+
+#[test]
+fn a_child_under_ah_crosses_like_one_under_esp() {
+    let pairs = OPS.into_iter().flat_map(|one| OPS.map(|other| [(Side::A, one), (Side::B, other)]));
+    let scenes = pairs.map(|ops| Scene { configure: lan_under_ah, ..scene(&ops, SEEDS[0]) });
+    let scenes: Vec<_> = scenes.collect();
+    let seen = check(scenes.iter().cloned(), 0, ANY);
+    assert!(seen.schedules > 500);
+    let ordered = scenes.into_iter().filter(|scene| scene.ops[0].1 <= scene.ops[1].1);
+    let seen = check(ordered, 1, 1);
+    assert!(seen.schedules > 1_000);
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ipseclab_ike::config::{Child, ChildId, Connection, Lifetime, Reauthentication, Renewal};
-use ipseclab_ike::proposal::{parse_esp_proposal, parse_ike_proposal};
-use ipseclab_ike::{ChildSaEstablished, CloseReason, Event, FailureReason, Outbound, Role};
+use ipseclab_ike::proposal::{Esn, parse_ah_proposal, parse_esp_proposal, parse_ike_proposal};
+use ipseclab_ike::{ChildProtocol, ChildSaEstablished, CloseReason, Event, FailureReason, Outbound, Role};
 
 use crate::support::{OFFICE, Pair, Peer, Side, net, tunnel};
 
@@ -115,6 +115,26 @@ fn a_renewed_child_takes_the_old_ones_place_and_the_old_one_goes() {
             |event: &Event| matches!(event, Event::ChildSaClosed { reason: CloseReason::Rekeyed, .. });
         assert_eq!(peer.count(rekeyed), 1);
     }
+}
+
+#[test]
+fn a_child_under_ah_is_renewed_and_deleted_under_ah() {
+    let mut pair = pair(|a, b| {
+        for side in [a, b] {
+            side.children[0].esp_proposals = vec![];
+            side.children[0].ah_proposals = vec![parse_ah_proposal("sha256-x25519-esn").unwrap()];
+        }
+    });
+    rekey_child(&mut pair);
+    let expected = ["SK N(REKEY_SA) SA No KE TSi TSr", "SK SA No KE TSi TSr", "SK D", "SK D"];
+    assert_eq!(payloads_from(&pair, 4), expected);
+    let (old, new) = (pair.a.children()[0], pair.a.children()[1]);
+    assert_eq!((new.replaces, new.protocol), (Some(old.spi_in), ChildProtocol::Ah));
+    assert_eq!((old.algorithms().as_str(), new.algorithms().as_str()), ("sha256-esn", "sha256-x25519-esn"));
+    assert_eq!((new.proposal.esn, new.keys_in.encryption.len()), (Esn::Yes, 0));
+    assert_ne!(old.keys_in, new.keys_in);
+    assert!(same_keys(new, pair.b.children()[1]));
+    assert_eq!(pair.live_children().len(), 1);
 }
 
 #[test]

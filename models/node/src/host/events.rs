@@ -295,7 +295,7 @@ impl Host {
     fn install(&mut self, run: &mut Run<'_>, child: &ipseclab_ike::ChildSaEstablished) {
         self.counters.child_sas_established += 1;
         if let Some(agreed) = self.ledger.agreed(child.ike_sa) {
-            agreed.esp_proposal = Some(child.proposal.to_string());
+            agreed.esp_proposal = Some(child.algorithms());
         }
         let policy = self.policies.policy(child.child);
         let idle = self.inactivity.get(policy.0 as usize).copied().flatten();
@@ -306,6 +306,9 @@ impl Host {
         self.engine
             .install(run.now, pair, convert::outbound_use(child.outbound))
             .expect("the endpoint draws each inbound SPI once");
+        if let Some(sizes) = &mut self.packet_sizes {
+            sizes.install(child);
+        }
         self.children.insert(child.spi_in, Installed { ike_sa: child.ike_sa, child: child.child });
         if child.udp_encap {
             self.senders.insert(child.spi_out, child.spi_in);
@@ -328,6 +331,9 @@ impl Host {
     fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
         self.counters.child_sas_closed += 1;
         self.children.remove(&spi_in);
+        if let Some(sizes) = &mut self.packet_sizes {
+            sizes.remove(spi_in);
+        }
         self.senders.retain(|_, sender| *sender != spi_in);
         let carried = Spi::new(spi_in).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();
         add(&mut self.counters.esp, carried);

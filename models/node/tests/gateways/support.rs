@@ -91,6 +91,7 @@ pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
     (setup.connection)(&mut connection, own);
     connection.children.push(child);
     HostConfig {
+        packet_sizes: false,
         networks: vec![inner(own)],
         ike: EndpointConfig {
             trace: true,

@@ -21,10 +21,10 @@ use ipseclab_crypto::{ExchangeKey, KeyExchangeMethod, Secret};
 
 use crate::config::ChildId;
 use crate::event::{CloseReason, CreateChildSubject, Event, FailureReason, Outbound};
-use crate::proposal::{self, EspProposal};
+use crate::proposal::{self, ChildProposal};
 use crate::v2::Role;
 use crate::v2::child_sa::{
-    self, Agreed, ChildParts, KeySources, Phase, Selectors, Start, Wish, install, transport_notify,
+    self, Agreed, ChildParts, KeySources, Named, Phase, Selectors, Start, Wish, install, transport_notify,
 };
 use crate::v2::established::Established;
 use crate::v2::ike_sa::{Env, Head, error_notify, failure_of, notify_data};
@@ -40,12 +40,12 @@ pub(crate) use answer::handle_request;
 pub(crate) struct Sent {
     wish: Wish,
     offered: Selectors,
-    /// The inbound SPI of the Child SA that is renewed.
-    replaces: Option<u32>,
+    /// The Child SA that is renewed.
+    replaces: Option<Named>,
     spi_in: u32,
     nonce: Vec<u8>,
     /// In the order of this request.
-    proposals: Vec<EspProposal>,
+    proposals: Vec<ChildProposal>,
     key: Option<KeyPair>,
     rival: Option<Rival>,
     retries: u32,
@@ -99,10 +99,10 @@ pub(crate) fn initiate(
     head: &mut Head,
     env: &mut Env<'_>,
     wish: Wish,
-    replaces: Option<u32>,
+    replaces: Option<Named>,
 ) -> Pending {
-    let proposals = env.config.child(wish.child).esp_proposals.clone();
-    let method = proposals.first().and_then(|proposal| proposal.key_exchange.first().copied());
+    let proposals = env.config.child(wish.child).proposals();
+    let method = proposals.first().and_then(|proposal| proposal.key_exchange().first().copied());
     let offered = wish.selectors(env.config, &sa.hosts(head));
     let sent = Sent {
         wish,
@@ -126,8 +126,8 @@ pub(crate) fn rekey(
     spi_in: u32,
 ) -> Option<Pending> {
     let old = sa.child(spi_in).filter(|old| old.phase == Phase::Rekeying)?;
-    let wish = Wish::whole(old.child);
-    Some(initiate(sa, head, env, wish, Some(spi_in)))
+    let (wish, named) = (Wish::whole(old.child), old.named());
+    Some(initiate(sa, head, env, wish, Some(named)))
 }
 
 impl Sent {
@@ -143,31 +143,30 @@ impl Sent {
 
     /// The inbound SPI of the Child SA that is renewed.
     pub(crate) fn replaces(&self) -> Option<u32> {
-        self.replaces
+        self.replaces.map(|old| old.spi_in)
     }
 
     /// Whether this is what `request` wants.
     pub(crate) fn serves(&self, request: &Request) -> bool {
         match request {
             Request::CreateChild(wish) => self.replaces.is_none() && self.wish == *wish,
-            Request::RekeyChild(spi) => self.replaces == Some(*spi),
+            Request::RekeyChild(spi) => self.replaces() == Some(*spi),
             _ => false,
         }
     }
 
     fn send(self, sa: &mut Established, head: &mut Head, env: &mut Env<'_>) -> Pending {
         let mut payloads = Vec::new();
-        if let Some(spi) = self.replaces {
-            payloads.push(Payload::Notify(rekey_notify(spi)));
-        }
+        payloads.extend(self.replaces.map(|old| Payload::Notify(rekey_notify(old))));
         payloads.extend(transport_notify(env.config.child(self.wish.child).mode));
         payloads.push(child_sa::offer(&self.proposals, self.spi_in));
         payloads.push(nonce_payload(&self.nonce));
         payloads.extend(self.key.as_ref().map(KeyPair::payload));
         payloads.push(Payload::TsI(self.offered.local.to_payload()));
         payloads.push(Payload::TsR(self.offered.remote.to_payload()));
-        let subject =
-            self.replaces.map_or(CreateChildSubject::Child(self.wish.child), CreateChildSubject::RekeyChild);
+        let subject = self
+            .replaces()
+            .map_or(CreateChildSubject::Child(self.wish.child), CreateChildSubject::RekeyChild);
         let (ike_sa, message_id) = (head.id, head.window.next_id());
         env.events.push_back(Event::CreateChildSaBegan { ike_sa, message_id, subject });
         head.send_protected_request(env, &mut sa.channel, ExchangeType::CreateChildSa, &payloads);
@@ -183,7 +182,7 @@ impl Sent {
     }
 
     fn rekey_failed(&self, head: &Head, env: &mut Env<'_>, reason: FailureReason) {
-        let (ike_sa, spi_in) = (head.id, self.replaces);
+        let (ike_sa, spi_in) = (head.id, self.replaces());
         env.events.push_back(Event::RekeyFailed { ike_sa, spi_in, reason });
     }
 
@@ -204,8 +203,8 @@ impl Sent {
             return Err(refused.unwrap_or(FailureReason::InvalidSyntax));
         };
         let chosen =
-            proposal::verify_answer_esp(&self.proposals, sa).ok_or(FailureReason::NoProposalChosen)?;
-        let secret = match (chosen.key_exchange, &self.key, parts.ke) {
+            proposal::verify_answer_child(&self.proposals, sa).ok_or(FailureReason::NoProposalChosen)?;
+        let secret = match (chosen.algorithms.key_exchange, &self.key, parts.ke) {
             (None, ..) => None,
             (Some(method), Some(key), Some(ke)) if method == key.method => {
                 Some(key.agree(env, ke).ok_or(FailureReason::InvalidSyntax)?)
@@ -222,7 +221,7 @@ impl Sent {
         let wanted = <[u8; 2]>::try_from(data).ok().map(u16::from_be_bytes);
         let wanted = wanted.and_then(KeyExchangeMethod::from_transform);
         let offered =
-            |proposal: &EspProposal| wanted.is_some_and(|group| proposal.key_exchange.contains(&group));
+            |proposal: &ChildProposal| wanted.is_some_and(|group| proposal.key_exchange().contains(&group));
         let place = self.proposals.iter().position(offered);
         let (Some(method), Some(place)) = (wanted, place) else { return false };
         self.retries += 1;
@@ -230,8 +229,9 @@ impl Sent {
             return false;
         }
         let mut proposal = self.proposals.remove(place);
-        proposal.key_exchange.retain(|other| *other != method);
-        proposal.key_exchange.insert(0, method);
+        let groups = proposal.key_exchange_mut();
+        groups.retain(|other| *other != method);
+        groups.insert(0, method);
         self.proposals.insert(0, proposal);
         self.key = Some(KeyPair::draw(env, method));
         true
@@ -268,8 +268,8 @@ pub(crate) fn handle_response(
         Err(reason) => {
             refused(sa, head, env, &sent, reason);
             // The peer has it and we have not.
-            if parts.child.sa.is_some() {
-                sa.request(head, env, Request::DisownChild(sent.spi_in));
+            if let Some(protocol) = parts.child.protocol() {
+                sa.request(head, env, Request::DisownChild(Named { protocol, spi_in: sent.spi_in }));
             }
         }
     }
@@ -288,10 +288,10 @@ fn accept(
     let outbound = if lost { Outbound::Later } else { Outbound::Now };
     let sources =
         KeySources { side: Role::Initiator, nonce_i: &sent.nonce, nonce_r, shared_secret: secret.as_ref() };
-    let start = Start { replaces: sent.replaces, outbound };
+    let start = Start { replaces: sent.replaces(), outbound };
     let child = install(head, env, &sa.channel, agreed, sources, start);
     sa.children.push(child);
-    let Some(old) = sent.replaces else { return };
+    let Some(old) = sent.replaces() else { return };
     if lost {
         sa.end_child(head, env, sent.spi_in, CloseReason::Redundant);
         if let Some(old) = sa.child_mut(old) {
@@ -317,7 +317,7 @@ impl Established {
 
 /// Our request has come to nothing.
 fn refused(sa: &mut Established, head: &mut Head, env: &mut Env<'_>, sent: &Sent, reason: FailureReason) {
-    let Some(old) = sent.replaces else {
+    let Some(old) = sent.replaces() else {
         if reason == FailureReason::TemporaryFailure {
             sa.postpone(env, sent.wish.clone());
         } else {
@@ -387,12 +387,8 @@ pub(crate) fn nonce_payload(nonce: &[u8]) -> Payload {
     Payload::Nonce(NoncePayload::new(nonce.to_vec()).expect("our nonces have an allowed length"))
 }
 
-fn rekey_notify(spi_in: u32) -> NotifyPayload {
-    NotifyPayload {
-        protocol: Some(ProtocolId::Esp),
-        spi: spi_in.to_be_bytes().to_vec(),
-        ..NotifyPayload::new(NotifyType::RekeySa, vec![])
-    }
+fn rekey_notify(old: Named) -> NotifyPayload {
+    NotifyPayload::rekey_sa(old.protocol.id(), old.spi_in.to_be_bytes())
 }
 
 /// Whether an SA payload offers an IKE SA.

@@ -4,8 +4,8 @@
 //! requester                              answerer
 //! HDR, SK { D(IKE) }              ──►
 //!                                  ◄──   HDR, SK { }
-//! HDR, SK { D(ESP, our SPI) }     ──►
-//!                                  ◄──   HDR, SK { D(ESP, their SPI) }
+//! HDR, SK { D(ESP | AH, our SPI) }  ──►
+//!                                    ◄──   HDR, SK { D(ESP | AH, their SPI) }
 //! HDR, SK { }                     ──►
 //!                                  ◄──   HDR, SK { }
 //! ```
@@ -14,8 +14,8 @@
 //! the answer (§1.4.1). The requester keeps its half until the answer, so no packet meets a half-closed SA.
 
 use crate::config::{ChildId, CloseAction};
-use crate::event::{CloseReason, Event};
-use crate::v2::child_sa::{ChildSa, Wish};
+use crate::event::{ChildProtocol, CloseReason, Event};
+use crate::v2::child_sa::{ChildSa, Named, Wish};
 use crate::v2::established::Established;
 use crate::v2::ike_sa::{Env, Head, State, is_fatal};
 use crate::v2::request::{Pending, Request};
@@ -32,14 +32,12 @@ impl Established {
         let closing = ends_ike_sa(message);
         let mut deleted = Vec::new();
         for payload in &message.payloads {
-            if let Payload::Delete(delete) = payload
-                && delete.protocol == ProtocolId::Esp
-            {
+            if let Payload::Delete(delete) = payload {
                 deleted.extend(self.delete_named(head, env, delete));
             }
         }
-        let (ours, gone): (Vec<u32>, Vec<_>) = deleted.into_iter().unzip();
-        let mut answer = if ours.is_empty() || closing { vec![] } else { vec![delete_children(&ours)] };
+        let (ours, gone): (Vec<_>, Vec<_>) = deleted.into_iter().unzip();
+        let mut answer = if closing { vec![] } else { delete_children(&ours) };
         if head.follow_update(env, message) {
             self.announce_path(head, env);
         }
@@ -62,15 +60,16 @@ impl Established {
         head: &mut Head,
         env: &mut Env<'_>,
         delete: &DeletePayload,
-    ) -> Vec<(u32, Option<ChildId>)> {
+    ) -> Vec<(Named, Option<ChildId>)> {
         let mut removed = Vec::new();
         for spi in &delete.spis {
-            let named = |child: &&ChildSa| child.spi_out.to_be_bytes() == *spi;
+            let named = |child: &&ChildSa| child.is_sent_with(delete.protocol, spi);
             let Some(child) = self.children.iter().find(named) else { continue };
             let (spi_in, reason, lost) = (child.spi_in, child.remote_reason(), child.child);
+            let ours = child.named();
             // A Child SA that we are deleting ourselves is answered, but named by our own request (§1.4.1).
             if !self.is_deleting(spi_in) {
-                removed.push((spi_in, (reason == CloseReason::Remote).then_some(lost)));
+                removed.push((ours, (reason == CloseReason::Remote).then_some(lost)));
             }
             self.remove_child(head, env, spi_in, reason);
         }
@@ -93,11 +92,12 @@ impl Established {
 
     /// Whether a Delete names a Child SA that we do not have.
     pub(crate) fn names_unknown_child(&self, message: &Message) -> bool {
-        let is_known =
-            |spi: &[u8]| self.children.iter().any(|child| child.spi_out.to_be_bytes().as_slice() == spi);
+        let is_known = |protocol: ProtocolId, spi: &[u8]| {
+            self.children.iter().any(|child| child.is_sent_with(protocol, spi))
+        };
         message.payloads.iter().any(|payload| match payload {
-            Payload::Delete(delete) if delete.protocol == ProtocolId::Esp => {
-                !delete.spis.iter().all(|spi| is_known(spi))
+            Payload::Delete(delete) if matches!(delete.protocol, ProtocolId::Esp | ProtocolId::Ah) => {
+                !delete.spis.iter().all(|spi| is_known(delete.protocol, spi))
             }
             _ => false,
         })
@@ -119,6 +119,12 @@ pub(crate) fn delete_ike() -> Payload {
     Payload::Delete(DeletePayload::ike_sa())
 }
 
-pub(crate) fn delete_children(spis: &[u32]) -> Payload {
-    Payload::Delete(DeletePayload::esp(spis.iter().map(|spi| spi.to_be_bytes()).collect()))
+/// The Delete payloads for Child SAs of ours: one for each protocol, since a payload has just one (§3.11).
+pub(crate) fn delete_children(children: &[Named]) -> Vec<Payload> {
+    let delete = |wanted: ChildProtocol| {
+        let of_it = children.iter().filter(|child| child.protocol == wanted);
+        let spis: Vec<_> = of_it.map(|child| child.spi_in.to_be_bytes()).collect();
+        (!spis.is_empty()).then_some(Payload::Delete(DeletePayload { protocol: wanted.id(), spis }))
+    };
+    [ChildProtocol::Esp, ChildProtocol::Ah].into_iter().filter_map(delete).collect()
 }

@@ -4,7 +4,7 @@
 
 use crate::config::{Child, ChildId, Childless, Connection, ConnectionId};
 use crate::event::FailureReason;
-use crate::proposal::{self, EspProposal};
+use crate::proposal::{self, ChildProposal};
 use crate::v2::child_sa::{
     self, Agreed, ChildParts, ChildSa, KeySources, Start, Traffic, Wish, answer_payloads, install,
     transport_notify,
@@ -41,7 +41,7 @@ pub(super) fn agree(
         return Err(refused.unwrap_or(FailureReason::InvalidSyntax));
     };
     let proposals = without_pfs(env.config.child(wish.child));
-    let chosen = proposal::verify_answer_esp(&proposals, sa).ok_or(FailureReason::NoProposalChosen)?;
+    let chosen = proposal::verify_answer_child(&proposals, sa).ok_or(FailureReason::NoProposalChosen)?;
     let offered = wish.selectors(env.config, asked);
     let mut agreed =
         child_sa::verify_answer(env.config, (wish.child, &offered), (spi_in, chosen), message, parts)?;
@@ -81,7 +81,7 @@ pub(super) fn agree_as_responder(
         let asked = (message, &parts.child);
         let traffic = child_sa::settle_traffic(env.config, (connection, None), (head, hosts), asked);
         let Traffic { child, mode, ts, named } = traffic.ok_or((None, FailureReason::TsUnacceptable))?;
-        let chosen = proposal::select_esp(&without_pfs(env.config.child(child)), offer)
+        let chosen = proposal::select_child(&without_pfs(env.config.child(child)), offer)
             .ok_or((Some(child), FailureReason::NoProposalChosen))?;
         Ok(Agreed { child, chosen, mode, spi_in: env.draw_child_spi(), ts, named })
     })
@@ -108,6 +108,6 @@ pub(super) fn install_first(head: &Head, env: &mut Env<'_>, init: &SaInit, agree
 }
 
 /// `IKE_AUTH` carries no key exchange for its Child SA (RFC 7296 §1.2).
-fn without_pfs(child: &Child) -> Vec<EspProposal> {
-    child.esp_proposals.iter().map(EspProposal::without_key_exchange).collect()
+fn without_pfs(child: &Child) -> Vec<ChildProposal> {
+    child.proposals().into_iter().map(ChildProposal::without_key_exchange).collect()
 }

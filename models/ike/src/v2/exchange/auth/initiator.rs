@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::config::{ChildId, Connection, ConnectionId, LocalMethod, RemoteMethod};
 use crate::credential::KeyHash;
 use crate::eap::{EapContext, EapFailure, EapIdentity, EapPeer, Msk, PeerConfig, PeerStep};
-use crate::event::{CloseReason, FailureReason, IkeSaId};
+use crate::event::{ChildProtocol, CloseReason, FailureReason, IkeSaId};
 use crate::identity::{Identity, IdentityPattern};
 use crate::v2::Role;
 use crate::v2::channel::Channel;
-use crate::v2::child_sa::{Agreed, Wish};
+use crate::v2::child_sa::{Agreed, Named, Wish};
 use crate::v2::configuration::{self, Addresses};
 use crate::v2::established::Established;
 use crate::v2::exchange::auth::certificates::{self, Own};
@@ -313,7 +313,7 @@ impl Setup {
         let hosts = (&hosts, &addresses.hosts(head.path));
         let agree = |(wish, spi): &(Wish, u32)| child::agree(env, (wish, *spi), hosts, message, &parts.child);
         let agreed = self.first.as_ref().map(agree);
-        self.establish(head, env, (peer_id, addresses), agreed, parts.child.sa.is_some())
+        self.establish(head, env, (peer_id, addresses), agreed, parts.child.protocol())
     }
 
     /// Enters the established state. A Child SA that the peer believes in and we cannot accept is deleted.
@@ -323,7 +323,7 @@ impl Setup {
         env: &mut Env<'_>,
         (peer_id, addresses): (Identity, Addresses),
         agreed: Option<Result<Agreed, FailureReason>>,
-        peer_has_child: bool,
+        peers_child: Option<ChildProtocol>,
     ) -> State {
         let Self { connection, init, own_id, first, replaces, .. } = self;
         let child = match agreed {
@@ -343,8 +343,8 @@ impl Setup {
         sa.addresses = addresses;
         if let (None, Some((wish, spi))) = (&child, &first) {
             sa.refused.insert(wish.child);
-            if peer_has_child {
-                sa.request(head, env, Request::DisownChild(*spi));
+            if let Some(protocol) = peers_child {
+                sa.request(head, env, Request::DisownChild(Named { protocol, spi_in: *spi }));
             }
         }
         sa.children.extend(child);

@@ -6,7 +6,9 @@ use crate::config::ChildId;
 use crate::event::Outbound;
 use crate::proposal;
 use crate::v2::Role;
-use crate::v2::child_sa::{self, Agreed, KeySources, Phase, Start, Traffic, answer_payloads, install};
+use crate::v2::child_sa::{
+    self, Agreed, ChildSa, KeySources, Phase, Start, Traffic, answer_payloads, install,
+};
 use crate::v2::established::Established;
 use crate::v2::exchange::create_child::{KeyPair, Parts, Rival, invalid_ke, nonce_payload, refuse};
 use crate::v2::ike_sa::{Env, Head};
@@ -83,9 +85,9 @@ fn answer(
     let asked = (message, &parts.child);
     let traffic = child_sa::settle_traffic(env.config, wanted, (head, &sa.hosts(head)), asked);
     let Traffic { child, mode, ts, named } = traffic.ok_or_else(|| refuse(NotifyType::TsUnacceptable))?;
-    let chosen = proposal::select_esp(&env.config.child(child).esp_proposals, offer)
+    let chosen = proposal::select_child(&env.config.child(child).proposals(), offer)
         .ok_or_else(|| refuse(NotifyType::NoProposalChosen))?;
-    let (key, secret) = exchange_keys(env, chosen.key_exchange, parts.ke)?;
+    let (key, secret) = exchange_keys(env, chosen.algorithms.key_exchange, parts.ke)?;
     let spi_in = env.draw_child_spi();
     let agreed = Agreed { child, chosen, mode, spi_in, ts, named };
     let nonce_r = env.draw_nonce();
@@ -100,7 +102,9 @@ fn answer(
 /// The Child SA that the request is to renew, with its child; `None` when it wants a further one.
 fn renewed_child(sa: &Established, message: &Message) -> Result<Option<(u32, ChildId)>, NotifyPayload> {
     let Some(rekey) = rekey_of(message) else { return Ok(None) };
-    let old = sa.children.iter().find(|child| child.spi_out.to_be_bytes() == *rekey.spi);
+    let named =
+        |child: &&ChildSa| rekey.protocol.is_some_and(|protocol| child.is_sent_with(protocol, &rekey.spi));
+    let old = sa.children.iter().find(named);
     let Some(old) = old else {
         // The answer that brings it may have been overtaken.
         if sa.awaits_child() {
