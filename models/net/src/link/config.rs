@@ -77,19 +77,16 @@ impl BitRate {
     #[inline]
     pub(super) fn time_after(self, octets: u64, surplus: Surplus) -> (SimDuration, Surplus) {
         // The 64-bit path holds for everything below 2.3 GB, and a 128-bit division is ten times as slow.
-        let (nanos, remainder) = match octets.checked_mul(8 * NANOS_PER_SECOND) {
-            Some(scaled_bits) => {
-                let Some(owed) = scaled_bits.checked_sub(surplus.0) else {
-                    return (SimDuration::ZERO, Surplus(surplus.0 - scaled_bits));
-                };
-                (owed.div_ceil(self.0), owed % self.0)
-            }
-            None => {
-                let owed = u128::from(octets) * 8 * u128::from(NANOS_PER_SECOND) - u128::from(surplus.0);
-                let (rate, too_long) = (u128::from(self.0), "a serialisation time beyond 584 years");
-                let remainder = u64::try_from(owed % rate).expect("less than the rate");
-                (u64::try_from(owed.div_ceil(rate)).expect(too_long), remainder)
-            }
+        let (nanos, remainder) = if let Some(scaled_bits) = octets.checked_mul(8 * NANOS_PER_SECOND) {
+            let Some(owed) = scaled_bits.checked_sub(surplus.0) else {
+                return (SimDuration::ZERO, Surplus(surplus.0 - scaled_bits));
+            };
+            (owed.div_ceil(self.0), owed % self.0)
+        } else {
+            let owed = u128::from(octets) * 8 * u128::from(NANOS_PER_SECOND) - u128::from(surplus.0);
+            let rate = u128::from(self.0);
+            let nanos = u64::try_from(owed.div_ceil(rate)).expect("a serialisation time beyond 584 years");
+            (nanos, u64::try_from(owed % rate).expect("less than the rate"))
         };
         let surplus = if remainder == 0 { Surplus::NONE } else { Surplus(self.0 - remainder) };
         (SimDuration::from_nanos(nanos), surplus)

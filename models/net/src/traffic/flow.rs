@@ -246,9 +246,13 @@ mod tests {
 
     #[test]
     fn lost_is_what_was_sent_and_not_received() {
-        let source = FlowRecord { sent: Tally { packets: 5, bytes: 500, frame_bytes: 590 }, ..FlowRecord::default() };
-        let sink =
-            FlowRecord { received: Tally { packets: 3, bytes: 300, frame_bytes: 354 }, duplicates: 1, ..FlowRecord::default() };
+        let source =
+            FlowRecord { sent: Tally { packets: 5, bytes: 500, frame_bytes: 590 }, ..FlowRecord::default() };
+        let sink = FlowRecord {
+            received: Tally { packets: 3, bytes: 300, frame_bytes: 354 },
+            duplicates: 1,
+            ..FlowRecord::default()
+        };
         let joined = FlowRecord::join(&source, &sink);
         assert_eq!((joined.lost(), joined.sent.bytes, joined.duplicates), (2, 500, 1));
     }

@@ -105,6 +105,7 @@ pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
         reassembly: ipseclab_net::ReassemblyConfig::default(),
         dont_fragment: ipseclab_ipsec::DontFragment::Set,
         fragmentation: ipseclab_ipsec::Fragmentation::Before,
+        trailer_alignment: ipseclab_ipsec::TrailerAlignment::FourOctets,
         mss_clamp: None,
     }
 }
