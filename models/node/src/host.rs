@@ -22,11 +22,11 @@ use ipseclab_ipsec::{
     TrailerAlignment, WindowLen,
 };
 use ipseclab_net::{IpNet, IpView, Packet, Reassembler, ReassemblyConfig, Trail, UdpDatagram, protocol};
-use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
+use ipseclab_sim::{ProcessId, RunSeed, SimTime};
 
 use crate::app::Apps;
 use crate::convert;
-use crate::cost_profile::{CostProfile, Step as PathStep};
+use crate::cost_profile::{Charge, CostProfile, Step as PathStep};
 use crate::job::{Effects, Job, Output, Run};
 use crate::journey::{Cause, trail_at};
 use crate::negotiation::{Ledger, initiator_spi};
@@ -268,7 +268,7 @@ impl Host {
             Job::Command(_) => Cause::Timer(arrived),
             Job::Forward(_) | Job::Send(_) | Job::Raw(_) => Cause::Trail(Trail::new(arrived)),
         };
-        let effects = Effects { cause, outputs: vec![], cost: SimDuration::ZERO };
+        let effects = Effects { cause, outputs: vec![], cost: Charge::default() };
         let mut run = Run {
             profile,
             now: now.to_duration(),

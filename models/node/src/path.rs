@@ -120,7 +120,7 @@ impl Node {
 
 /// Passes a packet of others on: one hop less to live.
 pub(crate) fn forward(profile: &CostProfile, mut packet: Packet) -> Effects {
-    let cost = profile.step(PathStep::Forward, packet.len());
+    let cost = profile.charge_step(PathStep::Forward, packet.len());
     let cause = Cause::Trail(packet.trail);
     let output = match decrement_ttl(&mut packet.bytes) {
         TtlOutcome::Forward { .. } => Output::Forwarded(packet),
