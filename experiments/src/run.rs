@@ -4,6 +4,7 @@
 //! captures and ladders are drawn from, and the fingerprint that says whether two runs were the same.
 
 use ipseclab_ike::config::ConnectionId;
+use ipseclab_net::Framing;
 use ipseclab_node::{ClosedSa, Node, Observe, Outcome, Records};
 use ipseclab_output::table::ratio;
 use ipseclab_output::{
@@ -267,6 +268,7 @@ impl Reader<'_> {
         let nanos = |time: Option<SimTime>| time.map(SimTime::as_nanos);
         let span = |span: Option<SimDuration>| span.map(SimDuration::as_nanos);
         let names = (self.scenario.node_name(flow.from), self.scenario.node_name(flow.to));
+        let rates = FlowRates::of(&record, received_at.first_received.zip(received_at.last_received));
         FlowRow {
             flow: format!("{}:{}-{}", flow.entry, names.0, names.1),
             kind: flow.kind.as_str().to_owned(),
@@ -297,6 +299,10 @@ impl Reader<'_> {
             gap_max_ns: span(Some(record.gap_max).filter(|gap| *gap > SimDuration::ZERO)),
             retransmitted_segments: segments.map(|(again, _)| again),
             segment_payload_max_bytes: segments.map(|(_, longest)| longest as u64),
+            received_pps: rates.map(|rates| rates.pps),
+            layer_3_bps: rates.map(|rates| rates.layer_3_bps),
+            layer_2_bps: rates.map(|rates| rates.layer_2_bps),
+            layer_1_bps: rates.map(|rates| rates.layer_1_bps),
         }
     }
 
@@ -324,6 +330,7 @@ impl Reader<'_> {
                 let port = &self.world.simulation.process(wire.process).ports()[wire.port.index()];
                 let counters = port.link.counters();
                 let busy = port.link.busy_until(self.end);
+                let per_second = |count: u64| per_second(count, self.end.as_nanos()).unwrap_or(0);
                 rows.push(LinkRow {
                     link: name.clone(),
                     from: self.scenario.node_name(from).to_owned(),
@@ -336,6 +343,12 @@ impl Reader<'_> {
                     busy_ns: busy.as_nanos(),
                     utilisation: ratio(busy.as_nanos(), self.end.as_nanos()),
                     queue_bytes_max: counters.queue_bytes_max,
+                    delivered_layer_2_bytes: counters.delivered_layer_2_bytes,
+                    delivered_layer_1_bytes: counters.delivered_layer_1_bytes,
+                    delivered_pps: per_second(counters.delivered_packets),
+                    layer_3_bps: per_second(counters.delivered_bytes * 8),
+                    layer_2_bps: per_second(counters.delivered_layer_2_bytes * 8),
+                    layer_1_bps: per_second(counters.delivered_layer_1_bytes * 8),
                 });
             }
         }
@@ -377,6 +390,40 @@ impl Reader<'_> {
         };
         (0..).zip(self.world.simulation.processes()).map(node).collect()
     }
+}
+
+/// The rates at which a flow arrived.
+#[derive(Clone, Copy)]
+struct FlowRates {
+    pps: u64,
+    layer_3_bps: u64,
+    layer_2_bps: u64,
+    layer_1_bps: u64,
+}
+
+impl FlowRates {
+    /// From the first arrival to the last. What arrived first came in no time, so it is left out, with the mean length.
+    fn of(record: &ipseclab_net::FlowRecord, times: Option<(SimTime, SimTime)>) -> Option<Self> {
+        let (first, last) = times?;
+        let (packets, nanos) = (record.received.packets, last.as_nanos().checked_sub(first.as_nanos())?);
+        let of = |octets: u64| {
+            let bits = u128::from(octets) * 8 * u128::from(packets.checked_sub(1)?);
+            let rate = (bits * 1_000_000_000).checked_div(u128::from(packets) * u128::from(nanos))?;
+            u64::try_from(rate).ok()
+        };
+        let frames = record.received.frame_bytes;
+        Some(Self {
+            pps: per_second(packets.checked_sub(1)?, nanos)?,
+            layer_3_bps: of(record.received.bytes)?,
+            layer_2_bps: of(frames)?,
+            layer_1_bps: of(frames + packets * Framing::Ethernet.gap_len())?,
+        })
+    }
+}
+
+/// How many of something there were in a second, rounded down; `None` in no time.
+fn per_second(count: u64, nanos: u64) -> Option<u64> {
+    u64::try_from((u128::from(count) * 1_000_000_000).checked_div(nanos.into())?).ok()
 }
 
 /// Payload received in bits per second, over the time from the first packet sent to the last received.

@@ -83,6 +83,18 @@ const CASES: &[Case] = &[
     ("zero-queue", "loss = 0.01", "queue = \"0B\""),
     ("long-delay", "\"20ms\"", "\"2d\""),
     ("small-mtu", "loss = 0.01", "mtu = 67"),
+    ("framing-of-no-kind", "loss = 0.01", "framing = \"atm\""),
+    ("framing-without-unit", "loss = 0.01", "framing = \"38\""),
+    ("alignment-of-three", "[nodes.right]", "[nodes.right]\nesp_alignment = 3"),
+    ("port-of-a-ping", "kind = \"ping\"", "kind = \"ping\"\nport = 7\nwindow = \"64KiB\""),
+    ("port-of-ike", "kind = \"ping\"", "kind = \"tcp\"\nport = 4500"),
+    (
+        "port-of-two-flows",
+        "[[faults]]",
+        "[[traffic]]\nkind = \"tcp\"\nfrom = \"left\"\nto = \"right\"\n[[traffic]]\nkind = \"tcp\"\nport = 5002\n\
+         from = \"left\"\nto = \"right\"\n[[faults]]",
+    ),
+    ("window-too-small", "kind = \"ping\"", "kind = \"tcp\"\nwindow = \"512B\""),
     ("unknown-key", "rate =", "rte ="),
     ("unknown-section", "[[traffic]]", "[[trafic]]"),
     ("not-built-key", "auth =", "ppk_id = \"p\"\nauth ="),
@@ -284,6 +296,11 @@ const CASES: &[Case] = &[
     ("vendor-profile-mistaken", "[nodes.right]", "[nodes.right]\nprofile = \"vendor-mistaken.toml\""),
     ("cost-profile-incomplete", "[nodes.right]", "[nodes.right]\ncost_profile = \"cost-incomplete.toml\""),
     ("cost-profile-unknown", "[nodes.right]", "[nodes.right]\ncost_profile = \"cost-unknown.toml\""),
+    (
+        "cost-profile-origin-of-nothing",
+        "[nodes.right]",
+        "[nodes.right]\ncost_profile = \"cost-origin-of-nothing.toml\"",
+    ),
     (
         "cost-profile-out-of-range",
         "[nodes.right]",

@@ -135,11 +135,33 @@ fn shipped_profiles_look_as_calibrate_writes_them() {
 }
 
 #[test]
-fn the_reference_says_where_it_comes_from() {
+fn the_reference_says_where_each_figure_comes_from() {
     let file: CostProfileFile = toml::from_str(cost_profiles::text("reference").unwrap()).unwrap();
     let start = "measured by `ipseclab calibrate` on the development machine, ";
     assert!(file.origin.starts_with(start), "{}", file.origin);
     assert!(file.origin.contains(", 2026-11-20; release build of ipseclab "), "{}", file.origin);
+    let of = |section, keyword| file.origin_of(section, keyword);
+    let sections = [
+        ("prf", &file.prf),
+        ("hash", &file.hash),
+        ("block", &file.block),
+        ("key_generation", &file.key_generation),
+        ("key_agreement", &file.key_agreement),
+        ("encrypt", &file.encrypt),
+        ("decrypt", &file.decrypt),
+        ("integrity", &file.integrity),
+        ("sign", &file.sign),
+        ("verify", &file.verify),
+        ("path", &file.path),
+    ];
+    for (section, entries) in sections {
+        for keyword in entries.keys() {
+            assert_ne!(of(section, keyword), file.origin, "{section}.{keyword} has no origin of its own");
+        }
+    }
+    assert!(of("encrypt", "aes128gcm16").contains("ring 0.17.14"));
+    assert!(of("encrypt", "aes128gcm8").contains("later that day"));
+    assert!(of("path", "batch").contains("in proportion to `receive`"));
 }
 
 #[test]

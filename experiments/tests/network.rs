@@ -133,6 +133,25 @@ fn bursts_mixes_and_requests_arrive() {
 }
 
 #[test]
+fn a_transfer_moves_a_window_in_a_round_trip_and_goes_to_its_port() {
+    let transfer = |window: &str| {
+        let window = format!("traffic.1.window={window}");
+        let (scenario, result) =
+            result("two-offices-ipv6", &[&window, "traffic.1.size=400kB", "traffic.1.port=443"]);
+        assert_eq!(scenario.traffic[1].port, 443);
+        let flow = flow(&result, "tcp");
+        assert_eq!(flow.received_payload_bytes, 400_000, "{flow:?}");
+        flow.goodput_bps.unwrap()
+    };
+    // A round trip of 20 ms and a little for serialisation: 16 KiB of each are 6.5 Mbit/s at most, half of that half.
+    let (small, large, default) = (transfer("8KiB"), transfer("16KiB"), transfer("256KiB"));
+    let most = |octets: u64| octets * 8 * 1000 / 20;
+    assert!(small <= most(8 << 10) && small > most(8 << 10) / 2, "{small}");
+    assert!(large <= most(16 << 10) && large > small * 3 / 2, "{large} and {small}");
+    assert!(default > large, "{default} and {large}");
+}
+
+#[test]
 fn a_throughput_search_finds_what_the_cost_profile_says() {
     let search = Search {
         scenario: "gateway-throughput".to_owned(),

@@ -165,6 +165,14 @@ pub struct FlowRow {
     pub retransmitted_segments: Option<u64>,
     /// The longest payload of a segment of TCP; empty for other traffic.
     pub segment_payload_max_bytes: Option<u64>,
+    /// Packets received per second, from the first received to the last; empty with fewer than two.
+    pub received_pps: Option<u64>,
+    /// Bits of their IP packets per second.
+    pub layer_3_bps: Option<u64>,
+    /// Bits per second of the frames that an Ethernet has around such packets.
+    pub layer_2_bps: Option<u64>,
+    /// Bits per second of these with preamble and gap.
+    pub layer_1_bps: Option<u64>,
 }
 
 /// One direction of a link (`links.csv`). Bytes are octets on the link.
@@ -193,6 +201,18 @@ pub struct LinkRow {
     pub utilisation: f64,
     /// Fullest state of the port queue.
     pub queue_bytes_max: u64,
+    /// Octets of `delivered_packets` with the link's framing.
+    pub delivered_layer_2_bytes: u64,
+    /// Octets for which `delivered_packets` took the wire.
+    pub delivered_layer_1_bytes: u64,
+    /// `delivered_packets` per second of the run.
+    pub delivered_pps: u64,
+    /// Bits of IP packets per second of the run.
+    pub layer_3_bps: u64,
+    /// Bits of frames per second of the run.
+    pub layer_2_bps: u64,
+    /// Bits of the wire per second of the run.
+    pub layer_1_bps: u64,
 }
 
 /// One node (`nodes.csv`).
@@ -436,7 +456,8 @@ mod tests {
              received_bytes,delay_min_ns,delay_mean_ns,delay_max_ns,first_sent_ns,first_received_ns,last_received_ns,\
              received_payload_bytes,goodput_bps,delay_p50_ns,delay_p90_ns,delay_p99_ns,delay_p999_ns,\
              jitter_p50_ns,jitter_p99_ns,duplicate_packets,reordered_packets,reordering_extent_max_packets,\
-             gap_max_ns,retransmitted_segments,segment_payload_max_bytes",
+             gap_max_ns,retransmitted_segments,segment_payload_max_bytes,received_pps,layer_3_bps,layer_2_bps,\
+             layer_1_bps",
         );
     }
 
@@ -444,7 +465,8 @@ mod tests {
     fn the_columns_of_links_are_stable() {
         check_header::<LinkRow>(
             "link,from,to,offered_packets,offered_bytes,delivered_packets,delivered_bytes,dropped_packets,busy_ns,\
-             utilisation,queue_bytes_max",
+             utilisation,queue_bytes_max,delivered_layer_2_bytes,delivered_layer_1_bytes,delivered_pps,layer_3_bps,\
+             layer_2_bps,layer_1_bps",
         );
     }
 

@@ -1,4 +1,4 @@
-//! What a link is: its delay, rate, loss, MTU and queue.
+//! What a link is: its delay, rate, loss, MTU, queue and framing.
 //!
 //! The fields are plain integers in named units, because each is read by another model (delay line, port, loss
 //! process) which has a type of its own for it. Ranges are checked once, by [`LinkSpec::validate`], which
@@ -6,7 +6,9 @@
 //!
 //! Model: both directions of a link are alike; a link that differs by direction is left out.
 
-use crate::units::{format_duration, format_loss};
+use std::str::FromStr;
+
+use crate::units::{self, UnitError, format_duration, format_loss, format_size};
 
 /// The least MTU in octets: every IPv4 module must forward 68 octets (RFC 791 §3.2).
 pub const MIN_MTU: u32 = 68;
@@ -37,6 +39,34 @@ pub struct LinkSpec {
     pub mtu: u32,
     /// Octets that may wait in the queue of each end, at least 1.
     pub queue_bytes: u64,
+    /// What surrounds each packet on the wire, and takes its share of the rate.
+    pub framing: Framing,
+}
+
+/// What surrounds each IP packet of a link.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// Nothing: the rate is one of IP packets.
+    #[default]
+    None,
+    /// Ethernet: 38 octets with preamble and gap, and at least 84 (IEEE 802.3 §3.1.1, §4.4.2).
+    Ethernet,
+    /// So many octets.
+    Octets(u16),
+}
+
+/// A text that names no framing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FramingError {
+    /// It is neither a name nor a size.
+    #[error("`{}` is no framing", .0.text.escape_debug())]
+    Unknown(UnitError),
+    /// It is a size above 65 535 octets.
+    #[error("a framing of {} is longer than any packet", format_size(*.octets))]
+    TooLong {
+        /// The size asked for, in octets.
+        octets: u64,
+    },
 }
 
 /// Which value of a link something is about, named as in topology files.
@@ -105,8 +135,37 @@ impl LinkError {
     }
 }
 
+impl FramingError {
+    /// What would be right.
+    pub const fn help(&self) -> &'static str {
+        Framing::HELP
+    }
+}
+
+impl Framing {
+    /// What a text that names a framing looks like.
+    pub const HELP: &'static str =
+        "write \"none\", \"ethernet\", or the octets around each packet, for example \"20B\"";
+}
+
+impl FromStr for Framing {
+    type Err = FramingError;
+
+    /// Reads `none`, `ethernet` or a size such as `20B`.
+    fn from_str(text: &str) -> Result<Self, FramingError> {
+        match text.trim() {
+            "none" => Ok(Self::None),
+            "ethernet" => Ok(Self::Ethernet),
+            size => {
+                let octets = units::parse_size(size).map_err(FramingError::Unknown)?;
+                u16::try_from(octets).map(Self::Octets).map_err(|_| FramingError::TooLong { octets })
+            }
+        }
+    }
+}
+
 impl Default for LinkSpec {
-    /// No delay, no jitter, no loss, no rate limit, [`DEFAULT_MTU`], [`DEFAULT_QUEUE_BYTES`].
+    /// No delay, no jitter, no loss, no rate limit, no framing, [`DEFAULT_MTU`], [`DEFAULT_QUEUE_BYTES`].
     fn default() -> Self {
         Self {
             delay_ns: 0,
@@ -115,6 +174,7 @@ impl Default for LinkSpec {
             loss_ppb: 0,
             mtu: DEFAULT_MTU,
             queue_bytes: DEFAULT_QUEUE_BYTES,
+            framing: Framing::None,
         }
     }
 }
@@ -130,7 +190,8 @@ impl LinkSpec {
     /// # Errors
     /// The first value that is out of range, in the order of the fields.
     pub fn validate(&self) -> Result<(), LinkError> {
-        let Self { delay_ns, rate_bps, jitter_ns, loss_ppb, mtu, queue_bytes } = *self;
+        // Every framing is possible.
+        let Self { delay_ns, rate_bps, jitter_ns, loss_ppb, mtu, queue_bytes, framing: _ } = *self;
         match () {
             () if delay_ns > MAX_DELAY_NS => Err(LinkError::DelayTooLong { delay_ns }),
             () if rate_bps == Some(0) => Err(LinkError::NoRate),
@@ -161,6 +222,7 @@ mod tests {
             loss_ppb: LOSS_ONE_PPB,
             mtu: MAX_MTU,
             queue_bytes: 1,
+            framing: Framing::Octets(u16::MAX),
         };
         assert_eq!(widest.validate(), Ok(()));
         assert_eq!(LinkSpec { mtu: MIN_MTU, ..widest }.validate(), Ok(()));
@@ -195,6 +257,17 @@ mod tests {
         for (link, expected, value) in refused {
             check_refused(link, &expected, value);
         }
+    }
+
+    #[test]
+    fn a_framing_is_a_name_or_a_size() {
+        assert_eq!("ethernet".parse(), Ok(Framing::Ethernet));
+        assert_eq!("none".parse(), Ok(Framing::None));
+        assert_eq!("20B".parse(), Ok(Framing::Octets(20)));
+        let refused = |text: &str| text.parse::<Framing>().unwrap_err().to_string();
+        assert_eq!(refused("Ethernet"), "`Ethernet` is no framing");
+        assert_eq!(refused("20"), "`20` is no framing");
+        assert_eq!(refused("64KiB"), "a framing of 64KiB is longer than any packet");
     }
 
     #[test]

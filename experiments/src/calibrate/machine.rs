@@ -66,14 +66,14 @@ impl fmt::Display for Origin {
             write!(f, "{machine}, ")?;
         }
         let build = if cfg!(debug_assertions) { "debug" } else { "release" };
-        write!(f, "{processor}, {date}; {build} build of ipseclab {}", env!("CARGO_PKG_VERSION"))?;
-        for library in LIBRARIES {
-            if let Some(version) = locked_version(library) {
-                write!(f, ", {library} {version}")?;
-            }
-        }
-        Ok(())
+        write!(f, "{processor}, {date}; {build} build of ipseclab {}", env!("CARGO_PKG_VERSION"))
     }
+}
+
+/// The libraries with their versions.
+pub(super) fn libraries() -> String {
+    let named = |library| locked_version(library).map(|version| format!("{library} {version}"));
+    LIBRARIES.into_iter().filter_map(named).collect::<Vec<_>>().join(", ")
 }
 
 fn locked_version(library: &str) -> Option<&'static str> {

@@ -19,6 +19,7 @@ use ipseclab_ipsec::{
     TrafficSelector,
 };
 use ipseclab_net::{Fib, IpNet, PortId, build_udp, forward, parse_udp};
+use ipseclab_node::PolledRing;
 use ipseclab_node::cost_profile::Step;
 
 use super::case::{Case, Subject, repeated};
@@ -39,7 +40,7 @@ const SITES: u8 = 64;
 pub(super) fn cases() -> Vec<Case> {
     SIZES
         .into_iter()
-        .flat_map(|size| [receive(size), send(size), forwarding(size), ike_message(size)])
+        .flat_map(|size| [receive(size), send(size), forwarding(size), ike_message(size), batch(size)])
         .collect()
 }
 
@@ -86,6 +87,15 @@ fn forwarding(size: usize) -> Case {
         forward(core::hint::black_box(&mut packet), &fib)
     };
     Case::new(Subject::Step(Step::Forward), size, work, Some(overhead))
+}
+
+/// A batch of one packet: what is paid for it however many there are, and a little of what each packet costs besides.
+fn batch(size: usize) -> Case {
+    let (mut ring, mut packet) = (PolledRing::new(), packet(PEER, HOST, size));
+    case(Step::Batch, size, move || {
+        packet = ring.turn(core::mem::take(&mut packet)).unwrap_or_default();
+        packet.len()
+    })
 }
 
 /// Reading one message and writing one like it, which is what an exchange does for each that arrives.
@@ -169,7 +179,7 @@ mod tests {
     #[test]
     fn every_step_has_a_case_of_every_size() {
         let cases = cases();
-        for step in Step::ALL {
+        for step in Step::ALL.into_iter().chain([Step::Batch]) {
             let sizes: Vec<_> = cases
                 .iter()
                 .filter(|case| case.subject == Subject::Step(step))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ipseclab_crypto::{Encryption, Operation};
 use ipseclab_node::cost_profile::{DES_KEYWORD, Step, hash_keyword};
-use ipseclab_node::{CostEntry, CostProfileFile};
+use ipseclab_node::{CostEntry, CostOrigin, CostProfileFile};
 
 use super::case::{Case, Subject};
 use super::line::{Point, fit};
@@ -18,6 +18,7 @@ pub(super) fn assemble(name: &str, origin: &str, cases: &[Case], figures: &[f64]
         points.entry(case.subject).or_default().push(Point { octets, ns: *ns });
     }
     let mut file = empty(name, origin);
+    file.origins = origins();
     // Without encryption there is nothing to do but the MAC, which has entries of its own.
     for operation in [Operation::Encrypt(Encryption::Null), Operation::Decrypt(Encryption::Null)] {
         insert(&mut file, Subject::Operation(operation), CostEntry::default());
@@ -28,10 +29,44 @@ pub(super) fn assemble(name: &str, origin: &str, cases: &[Case], figures: &[f64]
     file
 }
 
+/// What each part was measured on.
+fn origins() -> Vec<CostOrigin> {
+    let origin = |text: String, of: &[&str]| CostOrigin {
+        text,
+        of: of.iter().map(|section| (*section).to_owned()).collect(),
+    };
+    let lines = [Step::Receive, Step::Send, Step::Forward, Step::IkeMessage, Step::Batch];
+    let steps = lines.map(|step| format!("path.{}", step.as_str()));
+    let steps = steps.each_ref().map(String::as_str);
+    let libraries = super::machine::libraries();
+    let sizes = super::cryptography::SIZES.map(|size| size.to_string()).join(", ");
+    vec![
+        origin(
+            format!(
+                "the real provider, medians over messages of {sizes} octets and a line through them; {libraries}"
+            ),
+            &["prf", "hash", "encrypt", "decrypt", "integrity"],
+        ),
+        origin(
+            format!("the real provider, medians; {libraries}"),
+            &["block", "key_generation", "key_agreement", "sign", "verify"],
+        ),
+        origin("nothing to do: not measured".to_owned(), &["encrypt.null", "decrypt.null"]),
+        origin(
+            format!(
+                "the packet path of ipseclab {}, medians over packets of {sizes} octets",
+                env!("CARGO_PKG_VERSION")
+            ),
+            &steps,
+        ),
+    ]
+}
+
 fn empty(name: &str, origin: &str) -> CostProfileFile {
     CostProfileFile {
         name: name.to_owned(),
         origin: origin.to_owned(),
+        origins: Vec::new(),
         prf: BTreeMap::new(),
         hash: BTreeMap::new(),
         block: BTreeMap::new(),
@@ -82,5 +117,8 @@ mod tests {
         assert_eq!(file.path["forward"], CostEntry { fixed_ns: 20.0, ns_per_byte: 0.0 });
         assert_eq!(file.encrypt["null"], CostEntry::default());
         assert!(file.prf.is_empty());
+        assert!(file.origin_of("path", "forward").starts_with("the packet path of ipseclab "));
+        assert!(file.origin_of("encrypt", "null").starts_with("nothing to do"));
+        assert!(file.origin_of("encrypt", "des").contains("aws-lc-rs "), "{:?}", file.origins);
     }
 }

@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use ipseclab_node::{CostEntry, CostProfileFile};
+use ipseclab_node::{CostEntry, CostOrigin, CostProfileFile};
+
+/// How wide a list of names gets.
+const COLUMNS: usize = 118;
 
 const HEADER: &str = "\
 # Cost profile: what cryptography and packets cost a simulated node in processor time.
@@ -17,6 +20,14 @@ const HEADER: &str = "\
 pub fn render(profile: &CostProfileFile) -> String {
     let mut text =
         format!("{HEADER}\nname = {}\norigin = {}\n", quoted(&profile.name), quoted(&profile.origin));
+    for (number, origin) in profile.origins.iter().enumerate() {
+        if number == 0 {
+            text.push_str(
+                "\n# Where figures come from: of whole sections, or of single lines, which come first.\n",
+            );
+        }
+        text.push_str(&origin_table(origin));
+    }
     for (section, entries, comment) in sections(profile) {
         text.push('\n');
         for line in comment.lines() {
@@ -31,6 +42,24 @@ pub fn render(profile: &CostProfileFile) -> String {
 
 fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
+}
+
+/// One element of `origins`, a few names on a line.
+fn origin_table(origin: &CostOrigin) -> String {
+    let mut text = format!("[[origins]]\ntext = {}\nof = [", quoted(&origin.text));
+    let mut width = COLUMNS;
+    for name in &origin.of {
+        let name = quoted(name);
+        if width + name.len() + 2 > COLUMNS {
+            text.push_str("\n   ");
+            width = 3;
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(text, " {name},");
+        width += name.len() + 2;
+    }
+    text.push_str("\n]\n");
+    text
 }
 
 fn table(section: &str, entries: &BTreeMap<String, CostEntry>) -> String {
@@ -83,6 +112,7 @@ fn sections(profile: &CostProfileFile) -> [Section<'_>; 11] {
              send: the same for a packet of the host, headers and checksums written.\n\
              forward: header check, TTL and route lookup (65 routes) of a packet of others.\n\
              ike_message: reading an IKE_AUTH request and writing a message like it.\n\
+             batch: polling a ring and taking packets from it, however many; for datapath cores alone.\n\
              These are the program's own code: no interrupts, system calls or copies into a kernel are in them.",
         ),
     ]
@@ -100,8 +130,11 @@ mod tests {
         profile.origin = "C:\\origin # 1".into();
         let entry = CostEntry { fixed_ns: 1_900_000.0, ns_per_byte: 0.087 };
         profile.prf.insert("prfsha256".into(), entry);
+        let of = ["prf", "hash.md5"].map(str::to_owned).to_vec();
+        profile.origins = vec![CostOrigin { text: "a \"book\"".into(), of }];
         let read: CostProfileFile = toml::from_str(&render(&profile)).unwrap();
         assert_eq!((&read.name, &read.origin), (&profile.name, &profile.origin));
+        assert_eq!(read.origins, profile.origins);
         assert_eq!((read.prf["prfsha256"], &read.path), (entry, &profile.path));
     }
 

@@ -120,7 +120,7 @@ fn write_trial(out: &mut dyn Write, trial: &Trial) -> std::io::Result<()> {
     let (sent, lost) = (trial.sent, trial.lost());
     writeln!(
         out,
-        "{:10.4} Mpps {:10.4} Gbit/s of IP: {lost} of {sent} packets lost",
+        "{:10.4} Mpps {:10.4} Gbit/s on layer 3: {lost} of {sent} packets lost",
         rates.mpps, rates.layer_3_gbps
     )
 }

@@ -40,6 +40,10 @@ pub const RESPONSE_OCTETS: u64 = 1000;
 pub const SHAPE_THOUSANDTHS: u32 = 1500;
 /// Buffers of a TCP connection at each end: enough for 100 Mb/s over 20 ms.
 pub const TCP_BUFFER_OCTETS: usize = 256 * 1024;
+/// What a multiple of octets ESP packets are padded to (RFC 4303 §2.4).
+pub const ESP_ALIGNMENT: u8 = 4;
+/// The UDP and TCP port of the first flow; each further one has the next.
+pub const FIRST_PORT: u16 = 5001;
 /// The interval of `ping`.
 pub const PING_INTERVAL: SimDuration = SimDuration::from_secs(1);
 /// Both halves of the NAT that many firewalls are (RFC 4787 calls it symmetric in its history).

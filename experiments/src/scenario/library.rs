@@ -64,6 +64,7 @@ pub const SCENARIOS: &[Shipped] = &[
         name: "gateway-throughput",
         text: include_str!("../../data/scenarios/gateway-throughput.toml"),
     },
+    Shipped { name: "esp-overhead", text: include_str!("../../data/scenarios/esp-overhead.toml") },
 ];
 
 /// The shipped studies, which are sweep files.
@@ -80,6 +81,7 @@ pub const STUDIES: &[Shipped] = &[
     },
     Shipped { name: "replay-window", text: include_str!("../../data/studies/replay-window.toml") },
     Shipped { name: "tunnel-mtu", text: include_str!("../../data/studies/tunnel-mtu.toml") },
+    Shipped { name: "esp-overhead", text: include_str!("../../data/studies/esp-overhead.toml") },
 ];
 
 impl Shipped {

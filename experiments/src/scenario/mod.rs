@@ -36,7 +36,7 @@ pub use pattern::{NodePattern, Precision};
 pub use selector::{Network, Selector, SelectorRange};
 pub use source::{ScenarioSource, load};
 pub use value::{
-    Address, AhProposal, AuthMethod, Duration, EapMethod, EspProposal, FORMATS, Factor, HashName,
+    Address, AhProposal, AuthMethod, Duration, EapMethod, EspProposal, FORMATS, Factor, Framing, HashName,
     IkeProposal, KeyFamily, Loss, Moment, Psk, Rate, SignatureChoice, Size, Spread, TextValue,
     VirtualAddress,
 };

@@ -124,7 +124,7 @@ fn perform(scenario: &CheckedScenario, seed: u64) -> RunOutcome {
     // What a broken run leaves behind is dropped unseen, so it cannot spoil another.
     let ended = catch_unwind(AssertUnwindSafe(|| run::run(&scenario, Observe::default())));
     match ended {
-        Ok(Ok(result)) => RunOutcome::Finished(finished(&scenario, &result)),
+        Ok(Ok(result)) => RunOutcome::Finished(Box::new(finished(&scenario, &result))),
         Ok(Err(error)) => RunOutcome::Failed(error.to_string()),
         Err(panic) => {
             RunOutcome::Failed(format!("a mistake of ipseclab, please report it: {}", words(&*panic)))
@@ -147,10 +147,14 @@ fn finished(scenario: &CheckedScenario, result: &RunResult) -> FinishedRun {
         negotiations: counted.map(Negotiation::from).collect(),
         renewals: renewals.map(Renewal::from).collect(),
         lost_packets: result.flows.iter().map(|flow| flow.lost_packets).sum(),
-        traffic: Traffic::of(&result.flows),
+        traffic: Traffic::of(&result.flows, slowest_link(scenario)),
         drops,
         timeline: Timeline::of(&result.timeline, warm, scenario.end().as_nanos()),
     }
+}
+
+fn slowest_link(scenario: &CheckedScenario) -> Option<u64> {
+    scenario.topology.links().filter_map(|(_, _, _, link)| link.rate_bps).min()
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {

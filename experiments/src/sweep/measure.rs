@@ -43,6 +43,18 @@ impl Metric {
             Self::PacketsLost => all(|run| run.lost_packets),
             Self::Goodput => all(|run| run.traffic.goodput_bps),
             Self::PacketRate => all(|run| run.traffic.received_pps),
+            Self::Layer1Rate => all(|run| run.traffic.layer_bps[0]),
+            Self::Layer2Rate => all(|run| run.traffic.layer_bps[1]),
+            Self::Layer3Rate => all(|run| run.traffic.layer_bps[2]),
+            Self::LinkShare => {
+                let [.., layer_3_bps] = run.traffic.layer_bps;
+                run.traffic.slowest_link_bps.map(|rate| to_f64(layer_3_bps) / to_f64(rate))
+            }
+            Self::LinkOctets => {
+                let pps = run.traffic.received_pps;
+                let rate = run.traffic.slowest_link_bps.filter(|_| pps > 0);
+                rate.map(|rate| to_f64(rate) / 8.0 / to_f64(pps))
+            }
             Self::Loss => {
                 let sent = run.traffic.sent_packets;
                 (sent > 0).then(|| to_f64(run.lost_packets) / to_f64(sent))
@@ -90,6 +102,11 @@ impl Metric {
             | Self::CpuQueueMax
             | Self::Goodput
             | Self::PacketRate
+            | Self::Layer1Rate
+            | Self::Layer2Rate
+            | Self::Layer3Rate
+            | Self::LinkShare
+            | Self::LinkOctets
             | Self::Loss
             | Self::DelayP99
             | Self::PacketsLost
@@ -144,7 +161,7 @@ pub(super) fn to_f64(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::record::{Stretch, Timeline};
+    use crate::sweep::record::{Stretch, Timeline, Traffic};
 
     fn negotiations(negotiations: &[Negotiation]) -> FinishedRun {
         FinishedRun { negotiations: negotiations.to_vec(), ..FinishedRun::default() }
@@ -230,6 +247,25 @@ mod tests {
         let value = |name| Metric::parse(name).unwrap().value(&run);
         assert_eq!((value("renewal.lost_packets"), value("drops.total")), (Some(4.0), Some(9.0)));
         assert_eq!((value("drops.loss"), value("drops.replay")), (Some(5.0), Some(0.0)));
+    }
+
+    #[test]
+    fn a_saturated_link_tells_what_a_packet_takes() {
+        // Packets of 40 octets on a 10 Gb/s Ethernet: 84 octets each, and 47.62 % of the rate.
+        let run = |slowest_link_bps| FinishedRun {
+            traffic: Traffic {
+                received_pps: 14_880_952,
+                layer_bps: [9_999_999_744, 7_619_047_424, 4_761_904_640],
+                slowest_link_bps,
+                ..Traffic::default()
+            },
+            ..FinishedRun::default()
+        };
+        let value = |metric: Metric| metric.value(&run(Some(10_000_000_000))).unwrap();
+        assert!((value(Metric::LinkOctets) - 84.0).abs() < 1e-5);
+        assert!((value(Metric::LinkShare) - 0.476_190_5).abs() < 1e-7);
+        assert!((value(Metric::Layer1Rate) - 9_999_999_744.0).abs() < 1.0);
+        assert_eq!((Metric::LinkOctets.value(&run(None)), Metric::LinkShare.value(&run(None))), (None, None));
     }
 
     #[test]

@@ -63,6 +63,18 @@ pub enum Metric {
     Goodput,
     /// Packets that flows received per second, from each flow's first to its last, all flows together.
     PacketRate,
+    /// Bits per second that flows received, from each flow's first packet to its last, all flows together: of the wire of an
+    /// Ethernet, with preambles and gaps.
+    Layer1Rate,
+    /// The same of the frames of an Ethernet.
+    Layer2Rate,
+    /// The same of IP packets, as they are outside of tunnels.
+    Layer3Rate,
+    /// That as a share of the rate of the slowest link.
+    LinkShare,
+    /// Octets that the slowest link carries from one packet received to the next: on a saturated link, what a packet takes
+    /// there with all that surrounds it.
+    LinkOctets,
     /// The share of packets that flows sent and that had not arrived at the end.
     Loss,
     /// The greatest 99th percentile of delay of any flow.
@@ -134,7 +146,7 @@ pub enum MetricError {
 
 impl Metric {
     /// All metrics but those of single drop reasons.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::Latency,
         Self::Propagation,
         Self::Queueing,
@@ -155,6 +167,11 @@ impl Metric {
         Self::CpuQueueMax,
         Self::Goodput,
         Self::PacketRate,
+        Self::Layer1Rate,
+        Self::Layer2Rate,
+        Self::Layer3Rate,
+        Self::LinkShare,
+        Self::LinkOctets,
         Self::Loss,
         Self::DelayP99,
         Self::PacketsLost,
@@ -184,6 +201,11 @@ impl Metric {
             Self::CpuQueueMax => "cpu.queue.max",
             Self::Goodput => "traffic.goodput",
             Self::PacketRate => "traffic.packet_rate",
+            Self::Layer1Rate => "traffic.layer_1_rate",
+            Self::Layer2Rate => "traffic.layer_2_rate",
+            Self::Layer3Rate => "traffic.layer_3_rate",
+            Self::LinkShare => "traffic.link_share",
+            Self::LinkOctets => "traffic.link_octets",
             Self::Loss => "traffic.loss",
             Self::DelayP99 => "traffic.delay_p99",
             Self::PacketsLost => "packets.lost",
@@ -215,6 +237,11 @@ impl Metric {
             Self::CpuQueueMax => "longest processor queue",
             Self::Goodput => "goodput in bits",
             Self::PacketRate => "packets received",
+            Self::Layer1Rate => "bits received on layer 1",
+            Self::Layer2Rate => "bits received on layer 2",
+            Self::Layer3Rate => "bits received on layer 3",
+            Self::LinkShare => "share of the link for IP packets",
+            Self::LinkOctets => "octets of the link for each packet",
             Self::Loss => "share of packets lost",
             Self::DelayP99 => "99th percentile of delay",
             Self::PacketsLost => "lost packets",
@@ -243,10 +270,16 @@ impl Metric {
             | Self::RenewalLostPackets
             | Self::CpuQueueMax
             | Self::PacketsLost
+            | Self::LinkOctets
             | Self::DropsTotal
             | Self::Drops(_) => Unit::Count,
-            Self::Success | Self::FirstTry | Self::Loss => Unit::Share,
-            Self::RenewalPeakRate | Self::Goodput | Self::PacketRate => Unit::PerSecond,
+            Self::Success | Self::FirstTry | Self::Loss | Self::LinkShare => Unit::Share,
+            Self::RenewalPeakRate
+            | Self::Goodput
+            | Self::PacketRate
+            | Self::Layer1Rate
+            | Self::Layer2Rate
+            | Self::Layer3Rate => Unit::PerSecond,
         }
     }
 

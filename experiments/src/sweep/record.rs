@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::RunId;
 
 /// The version of the format; records of another one are made again.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// A run that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub struct RunRecord {
 #[serde(rename_all = "lowercase")]
 pub enum RunOutcome {
     /// It ended as it should.
-    Finished(FinishedRun),
+    Finished(Box<FinishedRun>),
     /// It has no result; the reason.
     Failed(String),
 }
@@ -72,22 +72,27 @@ pub struct Traffic {
     pub received_pps: u64,
     /// The greatest 99th percentile of delay.
     pub delay_p99_ns: Option<u64>,
+    /// The sums of what they received in bits per second, on layers 1, 2 and 3.
+    pub layer_bps: [u64; 3],
+    /// The rate of the slowest link of the topology, if any has one.
+    pub slowest_link_bps: Option<u64>,
 }
 
 impl Traffic {
-    /// What the flows of a run add up to.
-    pub fn of(flows: &[FlowRow]) -> Self {
-        let pps = |flow: &FlowRow| {
-            let (first, last) = (flow.first_received_ns?, flow.last_received_ns?);
-            let packets = u128::from(flow.received_packets.saturating_sub(1));
-            let rate = (packets * 1_000_000_000).checked_div(u128::from(last.checked_sub(first)?))?;
-            u64::try_from(rate).ok()
-        };
+    /// What the flows of a run add up to, over links of which the slowest has this rate.
+    pub fn of(flows: &[FlowRow], slowest_link_bps: Option<u64>) -> Self {
+        let sum = |rate: fn(&FlowRow) -> Option<u64>| flows.iter().filter_map(rate).sum();
         Self {
             sent_packets: flows.iter().map(|flow| flow.sent_packets).sum(),
             goodput_bps: flows.iter().filter_map(|flow| flow.goodput_bps).sum(),
-            received_pps: flows.iter().filter_map(pps).sum(),
+            received_pps: sum(|flow| flow.received_pps),
             delay_p99_ns: flows.iter().filter_map(|flow| flow.delay_p99_ns).max(),
+            layer_bps: [
+                sum(|flow| flow.layer_1_bps),
+                sum(|flow| flow.layer_2_bps),
+                sum(|flow| flow.layer_3_bps),
+            ],
+            slowest_link_bps,
         }
     }
 }
@@ -268,13 +273,20 @@ mod tests {
         RunRecord {
             crypto: "real".into(),
             cost_profile_sha256: BTreeMap::from([("free".into(), "ab".into())]),
-            outcome: RunOutcome::Finished(FinishedRun {
+            outcome: RunOutcome::Finished(Box::new(FinishedRun {
                 fingerprint: "0123456789abcdef".into(),
                 events: 7,
                 negotiations: vec![negotiation],
                 renewals: vec![Renewal { started_ns: 9, latency_ns: 1, ended: RenewalEnd::Redundant }],
                 lost_packets: 3,
-                traffic: Traffic { sent_packets: 9, goodput_bps: 8, received_pps: 1, delay_p99_ns: Some(7) },
+                traffic: Traffic {
+                    sent_packets: 9,
+                    goodput_bps: 8,
+                    received_pps: 1,
+                    delay_p99_ns: Some(7),
+                    layer_bps: [3, 2, 1],
+                    slowest_link_bps: Some(10),
+                },
                 drops: [("loss".into(), 1)].into(),
                 timeline: Timeline {
                     begin_ns: 0,
@@ -282,7 +294,7 @@ mod tests {
                     width_ns: 10,
                     stretches: vec![Stretch { start_ns: 10, cpu_queue: 4, dropped: 5 }],
                 },
-            }),
+            })),
         }
     }
 

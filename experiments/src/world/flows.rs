@@ -12,8 +12,6 @@ use ipseclab_sim::{ModelRng, RunSeed, SimDuration, Simulation, StreamLabel};
 use super::{FlowApps, process};
 use crate::scenario::{CheckedScenario, Flow, FlowKind, FlowPace, defaults};
 
-/// Flows over UDP and TCP go to this port and the ones above it, one each, so that a sink knows its source.
-const FIRST_PORT: u16 = 5001;
 /// The TTL of application packets.
 const TTL: u8 = 64;
 
@@ -52,7 +50,7 @@ fn least_mtu(simulation: &Simulation<Node>, node: ipseclab_topologies::NodeIndex
 impl Plan<'_> {
     /// The application that sends, and the one at the other end where there must be one.
     fn apps(&self) -> (App, Option<App>) {
-        let port = self.port();
+        let port = self.flow.port;
         match self.flow.kind {
             FlowKind::Ping => (App::Ping(Box::new(self.ping())), None),
             FlowKind::Udp | FlowKind::Imix => {
@@ -64,8 +62,8 @@ impl Plan<'_> {
                 let responder = Box::new(responder.expect("a checked response has a possible length"));
                 (App::Request(Box::new(self.request())), Some(App::Responder { port, responder }))
             }
-            FlowKind::Tcp { volume } => {
-                let (near, far) = self.tcp();
+            FlowKind::Tcp { volume, window } => {
+                let (near, far) = self.tcp(window);
                 let (start, stop) = (self.flow.start, Some(self.flow.stop));
                 let sender = TcpSender::new(near, start, stop, volume);
                 (App::TcpSender(Box::new(sender)), Some(App::TcpReceiver(Box::new(TcpReceiver::new(far)))))
@@ -73,13 +71,9 @@ impl Plan<'_> {
         }
     }
 
-    fn port(&self) -> u16 {
-        let [.., high, low] = self.number.to_be_bytes();
-        FIRST_PORT.wrapping_add(u16::from_be_bytes([high, low]))
-    }
-
     fn ends(&self) -> (SocketAddr, SocketAddr) {
-        (SocketAddr::new(self.flow.source, self.port()), SocketAddr::new(self.flow.destination, self.port()))
+        let port = self.flow.port;
+        (SocketAddr::new(self.flow.source, port), SocketAddr::new(self.flow.destination, port))
     }
 
     /// The stream of this flow for a purpose.
@@ -115,7 +109,7 @@ impl Plan<'_> {
         let config = PingConfig {
             source: self.flow.source,
             destination: self.flow.destination,
-            ident: self.port().wrapping_sub(FIRST_PORT),
+            ident: self.flow.port.wrapping_sub(defaults::FIRST_PORT),
             payload_len: self.flow.payload_octets as usize,
             pace: self.pace(),
             count: self.count(),
@@ -162,20 +156,13 @@ impl Plan<'_> {
             .expect("a checked flow has a possible payload and interval")
     }
 
-    fn tcp(&self) -> (TcpConfig, TcpConfig) {
+    fn tcp(&self, buffer: usize) -> (TcpConfig, TcpConfig) {
         let (local, remote) = self.ends();
         let mut seeds = self.stream("traffic tcp");
-        let near = TcpConfig {
-            local,
-            remote,
-            mtu: self.mtu.0,
-            buffer: defaults::TCP_BUFFER_OCTETS,
-            ttl: TTL,
-            seed: seeds.next_u64(),
-        };
+        let near = TcpConfig { local, remote, mtu: self.mtu.0, buffer, ttl: TTL, seed: seeds.next_u64() };
         let far = TcpConfig {
-            local: SocketAddr::new(self.flow.destination_inside, self.port()),
-            remote: SocketAddr::new(self.flow.source_seen, self.port()),
+            local: SocketAddr::new(self.flow.destination_inside, self.flow.port),
+            remote: SocketAddr::new(self.flow.source_seen, self.flow.port),
             mtu: self.mtu.1,
             seed: seeds.next_u64(),
             ..near

@@ -13,7 +13,7 @@ use ipseclab_ike::wire::{AddressRange, TrafficSelector as IkeSelector};
 use ipseclab_ike::{Identity, TrafficSelectors};
 use ipseclab_ipsec::{
     DefaultAction, DontFragment, Fragmentation as IpsecFragmentation, PolicyId, Spd, SpdAction, SpdEntry,
-    TrafficSelector as IpsecSelector, WindowLen,
+    TrafficSelector as IpsecSelector, TrailerAlignment, WindowLen,
 };
 use ipseclab_net::ReassemblyConfig;
 use ipseclab_node::{HostConfig, Observe, convert};
@@ -71,6 +71,10 @@ pub(super) fn config(
         fragmentation: match settings.ip_fragmentation {
             IpFragmentation::Before => IpsecFragmentation::Before,
             IpFragmentation::After => IpsecFragmentation::After,
+        },
+        trailer_alignment: match settings.esp_alignment {
+            1 => TrailerAlignment::None,
+            _ => TrailerAlignment::FourOctets,
         },
         mss_clamp: settings.mss_clamp,
         packet_sizes: scenario.outputs.packet_sizes,

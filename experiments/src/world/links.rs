@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ipseclab_net::{BitRate, IpNet, Link, LinkConfig, LossPpb, Mtu, PortId};
+use ipseclab_net::{BitRate, Framing, IpNet, Link, LinkConfig, LossPpb, Mtu, PortId};
 use ipseclab_node::{Node, Port};
 use ipseclab_sim::{ModelRng, ProcessId, RunSeed, SimDuration, Simulation, StreamLabel};
 use ipseclab_topologies::{LinkSpec, NodeIndex, Routes};
@@ -81,7 +81,11 @@ fn link_config(spec: &LinkSpec) -> LinkConfig {
         loss: LossPpb::new(spec.loss_ppb).unwrap_or(LossPpb::ALL),
         mtu: Mtu::new(u16::try_from(spec.mtu).unwrap_or(u16::MAX)).unwrap_or(Mtu::MAX),
         queue_bytes: spec.queue_bytes,
-        overhead: 0,
+        framing: match spec.framing {
+            ipseclab_topologies::Framing::None => Framing::None,
+            ipseclab_topologies::Framing::Ethernet => Framing::Ethernet,
+            ipseclab_topologies::Framing::Octets(octets) => Framing::Octets(octets),
+        },
     }
 }
 

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use ipseclab_crypto::{Authentication, Authenticator, Crypto, PacketCipher, Purpose, RandomSource};
 
+use crate::esp::TrailerAlignment;
 use crate::path_mtu::PathMtu;
 use crate::replay::{ReplayWindow, WindowLen};
 use crate::sa::{ChildSaCounters, Lifetime, Mode, OutboundUse, Path, SaPair, SaParameters, Traffic};
@@ -18,6 +19,8 @@ use crate::udp_encap::UdpEncap;
 pub(crate) struct EspLayer {
     pub(crate) spi: Spi,
     pub(crate) cipher: PacketCipher,
+    /// Of packets that leave; arriving ones may have any.
+    pub(crate) alignment: TrailerAlignment,
 }
 
 /// AH of one direction.
@@ -43,11 +46,16 @@ pub(crate) struct SaHalf {
 }
 
 impl SaHalf {
-    fn new(parameters: &SaParameters, lifetime: Lifetime, crypto: &Crypto) -> Self {
+    fn new(
+        parameters: &SaParameters,
+        lifetime: Lifetime,
+        crypto: &Crypto,
+        alignment: TrailerAlignment,
+    ) -> Self {
         let esp = parameters.protection.esp().map(|esp| {
             let integrity = esp.integrity.as_ref().map(|(algorithm, key)| (*algorithm, key));
             let cipher = crypto.packet_cipher(esp.encryption, &esp.encryption_key, integrity);
-            EspLayer { spi: esp.spi, cipher }
+            EspLayer { spi: esp.spi, cipher, alignment }
         });
         let ah = parameters
             .protection
@@ -204,13 +212,14 @@ impl ChildSa {
         outbound_use: OutboundUse,
         crypto: &Crypto,
         random: &mut dyn RandomSource,
+        alignment: TrailerAlignment,
     ) -> Self {
         let mut salt = [0; 8];
-        let outbound = SaHalf::new(&pair.outbound, pair.lifetime, crypto);
+        let outbound = SaHalf::new(&pair.outbound, pair.lifetime, crypto, alignment);
         if outbound.needs_salt() {
             random.fill(Purpose::Iv, &mut salt);
         }
-        let inbound = SaHalf::new(&pair.inbound, pair.lifetime, crypto);
+        let inbound = SaHalf::new(&pair.inbound, pair.lifetime, crypto, alignment);
         Self {
             policy: pair.policy,
             inbound: InboundSa::new(inbound, pair.replay_window),

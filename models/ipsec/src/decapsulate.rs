@@ -202,7 +202,7 @@ mod tests {
     use ipseclab_crypto::{Purpose, RandomSource as _};
 
     use super::*;
-    use crate::esp::Envelope;
+    use crate::esp::{Envelope, TrailerAlignment};
     use core::time::Duration;
 
     use crate::inbound::Inbound;
@@ -215,9 +215,10 @@ mod tests {
         let mut iv = [0; 8];
         Counting::default().fill(Purpose::Iv, &mut iv);
         let spi = parameters.spi;
-        let envelope = Envelope { spi, number: SeqNo::new(1), esn: false, iv: &iv, next_header };
+        let (number, alignment) = (SeqNo::new(1), TrailerAlignment::FourOctets);
+        let envelope = Envelope { spi, number, esn: false, iv: &iv, next_header, alignment };
         let cipher = crypto().packet_cipher(parameters.encryption, &parameters.encryption_key, None);
-        let mut esp = vec![0; esp::sealed_len(&cipher, payload.len())];
+        let mut esp = vec![0; esp::sealed_len(&cipher, alignment, payload.len())];
         esp[esp::front_len(&cipher)..][..payload.len()].copy_from_slice(payload);
         esp::seal(&cipher, &mut crypto(), &envelope, &mut esp, payload.len());
         let mut packet = Vec::new();

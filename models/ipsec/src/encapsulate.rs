@@ -101,7 +101,8 @@ impl OutboundSa {
                 iv.copy_from_slice(&(self.iv_salt ^ number.value()).to_be_bytes());
             }
             let next_header = layout.payload_protocol;
-            let envelope = Envelope { spi: esp.spi, number, esn: self.sa.esn, iv, next_header };
+            let (spi, alignment) = (esp.spi, esp.alignment);
+            let envelope = Envelope { spi, number, esn: self.sa.esn, iv, next_header, alignment };
             let room = &mut packet[layout.esp_start()..];
             esp::seal(&esp.cipher, tools.crypto, &envelope, room, layout.payload_len);
         }
@@ -121,7 +122,7 @@ impl OutboundSa {
         let layout = self.layout(packet, header).ok().filter(|layout| layout.total_len > path_mtu)?;
         let room = path_mtu.saturating_sub(layout.payload_start());
         let payload = match &self.sa.esp {
-            Some(esp) => esp::payload_max(&esp.cipher, room),
+            Some(esp) => esp::payload_max(&esp.cipher, esp.alignment, room),
             None => room,
         };
         let (outer, fragmentation) = match self.sa.mode {
@@ -152,7 +153,10 @@ impl OutboundSa {
         let udp_len = sa.udp_encap.map_or(0, |_| UDP_LEN);
         let ah_len = sa.ah.as_ref().map_or(0, |ah| ah::header_len(ah.authenticator.algorithm(), version));
         let (esp_front_len, body_len) = match &sa.esp {
-            Some(esp) => (esp::front_len(&esp.cipher), esp::sealed_len(&esp.cipher, payload_len)),
+            Some(esp) => {
+                let sealed_len = esp::sealed_len(&esp.cipher, esp.alignment, payload_len);
+                (esp::front_len(&esp.cipher), sealed_len)
+            }
             None => (0, payload_len),
         };
         let total_len = ip_len + udp_len + ah_len + body_len;

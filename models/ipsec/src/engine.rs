@@ -12,6 +12,7 @@ use ipseclab_crypto::{Crypto, RandomSource, Work};
 use crate::acquire::{Acquires, Waiting};
 use crate::child::ChildSa;
 use crate::discard::{DiscardCounters, DiscardReason};
+use crate::esp::TrailerAlignment;
 use crate::event::Event;
 use crate::header::{IpHeader, protocol};
 use crate::outbound::Outbound;
@@ -66,6 +67,8 @@ pub struct EngineConfig {
     pub path_mtu_age: Duration,
     /// When packets that do not fit are fragmented.
     pub fragmentation: Fragmentation,
+    /// Where the trailers of leaving ESP packets end.
+    pub trailer_alignment: TrailerAlignment,
 }
 
 impl EngineConfig {
@@ -87,6 +90,7 @@ impl EngineConfig {
             path_mtu: None,
             path_mtu_age: Self::PATH_MTU_AGE,
             fragmentation: Fragmentation::default(),
+            trailer_alignment: TrailerAlignment::default(),
         }
     }
 
@@ -183,7 +187,8 @@ impl<T> Engine<T> {
         if let Some(spi) = outer.into_iter().chain([protection.spi()]).find(|spi| self.sad.is_taken(*spi)) {
             return Err(InstallError::SpiInUse { spi });
         }
-        let child = ChildSa::new(now, pair, outbound_use, &self.crypto, self.random.as_mut());
+        let (crypto, random) = (&self.crypto, self.random.as_mut());
+        let child = ChildSa::new(now, pair, outbound_use, crypto, random, self.config.trailer_alignment);
         for waiting in self.acquires.take(policy) {
             if child.covers(Direction::Outbound, &waiting.selectors) {
                 self.released.push_back((waiting.packet, waiting.token));

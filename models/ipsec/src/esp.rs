@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Sequence number and IV are arguments, so that a test can seal a captured plaintext again and compare octets; who
-//! chooses them is `outbound`. Padding is the least that the cipher's block and the four-octet alignment of the trailer
-//! ask for. Under extended sequence numbers the packet has the low half of its number, and the ICV covers both. Left
+//! chooses them is `outbound`. Padding is the least that the cipher's block and the alignment of the trailer ask for; an
+//! arriving packet is taken with any. Under extended sequence numbers the packet has the low half of its number, and the ICV covers both. Left
 //! out: traffic flow confidentiality padding.
 
 use core::ops::Range;
@@ -20,8 +20,34 @@ use crate::spi::{SeqNo, Spi};
 pub(crate) const HEADER_LEN: usize = 8;
 /// Octets of pad length and next header.
 const TRAILER_LEN: usize = 2;
-/// The trailer ends on a multiple of this many octets (RFC 4303 §2.4).
-const ALIGNMENT: usize = 4;
+
+/// Where the trailer of an ESP packet ends, beside what the cipher's block asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrailerAlignment {
+    /// On a multiple of four octets, as RFC 4303 §2.4 wants it.
+    #[default]
+    FourOctets,
+    /// Anywhere. No device sends such packets; published comparisons of overheads that leave the alignment out, as RFC 9347
+    /// appendix C does, can be made again with it.
+    None,
+}
+
+impl TrailerAlignment {
+    /// The trailer ends on a multiple of so many octets.
+    #[inline]
+    const fn octets(self) -> usize {
+        match self {
+            Self::FourOctets => 4,
+            Self::None => 1,
+        }
+    }
+
+    /// The same with the block of a cipher, which is a power of two as well.
+    #[inline]
+    fn with(self, cipher: &PacketCipher) -> usize {
+        cipher.block_len().max(self.octets())
+    }
+}
 
 /// The monotonic part of padding: 1, 2, 3, … (RFC 4303 §2.4).
 const PADDING: [u8; 255] = {
@@ -42,6 +68,7 @@ pub(crate) struct Envelope<'a> {
     pub(crate) esn: bool,
     pub(crate) iv: &'a [u8],
     pub(crate) next_header: u8,
+    pub(crate) alignment: TrailerAlignment,
 }
 
 /// Octets in front of the payload.
@@ -52,21 +79,21 @@ pub(crate) fn front_len(cipher: &PacketCipher) -> usize {
 
 /// Octets of padding behind `payload_len` octets.
 #[inline]
-pub(crate) fn pad_len(cipher: &PacketCipher, payload_len: usize) -> usize {
+pub(crate) fn pad_len(cipher: &PacketCipher, alignment: TrailerAlignment, payload_len: usize) -> usize {
     let filled = payload_len + TRAILER_LEN;
-    filled.next_multiple_of(cipher.block_len().max(ALIGNMENT)) - filled
+    filled.next_multiple_of(alignment.with(cipher)) - filled
 }
 
 /// Octets of the ESP packet around `payload_len` octets.
 #[inline]
-pub(crate) fn sealed_len(cipher: &PacketCipher, payload_len: usize) -> usize {
-    let body = payload_len + pad_len(cipher, payload_len) + TRAILER_LEN;
+pub(crate) fn sealed_len(cipher: &PacketCipher, alignment: TrailerAlignment, payload_len: usize) -> usize {
+    let body = payload_len + pad_len(cipher, alignment, payload_len) + TRAILER_LEN;
     HEADER_LEN + cipher.iv_len() + body + cipher.icv_len()
 }
 
 /// The longest payload for which payload, trailer and ICV are at most `octets` long.
-pub(crate) fn payload_max(cipher: &PacketCipher, octets: usize) -> usize {
-    let alignment = cipher.block_len().max(ALIGNMENT);
+pub(crate) fn payload_max(cipher: &PacketCipher, alignment: TrailerAlignment, octets: usize) -> usize {
+    let alignment = alignment.with(cipher);
     let body = octets.saturating_sub(cipher.icv_len()) / alignment * alignment;
     body.saturating_sub(TRAILER_LEN)
 }
@@ -85,7 +112,7 @@ pub(crate) fn seal(
     header[4..].copy_from_slice(&envelope.number.low().to_be_bytes());
     let (iv, body) = rest.split_at_mut(cipher.iv_len());
     copy_iv(iv, envelope.iv);
-    let pad_len = pad_len(cipher, payload_len);
+    let pad_len = pad_len(cipher, envelope.alignment, payload_len);
     let (padding, trailer) = body[payload_len..].split_at_mut(pad_len);
     let mut last = 0;
     // A loop, since it is mostly over after a step or two.
@@ -162,6 +189,8 @@ mod tests {
     use ipseclab_crypto::{AesKey, Encryption};
 
     use super::*;
+    use TrailerAlignment::FourOctets as ALIGNED;
+
     use crate::testing::{cipher, crypto};
 
     const CBC: Encryption = Encryption::AesCbc(AesKey::Bits128);
@@ -184,19 +213,35 @@ mod tests {
 
     #[test]
     fn padding_is_the_least_for_block_and_alignment() {
-        let (cbc, gcm) = (cipher(CBC), cipher(GCM));
+        let (cbc, gcm, null) = (cipher(CBC), cipher(GCM), cipher(Encryption::Null));
         // The lengths of the strongSwan captures: a ping of 84 octets.
-        assert_eq!((pad_len(&cbc, 84), sealed_len(&cbc, 84)), (10, 8 + 16 + 96 + 12));
-        assert_eq!((pad_len(&gcm, 84), sealed_len(&gcm, 84)), (2, 8 + 8 + 88 + 16));
+        let lens = |cipher, len| (pad_len(cipher, ALIGNED, len), sealed_len(cipher, ALIGNED, len));
+        assert_eq!(lens(&cbc, 84), (10, 8 + 16 + 96 + 12));
+        assert_eq!(lens(&gcm, 84), (2, 8 + 8 + 88 + 16));
         for len in 0..200 {
-            for cipher in [&cbc, &gcm] {
-                let octets = sealed_len(cipher, len) - front_len(cipher);
-                let longest = payload_max(cipher, octets);
-                assert!(longest >= len && sealed_len(cipher, longest) == sealed_len(cipher, len));
-                assert!(sealed_len(cipher, longest + 1) > sealed_len(cipher, len));
+            for (cipher, alignment) in [
+                (&cbc, ALIGNED),
+                (&gcm, ALIGNED),
+                (&gcm, TrailerAlignment::None),
+                (&cbc, TrailerAlignment::None),
+            ] {
+                let sealed_len = |len| sealed_len(cipher, alignment, len);
+                let longest = payload_max(cipher, alignment, sealed_len(len) - front_len(cipher));
+                assert!(longest >= len && sealed_len(longest) == sealed_len(len));
+                assert!(sealed_len(longest + 1) > sealed_len(len));
             }
-            assert!(pad_len(&cbc, len) < 16 && pad_len(&gcm, len) < 4);
-            assert_eq!((len + pad_len(&cipher(Encryption::Null), len) + TRAILER_LEN) % 4, 0);
+            assert!(lens(&cbc, len).0 < 16 && lens(&gcm, len).0 < 4);
+            assert_eq!((len + lens(&null, len).0 + TRAILER_LEN) % 4, 0);
+        }
+    }
+
+    #[test]
+    fn without_alignment_only_blocks_are_padded() {
+        let (cbc, gcm, null) = (cipher(CBC), cipher(GCM), cipher(Encryption::Null));
+        let unaligned = |cipher, len| pad_len(cipher, TrailerAlignment::None, len);
+        for len in 0..200 {
+            assert_eq!((unaligned(&gcm, len), unaligned(&null, len)), (0, 0));
+            assert_eq!(unaligned(&cbc, len), pad_len(&cbc, ALIGNED, len));
         }
     }
 
@@ -206,9 +251,12 @@ mod tests {
             let cipher = cipher(encryption);
             let iv = vec![9; cipher.iv_len()];
             let spi = Spi::new(256).unwrap();
-            let envelope = Envelope { spi, number: SeqNo::new(1), esn: false, iv: &iv, next_header: 4 };
-            for len in [0, 1, 63, 1400] {
-                let mut packet = vec![7; sealed_len(&cipher, len)];
+            for (len, alignment) in
+                [0, 1, 63, 1400].into_iter().zip([ALIGNED, TrailerAlignment::None].repeat(2))
+            {
+                let number = SeqNo::new(1);
+                let envelope = Envelope { spi, number, esn: false, iv: &iv, next_header: 4, alignment };
+                let mut packet = vec![7; sealed_len(&cipher, alignment, len)];
                 seal(&cipher, &mut crypto(), &envelope, &mut packet, len);
                 let opened = open(&cipher, &mut crypto(), &mut packet, None).unwrap();
                 assert_eq!(

@@ -86,6 +86,7 @@ mod wireshark;
 
 pub use discard::{DiscardCounters, DiscardReason};
 pub use engine::{DontFragment, Engine, EngineConfig};
+pub use esp::TrailerAlignment;
 pub use event::Event;
 pub use inbound::Inbound;
 pub use outbound::Outbound;

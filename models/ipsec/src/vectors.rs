@@ -46,13 +46,14 @@ fn published_packets_open_and_seal_to_the_same_octets() {
         assert_eq!(result.as_ref(), Ok(&expected), "{}", case.source);
         assert_eq!(opened[expected.payload.clone()], payload, "{}", case.source);
         let envelope = Envelope {
+            alignment: esp::TrailerAlignment::FourOctets,
             spi: Spi::reserved(u32::from_be_bytes(packet[..4].try_into().unwrap())),
             number,
             esn: case.esn,
             iv: &packet[esp::HEADER_LEN..front],
             next_header: case.next_header,
         };
-        let mut sealed = vec![0; esp::sealed_len(&cipher, payload.len())];
+        let mut sealed = vec![0; esp::sealed_len(&cipher, envelope.alignment, payload.len())];
         sealed[expected.payload].copy_from_slice(&payload);
         esp::seal(&cipher, &mut crypto(), &envelope, &mut sealed, payload.len());
         assert_eq!(sealed, packet, "{}", case.source);

@@ -80,6 +80,7 @@ fn check_packet(cipher: &PacketCipher, original: &[u8]) -> (u8, Vec<u8>) {
     let result = esp::open(cipher, &mut crypto, &mut opened, None).unwrap();
     let word = |place: usize| u32::from_be_bytes(original[place..place + 4].try_into().unwrap());
     let envelope = Envelope {
+        alignment: esp::TrailerAlignment::FourOctets,
         spi: Spi::reserved(word(0)),
         number: SeqNo::new(u64::from(word(4))),
         esn: false,

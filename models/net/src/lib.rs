@@ -50,7 +50,7 @@ pub use icmp::{Echo, EchoKind, IcmpError, IcmpMessage, build_echo, build_icmp_er
 pub use ip::{IpHeader, IpView, build_ip, decrement_ttl};
 pub use ipv4::{Ipv4Header, Ipv4View, TtlOutcome, build_ipv4, protocol};
 pub use ipv6::{FragmentInfo, Ipv6Header, Ipv6View, build_ipv6};
-pub use link::{BitRate, Link, LinkConfig, LinkCounters, LossPpb, Mtu, Verdict};
+pub use link::{BitRate, Framing, Link, LinkConfig, LinkCounters, LossPpb, Mtu, Verdict};
 pub use mss::clamp_mss;
 pub use nat::{Nat, NatBehaviour, NatConfig, NatCounters};
 pub use packet::{Packet, TUNNEL_ROOM};

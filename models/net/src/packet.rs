@@ -1,7 +1,7 @@
 //! One simulated packet: its real octets, and what the simulation knows beside them.
 //!
 //! The octets start at the IP version nibble; there is no link-layer frame, and a link adds framing as a number
-//! (`LinkConfig::overhead`). The trail is not on the wire: no model may read it to decide what happens to a packet.
+//! (`LinkConfig::framing`). The trail is not on the wire: no model may read it to decide what happens to a packet.
 
 use ipseclab_sim::SimTime;
 

@@ -17,6 +17,17 @@ pub struct Cost {
     per_octet_ps: u64,
 }
 
+/// What a job has cost so far.
+///
+/// Times are whole nanoseconds, and rounding up each of the many small costs of a packet is a per cent of it. A job of the cores
+/// that do everything takes the sum of its rounded costs; batches of datapath cores are rounded once, so that a saturated
+/// core moves what its profile says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Charge {
+    rounded: SimDuration,
+    picos: u64,
+}
+
 /// A complete cost profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CostProfile {
@@ -47,8 +58,11 @@ pub enum Step {
 pub struct CostProfileFile {
     /// The profile's name.
     pub name: String,
-    /// Where the numbers come from, and when.
+    /// Where the numbers come from, and when, as far as `origins` does not say more.
     pub origin: String,
+    /// Where some of them come from in particular.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<CostOrigin>,
     /// PRF calls, by `prfsha1`, `prfsha256`, ….
     #[serde(default)]
     pub prf: BTreeMap<String, CostEntry>,
@@ -82,6 +96,16 @@ pub struct CostProfileFile {
     /// The packet path: `receive`, `send`, `forward`, `ike_message`, and `batch`, which may be left out.
     #[serde(default)]
     pub path: BTreeMap<String, CostEntry>,
+}
+
+/// Where some lines of the file come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CostOrigin {
+    /// How and when they were found.
+    pub text: String,
+    /// What it is about: sections such as `prf`, and lines such as `hash.md5`, which come before their section's.
+    pub of: Vec<String>,
 }
 
 /// One line of the file.
@@ -124,6 +148,18 @@ pub enum CostProfileError {
         /// What exists, separated by commas.
         allowed: String,
     },
+    /// `origins` is about something that is not there.
+    #[error("`origins` speaks of `{of}`, which is neither a section nor a line such as `hash.md5`")]
+    UnknownOrigin {
+        /// What it says.
+        of: String,
+    },
+    /// `origins` has two texts for the same.
+    #[error("`origins` speaks of `{of}` twice")]
+    TwoOrigins {
+        /// What it is about.
+        of: String,
+    },
     /// A number is negative, not finite or beyond an hour.
     #[error("[{section}] `{keyword}`: costs must lie between 0 and 3.6e12 ns")]
     Range {
@@ -165,8 +201,9 @@ impl CostProfile {
     /// Checks a profile file.
     ///
     /// # Errors
-    /// When an algorithm or step is missing or unknown, or a number is out of range.
+    /// When an algorithm or step is missing or unknown, a number is out of range, or an origin is of nothing.
     pub fn from_file(file: &CostProfileFile) -> Result<Self, CostProfileError> {
+        check_origins(file)?;
         let mut operations = BTreeMap::new();
         for (section, entries, known) in sections(file) {
             read_section(section, entries, &known, &mut operations)?;
@@ -187,14 +224,47 @@ impl CostProfile {
 
     /// The CPU time for `work`, rounded up to a whole nanosecond.
     pub fn crypto(&self, work: &[Work]) -> SimDuration {
-        let cost_of =
-            |work: &Work| self.operations.get(&work.operation).map_or(0, |cost| cost.over(work.octets));
-        nanos(work.iter().map(cost_of).fold(0, u64::saturating_add))
+        self.charge_crypto(work).rounded
     }
 
-    /// The CPU time for one step of the packet path over `octets` octets.
+    /// The same, exact as well.
+    pub(crate) fn charge_crypto(&self, work: &[Work]) -> Charge {
+        let cost_of =
+            |work: &Work| self.operations.get(&work.operation).map_or(0, |cost| cost.over(work.octets));
+        Charge::of(work.iter().map(cost_of).fold(0, u64::saturating_add))
+    }
+
+    /// The CPU time for one step of the packet path over `octets` octets, rounded up to a whole nanosecond.
     pub fn step(&self, step: Step, octets: usize) -> SimDuration {
-        nanos(self.path.get(&step).map_or(0, |cost| cost.over(octets)))
+        self.charge_step(step, octets).rounded
+    }
+
+    /// The same, exact as well.
+    pub(crate) fn charge_step(&self, step: Step, octets: usize) -> Charge {
+        Charge::of(self.path.get(&step).map_or(0, |cost| cost.over(octets)))
+    }
+}
+
+impl Charge {
+    fn of(picos: u64) -> Self {
+        Self { rounded: nanos(picos), picos }
+    }
+
+    /// The sum of costs that were rounded up one by one.
+    pub(crate) const fn rounded(self) -> SimDuration {
+        self.rounded
+    }
+
+    /// The sum of exact costs, rounded up.
+    pub(crate) fn at_once(self) -> SimDuration {
+        nanos(self.picos)
+    }
+}
+
+impl core::ops::AddAssign for Charge {
+    fn add_assign(&mut self, other: Self) {
+        self.rounded += other.rounded;
+        self.picos = self.picos.saturating_add(other.picos);
     }
 }
 
@@ -230,6 +300,38 @@ fn sections(file: &CostProfileFile) -> [Section<'_>; 10] {
         ("sign", &file.sign, keys(Operation::Sign)),
         ("verify", &file.verify, keys(Operation::Verify)),
     ]
+}
+
+fn check_origins(file: &CostProfileFile) -> Result<(), CostProfileError> {
+    let mut lines: Vec<(&str, &BTreeMap<String, CostEntry>)> =
+        sections(file).into_iter().map(|(section, entries, _)| (section, entries)).collect();
+    lines.push(("path", &file.path));
+    let exists = |of: &str| match of.split_once('.') {
+        None => lines.iter().any(|(section, _)| *section == of),
+        Some((section, keyword)) => {
+            lines.iter().any(|(name, entries)| *name == section && entries.contains_key(keyword))
+        }
+    };
+    let mut seen = Vec::new();
+    for of in file.origins.iter().flat_map(|origin| &origin.of) {
+        if !exists(of) {
+            return Err(CostProfileError::UnknownOrigin { of: of.clone() });
+        }
+        if seen.contains(&of) {
+            return Err(CostProfileError::TwoOrigins { of: of.clone() });
+        }
+        seen.push(of);
+    }
+    Ok(())
+}
+
+impl CostProfileFile {
+    /// Where the figures of a line come from: what `origins` says of the line, else of its section, else `origin`.
+    pub fn origin_of(&self, section: &str, keyword: &str) -> &str {
+        let line = format!("{section}.{keyword}");
+        let says = |of: &str| self.origins.iter().find(|origin| origin.of.iter().any(|known| known == of));
+        says(&line).or_else(|| says(section)).map_or(&self.origin, |origin| &origin.text)
+    }
 }
 
 /// The word for one block of single DES in profile files.
@@ -309,6 +411,7 @@ mod tests {
         let mut file = CostProfileFile {
             name: "test".into(),
             origin: "made up".into(),
+            origins: Vec::new(),
             prf: BTreeMap::new(),
             hash: BTreeMap::new(),
             block: BTreeMap::new(),
@@ -397,6 +500,40 @@ mod tests {
             file.path.insert("send".into(), CostEntry { fixed_ns: bad, ns_per_byte: 0.0 });
             let error = CostProfile::from_file(&file).unwrap_err();
             assert_eq!(error, CostProfileError::Range { section: "path", keyword: "send".into() });
+        }
+    }
+
+    #[test]
+    fn a_charge_is_the_sum_of_rounded_costs_and_of_exact_ones() {
+        let mut file = complete();
+        file.path.insert("receive".into(), CostEntry { fixed_ns: 10.0, ns_per_byte: 0.025 });
+        let profile = CostProfile::from_file(&file).unwrap();
+        let mut charge = Charge::default();
+        (0..40).for_each(|_| charge += profile.charge_step(Step::Receive, 1));
+        let nanos = SimDuration::from_nanos;
+        assert_eq!((charge.rounded(), charge.at_once()), (nanos(40 * 11), nanos(401)));
+        assert_eq!(profile.step(Step::Receive, 1), nanos(11));
+    }
+
+    #[test]
+    fn a_line_s_own_origin_comes_before_that_of_its_section() {
+        let origin = |text: &str, of: &[&str]| CostOrigin {
+            text: text.into(),
+            of: of.iter().map(|of| (*of).to_owned()).collect(),
+        };
+        let origins = vec![origin("a book", &["hash", "prf"]), origin("a guess", &["hash.md5"])];
+        let mut file = CostProfileFile { origins, ..complete() };
+        assert!(CostProfile::from_file(&file).is_ok());
+        let of = |section, keyword| file.origin_of(section, keyword);
+        assert_eq!(
+            [of("hash", "md5"), of("hash", "sha1"), of("sign", "rsa2048")],
+            ["a guess", "a book", "made up"]
+        );
+        file.origins.push(origin("another", &["prf"]));
+        assert_eq!(CostProfile::from_file(&file), Err(CostProfileError::TwoOrigins { of: "prf".into() }));
+        for of in ["hashes", "hash.md6", "md5", "hash.md5.x"] {
+            file.origins = vec![origin("a book", &[of])];
+            assert_eq!(CostProfile::from_file(&file), Err(CostProfileError::UnknownOrigin { of: of.into() }));
         }
     }
 }

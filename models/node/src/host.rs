@@ -19,14 +19,14 @@ use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{Endpoint, IkeSaId, Transmit};
 use ipseclab_ipsec::{
     ChildSaCounters, DontFragment, Engine, EngineConfig, Fragmentation, Inbound, Outbound, Spd, Spi,
-    WindowLen,
+    TrailerAlignment, WindowLen,
 };
 use ipseclab_net::{IpNet, IpView, Packet, Reassembler, ReassemblyConfig, Trail, UdpDatagram, protocol};
-use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime};
+use ipseclab_sim::{ProcessId, RunSeed, SimTime};
 
 use crate::app::Apps;
 use crate::convert;
-use crate::cost_profile::{CostProfile, Step as PathStep};
+use crate::cost_profile::{Charge, CostProfile, Step as PathStep};
 use crate::job::{Effects, Job, Output, Run};
 use crate::journey::{Cause, trail_at};
 use crate::negotiation::{Ledger, initiator_spi};
@@ -64,6 +64,8 @@ pub struct HostConfig {
     pub dont_fragment: DontFragment,
     /// When packets that do not fit their tunnel are cut.
     pub fragmentation: Fragmentation,
+    /// Where the trailers of ESP packets end.
+    pub trailer_alignment: TrailerAlignment,
     /// TCP connections that begin through this host announce a maximum segment size of at most this.
     pub mss_clamp: Option<u16>,
     /// Whether the lengths of packets under Child SAs are written down.
@@ -139,6 +141,7 @@ struct Origin {
     queue_packets: usize,
     dont_fragment: DontFragment,
     fragmentation: Fragmentation,
+    trailer_alignment: TrailerAlignment,
 }
 
 /// What a crash takes along.
@@ -182,6 +185,7 @@ impl Origin {
             queue_packets: self.queue_packets,
             dont_fragment: self.dont_fragment,
             fragmentation: self.fragmentation,
+            trailer_alignment: self.trailer_alignment,
             ..EngineConfig::new(spd, address)
         };
         Engine::new(config, Crypto::new(Arc::clone(&self.provider)), Box::new(self.streams("esp")))
@@ -205,6 +209,7 @@ impl Host {
             queue_packets: config.acquire_queue,
             dont_fragment: config.dont_fragment,
             fragmentation: config.fragmentation,
+            trailer_alignment: config.trailer_alignment,
         };
         Self {
             address,
@@ -277,7 +282,7 @@ impl Host {
                 Cause::Trail(Trail::new(arrived))
             }
         };
-        let effects = Effects { cause, outputs: vec![], cost: SimDuration::ZERO };
+        let effects = Effects { cause, outputs: vec![], cost: Charge::default() };
         let mut run = Run {
             profile,
             now: now.to_duration(),

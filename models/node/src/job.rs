@@ -6,9 +6,9 @@ use ipseclab_ike::config::ConnectionId;
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{IkeSaId, Transmit};
 use ipseclab_net::{DropReason, IcmpError, Packet};
-use ipseclab_sim::{SimDuration, SimTime};
+use ipseclab_sim::SimTime;
 
-use crate::cost_profile::{CostProfile, Step as PathStep};
+use crate::cost_profile::{Charge, CostProfile, Step as PathStep};
 use crate::event::Command;
 use crate::journey::Cause;
 use crate::record::{Closure, Step};
@@ -82,7 +82,7 @@ pub(crate) struct Refusal {
 pub(crate) struct Effects {
     pub(crate) cause: Cause,
     pub(crate) outputs: Vec<Output>,
-    pub(crate) cost: SimDuration,
+    pub(crate) cost: Charge,
 }
 
 /// A job in the hands of a core.
@@ -142,10 +142,10 @@ impl Run<'_> {
     }
 
     pub(crate) fn charge(&mut self, step: PathStep, octets: usize) {
-        self.effects.cost += self.profile.step(step, octets);
+        self.effects.cost += self.profile.charge_step(step, octets);
     }
 
     pub(crate) fn charge_crypto(&mut self, work: &[ipseclab_crypto::Work]) {
-        self.effects.cost += self.profile.crypto(work);
+        self.effects.cost += self.profile.charge_crypto(work);
     }
 }

@@ -33,9 +33,9 @@ mod transit;
 
 pub use app::{App, AppTimes};
 pub use books::PacketBooks;
-pub use cost_profile::{Cost, CostEntry, CostProfile, CostProfileError, CostProfileFile};
+pub use cost_profile::{Cost, CostEntry, CostOrigin, CostProfile, CostProfileError, CostProfileFile};
 pub use cpu::{CoreId, CpuCounters};
-pub use datapath::{DatapathConfig, Spreading};
+pub use datapath::{DatapathConfig, PolledRing, Spreading};
 pub use event::{AppId, Command, NodeEvent};
 pub use flood::{IkeFlood, IkeFloodConfig};
 pub use host::{HostConfig, HostCounters};

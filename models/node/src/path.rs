@@ -127,7 +127,7 @@ impl Node {
 
 /// Passes a packet of others on: one hop less to live.
 pub(crate) fn forward(profile: &CostProfile, packet: Packet) -> Effects {
-    let cost = profile.step(PathStep::Forward, packet.len());
+    let cost = profile.charge_step(PathStep::Forward, packet.len());
     let cause = Cause::Trail(packet.trail);
     let output = lower_ttl(packet).map_or_else(Output::Refused, Output::Forwarded);
     Effects { cause, outputs: vec![output], cost }

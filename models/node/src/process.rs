@@ -118,7 +118,7 @@ impl Node {
     fn work(&mut self, ctx: &mut Context<'_, NodeEvent>) {
         while let Some((core, lane, queued)) = self.cpu.next(ctx.now()) {
             let effects = self.run(ctx.now(), queued.arrived, queued.job);
-            let cost = effects.cost;
+            let cost = effects.cost.rounded();
             if cost == SimDuration::ZERO {
                 self.cpu.finish_at_once(lane);
                 self.complete(ctx, effects);
@@ -142,8 +142,11 @@ impl Node {
         while let Some((core, batch)) = self.datapath.as_mut().and_then(|datapath| datapath.next(ctx.now())) {
             let effects: Vec<_> =
                 batch.into_iter().map(|queued| self.run(ctx.now(), queued.arrived, queued.job)).collect();
-            let fixed = self.config.cost_profile.step(PathStep::Batch, 0);
-            let cost = effects.iter().fold(fixed, |sum, effects| sum + effects.cost);
+            let mut charge = self.config.cost_profile.charge_step(PathStep::Batch, 0);
+            for effects in &effects {
+                charge += effects.cost;
+            }
+            let cost = charge.at_once();
             let place = u16::try_from(core).expect("as many cores as fit 16 bits");
             if cost == SimDuration::ZERO {
                 self.finish_batch(ctx, place, effects);

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::geo::PositionError;
 use crate::graph::GraphError;
-use crate::link::LinkError;
+use crate::link::{FramingError, LinkError};
 use crate::name::NameError;
 use crate::units::UnitError;
 
@@ -60,6 +60,9 @@ pub enum Problem {
     /// A quantity is not what it should be.
     #[error(transparent)]
     Unit(#[from] UnitError),
+    /// The framing of a link is none.
+    #[error(transparent)]
+    Framing(#[from] FramingError),
     /// A value of a link is no text or number of the right kind.
     #[error("{key} cannot be {found}")]
     Type {
@@ -154,6 +157,7 @@ impl TopologyError {
     pub fn help(&self) -> Option<String> {
         match &self.problem {
             Problem::Unit(error) => Some(error.help().to_owned()),
+            Problem::Framing(error) => Some(error.help().to_owned()),
             Problem::Type { wanted, .. } => Some((*wanted).to_owned()),
             Problem::UnknownNode { nearest: Some(name), .. } => Some(format!("did you mean `{name}`?")),
             Problem::UnknownNode { nearest: None, .. } => {

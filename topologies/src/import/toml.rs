@@ -21,7 +21,7 @@
 //! [[links]]
 //! a = "Berlin"
 //! b = "Hamburg"
-//! loss = "0.1%"             # also delay, rate, jitter, mtu, queue
+//! loss = "0.1%"             # also delay, rate, jitter, mtu, queue, framing
 //! ```
 //!
 //! The delay of a link is what the link states; else the time of light in fibre along the great circle when both
@@ -38,7 +38,7 @@ use toml::{Spanned, Value};
 use crate::geo::{self, Position};
 use crate::graph::{GraphError, NodeIndex, NodeRole, NodeSpec, Topology};
 use crate::import::{Problem, TopologyError, check_size};
-use crate::link::{LinkError, LinkSpec, LinkValue};
+use crate::link::{Framing, LinkError, LinkSpec, LinkValue};
 use crate::name::{check_name, nearest};
 use crate::units::{self, Quantity};
 
@@ -73,6 +73,7 @@ struct Values {
     loss: Option<Spanned<Value>>,
     mtu: Option<Spanned<Value>>,
     queue: Option<Spanned<Value>>,
+    framing: Option<Spanned<Value>>,
 }
 
 /// A link. The values are listed again instead of flattened, because flattening loses spans and unknown keys.
@@ -87,12 +88,13 @@ struct Link {
     loss: Option<Spanned<Value>>,
     mtu: Option<Spanned<Value>>,
     queue: Option<Spanned<Value>>,
+    framing: Option<Spanned<Value>>,
 }
 
 impl Link {
     fn into_parts(self) -> (Spanned<String>, Spanned<String>, Values) {
-        let Self { a, b, delay, rate, jitter, loss, mtu, queue } = self;
-        (a, b, Values { delay, rate, jitter, loss, mtu, queue })
+        let Self { a, b, delay, rate, jitter, loss, mtu, queue, framing } = self;
+        (a, b, Values { delay, rate, jitter, loss, mtu, queue, framing })
     }
 }
 
@@ -157,6 +159,7 @@ impl Values {
         link.mtu = read(self.mtu.as_ref(), mtu)?.unwrap_or(link.mtu);
         let queue = read(self.queue.as_ref(), |v| quantity("queue", v, Quantity::Size, units::parse_size))?;
         link.queue_bytes = queue.unwrap_or(link.queue_bytes);
+        link.framing = read(self.framing.as_ref(), framing)?.unwrap_or(link.framing);
         link.delay_ns = delay_ns.unwrap_or(link.delay_ns);
         link.validate().map_err(|reason| self.out_of_range(reason))?;
         Ok(delay_ns)
@@ -202,6 +205,13 @@ fn loss(value: &Value) -> Result<u32, Problem> {
         Value::Float(number) => Ok(units::loss_from_number(*number)?),
         Value::Integer(number) => Ok(units::parse_loss(&number.to_string())?),
         other => Err(Problem::Type { key: "loss", found: kind(other), wanted: Quantity::Loss.help() }),
+    }
+}
+
+fn framing(value: &Value) -> Result<Framing, Problem> {
+    match value {
+        Value::String(text) => Ok(text.parse()?),
+        other => Err(Problem::Type { key: "framing", found: kind(other), wanted: Framing::HELP }),
     }
 }
 
@@ -335,6 +345,7 @@ jitter = "5ms"
 loss = 0.01
 mtu = 1500
 queue = "64KiB"
+framing = "ethernet"
 "#;
 
     /// Two nodes without coordinates, and this behind them.
@@ -369,6 +380,7 @@ queue = "64KiB"
             loss_ppb: 10_000_000,
             mtu: 1500,
             queue_bytes: 65_536,
+            framing: Framing::Ethernet,
         };
         assert_eq!(topology.link(topology.link_by_name("Moon--Hamburg").unwrap()), Some(&expected));
     }
@@ -454,6 +466,7 @@ queue = "64KiB"
         check_error(&with_link("rate = \"1GB\""), "`1GB` is not a rate", "\"1GB\"", "Gbps");
         check_error(&with_link("queue = \"10\""), "the unit is missing", "\"10\"", "KiB");
         check_error(&with_link("jitter = \"-1ms\""), "it is negative", "\"-1ms\"", "ms");
+        check_error(&with_link("framing = \"atm\""), "`atm` is no framing", "\"atm\"", "ethernet");
     }
 
     #[test]
@@ -461,6 +474,7 @@ queue = "64KiB"
         check_error(&with_link("delay = 20"), "delay cannot be an integer", "20", "for example \"20ms\"");
         check_error(&with_link("loss = true"), "loss cannot be true or false", "true", "from 0 to 1");
         check_error(&with_link("mtu = \"1500B\""), "mtu cannot be a text", "\"1500B\"", "68 to 65535");
+        check_error(&with_link("framing = 38"), "framing cannot be an integer", "38", "ethernet");
     }
 
     #[test]

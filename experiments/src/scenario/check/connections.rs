@@ -258,6 +258,7 @@ mod tests {
             limits: NodeLimits::default(),
             df: crate::scenario::file::Df::Set,
             ip_fragmentation: crate::scenario::file::IpFragmentation::Before,
+            esp_alignment: 4,
             mss_clamp: None,
             datapath: None,
             is_host: true,

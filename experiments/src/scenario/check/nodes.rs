@@ -40,6 +40,7 @@ pub(super) struct Chosen {
     datapath: Option<usize>,
     df: Option<usize>,
     ip_fragmentation: Option<usize>,
+    esp_alignment: Option<usize>,
 }
 
 /// Hands out addresses of a network that nobody asked for by name.
@@ -95,6 +96,10 @@ impl Checker<'_> {
                     .ip_fragmentation
                     .and_then(|layer| layers[layer].file.ip_fragmentation)
                     .unwrap_or(IpFragmentation::Before),
+                esp_alignment: chosen
+                    .esp_alignment
+                    .and_then(|layer| layers[layer].file.esp_alignment)
+                    .unwrap_or(defaults::ESP_ALIGNMENT),
                 mss_clamp: chosen.mss_clamp.and_then(|layer| layers[layer].file.mss_clamp),
                 is_host: false,
             });
@@ -109,6 +114,12 @@ impl Checker<'_> {
         if file.networks.is_some() && file.pool.is_some() {
             let finding = Finding::new(format!("`{path}` has both `networks` and `pool`"));
             self.blame(&path.key("pool"), "one of them is enough", finding);
+        }
+        if let Some(octets @ (2 | 3)) = file.esp_alignment {
+            let path = path.key("esp_alignment");
+            let finding = Finding::new(format!("`{path}` must be 1 or 4"));
+            let finding = finding.help("RFC 4303 §2.4 asks for 4; 1 leaves its alignment out");
+            self.blame(&path, format!("no multiple of {octets} octets is of use"), finding);
         }
         match NodePattern::parse(key) {
             Ok(pattern) => Some(Layer { key, precision: pattern.precision(), file }),
@@ -152,6 +163,7 @@ impl Checker<'_> {
             ("ip_fragmentation", file.ip_fragmentation.is_some(), &mut chosen.ip_fragmentation),
             ("df", file.df.is_some(), &mut chosen.df),
             ("datapath", file.datapath.is_some(), &mut chosen.datapath),
+            ("esp_alignment", file.esp_alignment.is_some(), &mut chosen.esp_alignment),
             ("mss_clamp", file.mss_clamp.is_some(), &mut chosen.mss_clamp),
         ];
         for (key, given, slot) in slots {

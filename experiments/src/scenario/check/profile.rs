@@ -46,10 +46,37 @@ fn finding(error: &CostProfileError, name: &str, text: &str) -> Finding {
                 .suggest(keyword, allowed.split(", "))
                 .help(format!("allowed: {allowed}"))
         }
+        CostProfileError::UnknownOrigin { of } => {
+            let place = place(&|document| origin_place(document, of, 0));
+            Finding::new(format!("`origins` speaks of `{of}`, which is not there"))
+                .at(place, "neither a section nor a line of one")
+                .help("such as \"hash\", or \"hash.md5\" for one line of it")
+        }
+        CostProfileError::TwoOrigins { of } => {
+            let place = place(&|document| origin_place(document, of, 1));
+            Finding::new(format!("`origins` speaks of `{of}` twice"))
+                .at(place, "what comes from where?")
+                .help("a section and a line of it may differ; the line's own comes first")
+        }
         CostProfileError::Range { section: at, keyword } => {
             let place = place(&|document| document.locate(&section(at).key(keyword)));
             Finding::new(format!("`{at}.{keyword}` is out of range"))
                 .at(place, "costs lie between 0 and 3.6e12 ns, which is an hour")
         }
     }
+}
+
+/// Where `origins` mentions something for the n-th time, counted from 0.
+fn origin_place(document: &Document, of: &str, n: usize) -> Location {
+    let path = KeyPath::root().key("origins");
+    let origins = document.root().get("origins").and_then(toml::Value::as_array).into_iter().flatten();
+    let mentions = origins.enumerate().flat_map(|(number, origin)| {
+        let names = origin.get("of").and_then(toml::Value::as_array).into_iter().flatten();
+        names.enumerate().map(move |(index, name)| (number, index, name))
+    });
+    let mut found = mentions.filter(|(_, _, name)| name.as_str() == Some(of));
+    found.nth(n).map_or_else(
+        || document.locate(&path),
+        |(number, index, _)| document.locate(&path.index(number).key("of").index(index)),
+    )
 }

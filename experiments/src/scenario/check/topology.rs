@@ -9,7 +9,7 @@ use ipseclab_topologies::{
 use super::Checker;
 use crate::document::{Finding, KeyPath, Location, Report, SourceText, list};
 use crate::scenario::file::{LinkFile, TopologyKind};
-use crate::scenario::value::{Duration, Loss, Size};
+use crate::scenario::value::{Duration, Framing, Loss, Size};
 
 fn at() -> KeyPath {
     KeyPath::root().key("topology")
@@ -231,6 +231,7 @@ fn merge(given: &LinkFile, base: LinkSpec) -> LinkSpec {
         loss_ppb: given.loss.map_or(base.loss_ppb, Loss::ppb),
         mtu: given.mtu.unwrap_or(base.mtu),
         queue_bytes: given.queue.map_or(base.queue_bytes, Size::octets),
+        framing: given.framing.map_or(base.framing, Framing::get),
     }
 }
 

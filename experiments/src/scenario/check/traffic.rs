@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipseclab_ipsec::udp_encap::{IKE_PORT, NAT_TRAVERSAL_PORT};
 use ipseclab_sim::{SimDuration, SimTime};
 use ipseclab_topologies::NodeIndex;
 
@@ -21,6 +22,9 @@ const HEADER_OCTETS: u64 = 28;
 const IMIX_MEAN_OCTETS: u64 = 340;
 /// The Total Length of IPv4 has 16 bits.
 const MAX_PAYLOAD_OCTETS: u64 = 65_535 - HEADER_OCTETS;
+
+/// Windows of TCP in octets: a segment of any path, and what window scaling reaches (RFC 7323 §2.3).
+const TCP_WINDOWS: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 
 /// What the flows of one entry share.
 struct Pace {
@@ -85,6 +89,8 @@ impl Checker<'_> {
                     }
                     _ => pace.interval,
                 };
+                let number = all.len() as u64;
+                let Some(port) = self.port(traffic, (number, position), &path) else { continue };
                 let (source_seen, destination_inside) = hosts.beyond_nats(pair, (source, destination));
                 all.push(Flow {
                     entry,
@@ -101,10 +107,49 @@ impl Checker<'_> {
                     start,
                     stop: pace.stop,
                     count: traffic.count,
+                    port,
                 });
             }
         }
+        self.check_ports(ground, &all);
         all
+    }
+
+    /// The port of a flow, which is the one of this number, and of this position among those of its entry.
+    fn port(&mut self, file: &TrafficFile, (number, position): (u64, u64), path: &KeyPath) -> Option<u16> {
+        let Some(first) = file.port else {
+            // 65 536 flows on, ports come again.
+            let low = u16::try_from(number & 0xffff).unwrap_or_default();
+            return Some(defaults::FIRST_PORT.wrapping_add(low));
+        };
+        let port = u16::try_from(u64::from(first) + position).ok();
+        if port.is_none() {
+            let finding = Finding::new(format!("`{path}` has more pairs of nodes than ports above {first}"));
+            self.blame(&path.key("port"), "each pair has a port of its own", finding);
+        }
+        if let Some(port @ (IKE_PORT | NAT_TRAVERSAL_PORT)) = port {
+            let finding = Finding::new(format!("port {port} is that of IKE"));
+            self.blame(&path.key("port"), "taken at every node", finding);
+        }
+        port
+    }
+
+    /// Two flows at one node cannot have the same port where the scenario chose it: applications are told apart by it.
+    fn check_ports(&mut self, ground: &Ground, flows: &[Flow]) {
+        let mut taken: BTreeMap<(NodeIndex, u16), usize> = BTreeMap::new();
+        let with_ports = flows.iter().filter(|flow| flow.kind != FlowKind::Ping);
+        for flow in with_ports {
+            for node in [flow.from, flow.to] {
+                let Some(earlier) = taken.insert((node, flow.port), flow.entry) else { continue };
+                let chosen = [flow.entry, earlier].map(|entry| self.file.traffic[entry].port.map(|_| entry));
+                let Some(entry) = chosen.into_iter().flatten().next() else { continue };
+                let finding =
+                    Finding::new(format!("two flows have the port {} at `{}`", flow.port, ground.name(node)));
+                let path = KeyPath::root().key("traffic").index(entry).key("port");
+                self.blame(&path, "applications are told apart by it", finding);
+                return;
+            }
+        }
     }
 
     /// Every packet takes more than one event, so flows of more packets than events cannot end well.
@@ -168,7 +213,10 @@ impl Checker<'_> {
                 TrafficKind::Request => {
                     FlowKind::Request { response_octets: self.octets(response, "response", path)? }
                 }
-                TrafficKind::Tcp => FlowKind::Tcp { volume: file.size.map(Size::octets) },
+                TrafficKind::Tcp => FlowKind::Tcp {
+                    volume: file.size.map(Size::octets),
+                    window: self.tcp_window(file, path)?,
+                },
             },
             gaps: distribution?,
             interval: interval?,
@@ -183,7 +231,9 @@ impl Checker<'_> {
     fn check_kind(&mut self, file: &TrafficFile, path: &KeyPath) {
         use TrafficKind::{Ping, Request, Tcp, Udp};
         let on_off = file.distribution == Some(Distribution::OnOff);
-        let keys: [(&str, bool, bool, &str); 9] = [
+        let keys: [(&str, bool, bool, &str); 11] = [
+            ("window", file.window.is_some(), file.kind == Tcp, "tcp"),
+            ("port", file.port.is_some(), file.kind != Ping, "udp, request and tcp"),
             ("rate", file.rate.is_some(), matches!(file.kind, Udp | Request), "udp and request"),
             ("interval", file.interval.is_some(), file.kind != Tcp, "ping, udp and request"),
             ("count", file.count.is_some(), file.kind != Tcp, "ping, udp and request"),
@@ -259,6 +309,18 @@ impl Checker<'_> {
             self.blame(&path.key(key), "more than an IPv4 packet can carry", finding);
         }
         u32::try_from(octets).ok().filter(|_| octets <= MAX_PAYLOAD_OCTETS)
+    }
+
+    fn tcp_window(&mut self, file: &TrafficFile, path: &KeyPath) -> Option<usize> {
+        let Some(window) = file.window.map(Size::octets) else { return Some(defaults::TCP_BUFFER_OCTETS) };
+        if !TCP_WINDOWS.contains(&window) {
+            let finding = Finding::new(format!("`{path}.window` must be from 1KiB to 1GiB"))
+                .help("a transfer over a path needs its rate times its round-trip time");
+            let label =
+                if window < *TCP_WINDOWS.start() { "less than a segment" } else { "no TCP has so much" };
+            self.blame(&path.key("window"), label, finding);
+        }
+        usize::try_from(window).ok().filter(|_| TCP_WINDOWS.contains(&window))
     }
 
     fn interval(&mut self, file: &TrafficFile, payload: u64, path: &KeyPath) -> Option<SimDuration> {

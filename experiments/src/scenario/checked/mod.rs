@@ -100,6 +100,8 @@ pub struct NodeSettings {
     pub df: Df,
     /// When packets that do not fit its tunnels are cut.
     pub ip_fragmentation: IpFragmentation,
+    /// Its ESP packets are padded to a multiple of so many octets: 4, or 1 for no alignment.
+    pub esp_alignment: u8,
     /// TCP connections through the node announce segments of at most so many octets.
     pub mss_clamp: Option<u16>,
     /// Whether it has tunnels, networks or traffic of its own; any other node only forwards.
@@ -241,6 +243,8 @@ pub struct Flow {
     pub stop: SimTime,
     /// How many packets are sent at most.
     pub count: Option<u64>,
+    /// The port of UDP and TCP, at both ends.
+    pub port: u16,
 }
 
 /// What a flow sends.
@@ -261,6 +265,8 @@ pub enum FlowKind {
     Tcp {
         /// Octets to transfer; `None` for as many as fit.
         volume: Option<u64>,
+        /// Octets of the buffers at each end, and so of the largest window.
+        window: usize,
     },
 }
 

@@ -42,6 +42,10 @@ pub struct NodeFile {
     pub df: Option<Df>,
     /// When packets that do not fit the node's tunnels are cut, if they may be. Default: before.
     pub ip_fragmentation: Option<IpFragmentation>,
+    /// The node's ESP packets are padded to a multiple of so many octets: 4, as RFC 4303 wants it, or 1, which no real
+    /// device does, to make published figures again that leave it out. Ciphers pad to their block in any case. Default: 4.
+    #[schemars(range(min = 1, max = 4))]
+    pub esp_alignment: Option<u8>,
     /// Bounds on what peers can make the node keep.
     pub limits: Option<NodeLimitsFile>,
     /// TCP connections that begin through the node announce segments of at most this many octets, so that they fit its

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::scenario::selector::Network;
-use crate::scenario::value::{Duration, Loss, Rate, Size};
+use crate::scenario::value::{Duration, Framing, Loss, Rate, Size};
 
 /// Nodes and links: either a generator (`kind`) or a file (`file`).
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -63,4 +63,7 @@ pub struct LinkFile {
     pub mtu: Option<u32>,
     /// Octets that may wait for the link; a packet that does not fit is dropped. Default: 256KiB.
     pub queue: Option<Size>,
+    /// What surrounds each packet on the wire and takes its share of the rate: "none"; "ethernet", which adds 38 octets
+    /// with preamble and gap, and takes at least 84; or a number of octets. Default: none.
+    pub framing: Option<Framing>,
 }

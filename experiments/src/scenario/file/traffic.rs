@@ -9,7 +9,7 @@ use crate::scenario::value::{Address, Duration, Factor, Rate, Size};
 /// A stream of packets from one node to another, or one for each pair of nodes that two patterns name.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-not-built-yet" = ["port", "dscp"]))]
+#[schemars(extend("x-not-built-yet" = ["dscp"]))]
 pub struct TrafficFile {
     /// What is sent.
     pub kind: TrafficKind,
@@ -42,6 +42,12 @@ pub struct TrafficFile {
     pub mix: Option<Mix>,
     /// Octets of data in the answer to a request. Only for request. Default: 1000B.
     pub response: Option<Size>,
+    /// Buffers of the connection at each end, and so the largest window: 1KiB to 1GiB. Only for tcp. Default: 256KiB.
+    pub window: Option<Size>,
+    /// UDP or TCP port at both ends; with several pairs of nodes, that of the first, and each further one has the next. Only for
+    /// udp, request and tcp. Default: 5001 and the number of the flow.
+    #[schemars(range(min = 1, max = 65_535))]
+    pub port: Option<u16>,
     /// Packets to send. Default: as many as fit until `stop`.
     #[schemars(range(min = 1))]
     pub count: Option<u64>,

@@ -61,6 +61,10 @@ pub struct Size(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Loss(u32);
 
+/// What surrounds each packet on a link: `"none"`, `"ethernet"`, `"20B"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Framing(ipseclab_topologies::Framing);
+
 /// A factor of at most three decimals between 1 and 100, such as `1.8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Factor(u32);
@@ -79,6 +83,7 @@ pub const FORMATS: &[Format] = &[
     format_of::<Rate>(),
     format_of::<Size>(),
     format_of::<Loss>(),
+    format_of::<Framing>(),
     format_of::<Factor>(),
     format_of::<Address>(),
     format_of::<Network>(),
@@ -122,6 +127,13 @@ impl Size {
 impl Loss {
     /// Parts per billion, at most 10⁹.
     pub fn ppb(self) -> u32 {
+        self.0
+    }
+}
+
+impl Framing {
+    /// The framing.
+    pub fn get(self) -> ipseclab_topologies::Framing {
         self.0
     }
 }
@@ -199,6 +211,20 @@ impl TextValue for Loss {
 
     fn parse(text: &str) -> Result<Self, Mistake> {
         units::parse_loss(text).map(Self).map_err(unit_mistake)
+    }
+}
+
+impl TextValue for Framing {
+    const FORMAT: &'static str = "framing";
+    const EXPECTED: &'static str = "a framing such as \"ethernet\" or \"20B\"";
+    const PATTERN: &'static str = r"^(none|ethernet|[0-9]+(\.[0-9]+)? ?(B|kB|KiB))$";
+
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let mistake = |error: ipseclab_topologies::FramingError| Mistake {
+            help: vec![error.help().to_owned()],
+            ..Mistake::new(error.to_string())
+        };
+        text.parse().map(Self).map_err(mistake)
     }
 }
 
@@ -352,6 +378,7 @@ text_values! {
     Rate = "Rate": "A bit rate: a number and one of bps, kbps, Mbps, Gbps, Tbps.",
     Size = "Size": "A number of octets: a number and one of B, kB, MB, GB, KiB, MiB, GiB.",
     Loss = "Loss": "A probability from 0 to 1: a number, or a text with %, ppm or ppb.",
+    Framing = "Framing": "What surrounds each packet on a link: none, ethernet, or a number of octets.",
     Factor = "Factor": "A factor from 1 to 100 with at most three decimals.",
     Address = "Address": "An IPv4 or IPv6 address of a host.",
     Network = "Network": "An IPv4 or IPv6 network in prefix notation.",

@@ -51,7 +51,7 @@ fn draw(plot: &str) -> Drawing {
             timeline: Timeline { end_ns: 6 * SECOND, width_ns: SECOND, ..Timeline::default() },
             ..FinishedRun::default()
         };
-        let outcome = RunOutcome::Finished(finished);
+        let outcome = RunOutcome::Finished(Box::new(finished));
         let record = RunRecord { crypto: "real".into(), cost_profile_sha256: [].into(), outcome };
         observations.add(run, record);
     }

@@ -1,6 +1,8 @@
 //! What one engine sends the other delivers unchanged: all algorithms, both modes, with and without UDP, all lengths.
 
-use ipseclab_ipsec::{DiscardReason, DontFragment, EngineConfig, Inbound, Mode, OutboundUse, Spi};
+use ipseclab_ipsec::{
+    DiscardReason, DontFragment, EngineConfig, Inbound, Mode, OutboundUse, Spi, TrailerAlignment,
+};
 use proptest::prelude::*;
 
 use crate::support::{
@@ -141,6 +143,24 @@ fn outer_headers_count_copy_dscp_and_set_df_as_configured() {
             assert_eq!((header.identification, header.time_to_live), (ident, 64));
             assert_eq!((wire[1], header.dont_fragment), (0xb8 | 0b01, expected));
         }
+    }
+}
+
+#[test]
+fn an_engine_without_alignment_sends_no_padding_and_any_engine_takes_its_packets() {
+    let config = EngineConfig {
+        trailer_alignment: TrailerAlignment::None,
+        ..EngineConfig::new(protect_all(Mode::Tunnel), LEFT)
+    };
+    let mut left = engine_with(config, Scripted::default());
+    left.install(seconds(0), Suite::GCM_TUNNEL.pair(0x1000), OutboundUse::Now).unwrap();
+    let (_, mut right) = ends(&Suite::GCM_TUNNEL.pair(0x1000));
+    for octets in 0..9 {
+        let packet = ping(LEFT_HOST, RIGHT_HOST, octets);
+        let wire = sent(left.outbound(seconds(0), packet.clone(), 0));
+        // IP, ESP, IV, trailer and ICV: the 54 octets of AES-GCM that RFC 9347 appendix C counts with.
+        assert_eq!(wire.len(), packet.len() + 20 + 8 + 8 + 2 + 16);
+        assert_eq!(delivered(right.inbound(seconds(0), wire, 0)), packet);
     }
 }
 

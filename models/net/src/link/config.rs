@@ -4,6 +4,8 @@ use core::fmt;
 
 use ipseclab_sim::SimDuration;
 
+use super::framing::Framing;
+
 /// A rate in bits per second, at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BitRate(u64);
@@ -31,11 +33,21 @@ pub struct LinkConfig {
     pub mtu: Mtu,
     /// How many octets may wait, without the packet in service.
     pub queue_bytes: u64,
-    /// Octets of framing that each packet adds on the wire. MTU, queue and counters are in IPv4 octets, without it.
-    pub overhead: u16,
+    /// What surrounds each packet on the wire. MTU and queue are in octets of IP packets, without it.
+    pub framing: Framing,
 }
 
-const NANOS_PER_SECOND: u128 = 1_000_000_000;
+/// By how much a serialisation time is too long since it is a whole number of nanoseconds: less than one of them, in
+/// fractions of a nanosecond of which there are as many as the rate has bits per second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Surplus(u64);
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+impl Surplus {
+    /// Nothing.
+    pub(super) const NONE: Self = Self(0);
+}
 
 impl BitRate {
     /// `bits_per_second`, or `None` for 0.
@@ -54,13 +66,30 @@ impl BitRate {
     /// When that is more than 584 years.
     #[inline]
     pub fn time_for(self, octets: u64) -> SimDuration {
+        self.time_after(octets, Surplus::NONE).0
+    }
+
+    /// The time that `octets` take right behind others that were given too much, rounded up to a whole nanosecond; and
+    /// what this one is given too much.
+    ///
+    /// # Panics
+    /// When that is more than 584 years.
+    #[inline]
+    pub(super) fn time_after(self, octets: u64, surplus: Surplus) -> (SimDuration, Surplus) {
         // The 64-bit path holds for everything below 2.3 GB, and a 128-bit division is ten times as slow.
-        let nanos = match octets.checked_mul(8_000_000_000) {
-            Some(scaled_bits) => scaled_bits.div_ceil(self.0),
-            None => u64::try_from((u128::from(octets) * 8 * NANOS_PER_SECOND).div_ceil(u128::from(self.0)))
-                .expect("a serialisation time beyond 584 years"),
+        let (nanos, remainder) = if let Some(scaled_bits) = octets.checked_mul(8 * NANOS_PER_SECOND) {
+            let Some(owed) = scaled_bits.checked_sub(surplus.0) else {
+                return (SimDuration::ZERO, Surplus(surplus.0 - scaled_bits));
+            };
+            (owed.div_ceil(self.0), owed % self.0)
+        } else {
+            let owed = u128::from(octets) * 8 * u128::from(NANOS_PER_SECOND) - u128::from(surplus.0);
+            let rate = u128::from(self.0);
+            let nanos = u64::try_from(owed.div_ceil(rate)).expect("a serialisation time beyond 584 years");
+            (nanos, u64::try_from(owed % rate).expect("less than the rate"))
         };
-        SimDuration::from_nanos(nanos)
+        let surplus = if remainder == 0 { Surplus::NONE } else { Surplus(self.0 - remainder) };
+        (SimDuration::from_nanos(nanos), surplus)
     }
 }
 
@@ -108,15 +137,21 @@ impl LinkConfig {
             loss: LossPpb::NONE,
             mtu: Mtu::ETHERNET,
             queue_bytes: 256 * 1024,
-            overhead: 0,
+            framing: Framing::None,
         }
     }
 
-    /// The time that a packet of `len` octets occupies the wire, framing included: ⌈bits · 10⁹ / rate⌉ ns.
+    /// The time that a packet of `len` octets occupies an idle wire, framing included: ⌈bits · 10⁹ / rate⌉ ns.
     #[inline]
     pub fn serialisation(&self, len: u16) -> SimDuration {
-        let octets = u64::from(len) + u64::from(self.overhead);
-        self.rate.map_or(SimDuration::ZERO, |rate| rate.time_for(octets))
+        self.serialisation_after(len, Surplus::NONE).0
+    }
+
+    /// The same right behind a packet whose time had this surplus, and the surplus of this one.
+    #[inline]
+    pub(super) fn serialisation_after(&self, len: u16, surplus: Surplus) -> (SimDuration, Surplus) {
+        let octets = self.framing.layer_1_len(len.into());
+        self.rate.map_or((SimDuration::ZERO, Surplus::NONE), |rate| rate.time_after(octets, surplus))
     }
 }
 
@@ -179,7 +214,7 @@ mod tests {
     fn framing_counts_on_the_wire() {
         let config = LinkConfig {
             rate: Some(rate(8_000_000_000)),
-            overhead: 38,
+            framing: Framing::Ethernet,
             ..LinkConfig::ideal(SimDuration::ZERO)
         };
         assert_eq!(config.serialisation(1_500), SimDuration::from_nanos(1_538));
@@ -190,10 +225,24 @@ mod tests {
         #[test]
         fn serialisation_is_the_least_span_that_fits_the_bits(octets in 0_u64..1 << 40, bits_per_second in 1_000_u64..) {
             let nanos = u128::from(rate(bits_per_second).time_for(octets).as_nanos());
-            let needed = u128::from(octets) * 8 * NANOS_PER_SECOND;
+            let needed = u128::from(octets) * 8 * u128::from(NANOS_PER_SECOND);
             let speed = u128::from(bits_per_second);
             prop_assert!(nanos * speed >= needed);
             prop_assert!(nanos == 0 || (nanos - 1) * speed < needed);
+        }
+
+        #[test]
+        fn packets_in_a_row_take_as_long_as_one_of_their_length(
+            octets in proptest::collection::vec(1_u64..10_000, 1..50),
+            bits_per_second in 1_000_u64..1 << 44,
+        ) {
+            let rate = rate(bits_per_second);
+            let (mut time, mut surplus) = (SimDuration::ZERO, Surplus::NONE);
+            for octets in &octets {
+                let (more, left) = rate.time_after(*octets, surplus);
+                (time, surplus) = (time + more, left);
+            }
+            prop_assert_eq!(time, rate.time_for(octets.iter().sum()));
         }
     }
 }

@@ -4,7 +4,7 @@ use ipseclab_sim::SimDuration;
 
 use crate::drop::DropReason;
 
-/// Totals of one link since the start. Octets are IPv4 octets, without framing.
+/// Totals of one link since the start. Octets are those of IP packets, without framing, where no layer is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkCounters {
     /// Packets handed to the link.
@@ -15,6 +15,10 @@ pub struct LinkCounters {
     pub delivered_packets: u64,
     /// Octets that arrive, or have arrived, at the other end.
     pub delivered_bytes: u64,
+    /// The same with the frames around them (see [`Framing`](super::Framing)).
+    pub delivered_layer_2_bytes: u64,
+    /// The same in all octets for which they took the wire.
+    pub delivered_layer_1_bytes: u64,
     /// Packets dropped for want of queue.
     pub dropped_queue_full: u64,
     /// Packets dropped for their length.

@@ -82,12 +82,29 @@ fn a_link_without_queue_still_takes_a_packet_when_idle() {
 
 #[test]
 fn the_mtu_holds_for_the_packet_and_not_for_its_framing() {
-    let mut link = link(LinkConfig { overhead: 38, ..octet_per_ns() });
+    let mut link = link(LinkConfig { framing: Framing::Ethernet, ..octet_per_ns() });
     assert_eq!(link.transmit(at(0), 1_500), deliver(1_538, 5_000));
     assert_eq!(link.transmit(at(9_000), 1_501), Verdict::Drop(DropReason::MtuExceeded));
     assert_eq!(link.transmit(at(9_000), 70_000), Verdict::Drop(DropReason::MtuExceeded));
     assert_eq!(link.counters().busy, ns(1_538));
     check_conservation(link.counters());
+}
+
+#[test]
+fn a_saturated_link_carries_exactly_its_rate() {
+    // The shortest frames of a 10 Gb/s Ethernet take 67.2 ns each, and ten of them 672 ns.
+    let rate = BitRate::new(10_000_000_000);
+    let mut link = link(LinkConfig { rate, framing: Framing::Ethernet, ..LinkConfig::ideal(ns(0)) });
+    let ends: Vec<_> = (0..10).map(|_| link.transmit(at(0), 40)).collect();
+    let expected = [68, 135, 202, 269, 336, 404, 471, 538, 605, 672].map(|end| deliver(end, 0));
+    assert_eq!(ends, expected);
+    assert_eq!(link.counters().busy, ns(672));
+    let counters = link.counters();
+    let delivered =
+        (counters.delivered_bytes, counters.delivered_layer_2_bytes, counters.delivered_layer_1_bytes);
+    assert_eq!(delivered, (400, 640, 840));
+    // A packet that finds the wire idle shares no rounding with those before.
+    assert_eq!(link.transmit(at(700), 40), deliver(68, 0));
 }
 
 #[test]

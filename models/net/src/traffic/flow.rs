@@ -10,6 +10,7 @@ use ipseclab_sim::{SimDuration, SimTime};
 
 use super::quality::{Reordering, Spans};
 use super::stamp::Stamp;
+use crate::link::Framing;
 
 /// Packets and their octets (IPv4 header included).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Tally {
     pub packets: u64,
     /// Octets.
     pub bytes: u64,
+    /// Octets of the frames that an Ethernet would have around them (see [`Framing`]).
+    pub frame_bytes: u64,
 }
 
 /// Count, sum, squares and extremes of a delay.
@@ -77,9 +80,10 @@ pub enum Arrival {
 }
 
 impl Tally {
-    pub(super) const fn count(&mut self, octets: usize) {
+    pub(super) fn count(&mut self, octets: usize) {
         self.packets += 1;
         self.bytes += octets as u64;
+        self.frame_bytes += Framing::Ethernet.layer_2_len(octets as u64);
     }
 }
 
@@ -242,9 +246,13 @@ mod tests {
 
     #[test]
     fn lost_is_what_was_sent_and_not_received() {
-        let source = FlowRecord { sent: Tally { packets: 5, bytes: 500 }, ..FlowRecord::default() };
-        let sink =
-            FlowRecord { received: Tally { packets: 3, bytes: 300 }, duplicates: 1, ..FlowRecord::default() };
+        let source =
+            FlowRecord { sent: Tally { packets: 5, bytes: 500, frame_bytes: 590 }, ..FlowRecord::default() };
+        let sink = FlowRecord {
+            received: Tally { packets: 3, bytes: 300, frame_bytes: 354 },
+            duplicates: 1,
+            ..FlowRecord::default()
+        };
         let joined = FlowRecord::join(&source, &sink);
         assert_eq!((joined.lost(), joined.sent.bytes, joined.duplicates), (2, 500, 1));
     }

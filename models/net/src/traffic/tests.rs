@@ -87,7 +87,7 @@ fn a_ping_sends_its_count_at_its_interval() {
     assert_eq!(sent.iter().map(|(due, _)| due.as_nanos()).collect::<Vec<_>>(), [1_000, 1_100, 1_200]);
     assert!(sent.iter().all(|(due, packet)| packet.len() == 84 && packet.trail.now() == *due));
     assert_eq!((source.next_send(), source.send(at(9_999))), (None, None));
-    assert_eq!(source.record().sent, Tally { packets: 3, bytes: 252 });
+    assert_eq!(source.record().sent, Tally { packets: 3, bytes: 252, frame_bytes: 252 + 3 * 18 });
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn sources_send_over_ipv6_as_well() {
     let sent = pings(&mut source);
     assert!(sent.iter().all(|(_, packet)| packet.len() == 40 + 8 + 56));
     assert_eq!(answer(&mut source, at(50), &sent[0].1), Arrival::New { delay: ns(50) });
-    assert_eq!(source.record().received, Tally { packets: 1, bytes: 104 });
+    assert_eq!(source.record().received, Tally { packets: 1, bytes: 104, frame_bytes: 122 });
     let config = UdpConfig {
         source: SocketAddr::new(left, 5_000),
         destination: SocketAddr::new(right, 6_000),
@@ -166,8 +166,8 @@ fn a_sink_books_what_its_source_sent() {
         assert_eq!(arrival, Arrival::New { delay });
     }
     let record = FlowRecord::join(source.record(), sink.record());
-    assert_eq!(record.sent, Tally { packets: 4, bytes: 4_000 });
-    assert_eq!(record.received, Tally { packets: 3, bytes: 3_000 });
+    assert_eq!(record.sent, Tally { packets: 4, bytes: 4_000, frame_bytes: 4_072 });
+    assert_eq!(record.received, Tally { packets: 3, bytes: 3_000, frame_bytes: 3_054 });
     assert_eq!((record.lost(), record.delay.max()), (1, Some(ns(103))));
 }
 

@@ -106,6 +106,7 @@ pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
         reassembly: ipseclab_net::ReassemblyConfig::default(),
         dont_fragment: ipseclab_ipsec::DontFragment::Set,
         fragmentation: ipseclab_ipsec::Fragmentation::Before,
+        trailer_alignment: ipseclab_ipsec::TrailerAlignment::FourOctets,
         mss_clamp: None,
     }
 }
@@ -220,6 +221,7 @@ fn file_of(entry: ipseclab_node::CostEntry, ike_message_ns: f64) -> ipseclab_nod
     path.insert("ike_message".to_owned(), CostEntry { fixed_ns: ike_message_ns, ns_per_byte: 0.0 });
     CostProfileFile {
         name: "test".into(),
+        origins: Vec::new(),
         origin: "made up for tests".into(),
         prf: of(ipseclab_crypto::Prf::ALL.iter().map(|item| item.keyword()).collect()),
         hash: of(ipseclab_crypto::Hash::ALL.iter().map(|item| hash_keyword(*item)).collect()),
