@@ -36,6 +36,7 @@ mod ipv6;
 mod link;
 mod mss;
 mod nat;
+mod owner;
 mod packet;
 mod router;
 mod traffic;
@@ -53,6 +54,7 @@ pub use ipv6::{FragmentInfo, Ipv6Header, Ipv6View, build_ipv6};
 pub use link::{BitRate, Link, LinkConfig, LinkCounters, LossPpb, Mtu, Verdict};
 pub use mss::clamp_mss;
 pub use nat::{Nat, NatBehaviour, NatConfig, NatCounters};
+pub use owner::{FlowId, Owner, SaId};
 pub use packet::Packet;
 pub use router::{Fib, PortId, forward};
 pub use traffic::{
