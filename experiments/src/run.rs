@@ -12,6 +12,7 @@ use ipseclab_output::{
 };
 use ipseclab_sim::{Fingerprint, ProcessId, SimDuration, SimTime, StopReason};
 
+use crate::books::{self, Books};
 use crate::results::course;
 use crate::scenario::{CheckedScenario, Flow, NodeSettings};
 use crate::world::{BuildError, FlowApps, World, process};
@@ -33,6 +34,8 @@ pub struct RunResult {
     pub refusals: Vec<RefusalRow>,
     /// Flows, as written.
     pub flows: Vec<FlowRow>,
+    /// The books of flows, SAs and children.
+    pub books: Books,
     /// Both directions of each link, in the order of the topology.
     pub links: Vec<LinkRow>,
     /// Nodes, then NATs.
@@ -92,7 +95,7 @@ pub enum RunError {
 /// When the world cannot be built, the event limit is reached, or the books do not balance.
 ///
 /// # Panics
-/// When the parts of a latency do not add up to it: a bug.
+/// When the parts of a latency do not add up to it, or the books of a flow or an SA do not balance: a bug.
 pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, RunError> {
     let mut world = World::build(scenario, observe)?;
     let end = scenario.end();
@@ -112,6 +115,7 @@ pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, Ru
         drops_timeline: reader.timeline(course::drop_rows, |row| row.time_ns),
         closures: reader.closures(),
         refusals: reader.refusals(),
+        books: books::close(scenario, &world, &reader.flow_names()),
         flows: reader.flows(),
         links: reader.links(),
         nodes: world.simulation.processes().map(node_row).collect(),
@@ -248,6 +252,15 @@ impl Reader<'_> {
             .collect()
     }
 
+    fn flow_names(&self) -> Vec<String> {
+        self.scenario.traffic.iter().map(|flow| self.flow_name(flow)).collect()
+    }
+
+    fn flow_name(&self, flow: &Flow) -> String {
+        let names = (self.scenario.node_name(flow.from), self.scenario.node_name(flow.to));
+        format!("{}:{}-{}", flow.entry, names.0, names.1)
+    }
+
     fn flow(&self, flow: &Flow, apps: FlowApps) -> FlowRow {
         let app = |(at, id)| {
             let (app, times) =
@@ -265,7 +278,7 @@ impl Reader<'_> {
         let span = |span: Option<SimDuration>| span.map(SimDuration::as_nanos);
         let names = (self.scenario.node_name(flow.from), self.scenario.node_name(flow.to));
         FlowRow {
-            flow: format!("{}:{}-{}", flow.entry, names.0, names.1),
+            flow: self.flow_name(flow),
             kind: flow.kind.as_str().to_owned(),
             source: names.0.to_owned(),
             destination: names.1.to_owned(),

@@ -106,7 +106,10 @@ mod tests {
 
     #[test]
     fn places_and_numbers_of_flows_match_and_none_has_no_place() {
-        assert_eq!([FlowId::NONE.place(), FlowId::at(0).place(), FlowId::at(7).place()], [None, Some(0), Some(7)]);
+        assert_eq!(
+            [FlowId::NONE.place(), FlowId::at(0).place(), FlowId::at(7).place()],
+            [None, Some(0), Some(7)]
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@ use core::net::IpAddr;
 use std::collections::BTreeSet;
 
 use ipseclab_net::{
-    Arrival, Echo, FlowRecord, IpView, Packet, PingSource, RequestSource, Responder, TcpReceiver, TcpSender,
-    UdpDatagram, UdpSink, UdpSource,
+    Arrival, Echo, FlowId, FlowRecord, IpView, Packet, PingSource, RequestSource, Responder, TcpReceiver,
+    TcpSender, UdpDatagram, UdpSink, UdpSource,
 };
 use ipseclab_sim::SimTime;
 
@@ -167,6 +167,8 @@ pub(crate) struct Apps {
     apps: Vec<(App, AppTimes)>,
     /// Those that were added with the source 0.0.0.0 or ::, and send from the address that the host is assigned.
     dynamic: BTreeSet<AppId>,
+    /// Whose books their packets are in.
+    flows: Vec<FlowId>,
 }
 
 impl AppTimes {
@@ -177,12 +179,13 @@ impl AppTimes {
 }
 
 impl Apps {
-    pub(crate) fn add(&mut self, app: App) -> AppId {
+    pub(crate) fn add(&mut self, app: App, flow: FlowId) -> AppId {
         let id = AppId(u32::try_from(self.apps.len()).expect("a host has fewer than 2^32 applications"));
         if app.source().is_some_and(|source| source.is_unspecified()) {
             self.dynamic.insert(id);
         }
         self.apps.push((app, AppTimes::default()));
+        self.flows.push(flow);
         id
     }
 
@@ -208,6 +211,11 @@ impl Apps {
 
     pub(crate) fn get(&self, id: AppId) -> &(App, AppTimes) {
         &self.apps[id.0 as usize]
+    }
+
+    /// The flow of an application.
+    pub(crate) fn flow(&self, id: AppId) -> FlowId {
+        self.flows[id.0 as usize]
     }
 
     /// The packet that is due, and when the next one is.

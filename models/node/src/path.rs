@@ -37,7 +37,7 @@ impl Node {
         let destination = IpView::parse(&packet.bytes).map(|view| view.destination());
         let port = destination.ok().and_then(|destination| self.fib.lookup(destination));
         let Some(port) = port else {
-            self.drop_packet(ctx, DropReason::NoRoute);
+            self.drop_packet(ctx, DropReason::NoRoute, packet.owner);
             if origin == Origin::Others {
                 self.report(ctx, IcmpError::NoRoute, &packet);
             }
@@ -72,7 +72,7 @@ impl Node {
             let mtu = u32::try_from(mtu).unwrap_or(u32::MAX);
             return self.report(ctx, IcmpError::TooBig { mtu }, packet);
         };
-        self.books.originated += pieces.len() as u64 - 1;
+        self.book_cut(pieces.len() as u64 - 1, packet.owner);
         for bytes in pieces {
             self.depart(ctx, port, Packet { bytes, ..packet.clone() });
         }
@@ -81,8 +81,10 @@ impl Node {
     /// Hands a packet to a link.
     pub(crate) fn transmit(&mut self, ctx: &mut Context<'_, NodeEvent>, port: PortId, packet: Packet) {
         self.books.sent += 1;
+        let owner = packet.owner;
         if let Some(reason) = self.ports[port.index()].transmit(ctx, packet) {
             self.records.timeline.drop(ctx.now(), reason);
+            self.link_losses[port.index()].count(owner, reason);
         }
     }
 
@@ -129,7 +131,7 @@ pub(crate) fn forward(profile: &CostProfile, mut packet: Packet) -> Effects {
             reason: DropReason::TtlExpired,
             error: IcmpError::TimeExceeded,
         },
-        TtlOutcome::Malformed => Output::Drop(DropReason::MalformedPacket),
+        TtlOutcome::Malformed => Output::Drop(DropReason::MalformedPacket, packet.owner),
     };
     Effects { cause, outputs: vec![output], cost }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ipseclab_ike::{FailureReason, Role};
-use ipseclab_net::{DropReason, IpView, Packet, PortId, build_udp};
+use ipseclab_net::{DropReason, IpView, Owner, Packet, PortId, build_udp};
 use ipseclab_sim::{Context, Process, SimDuration, SimTime};
 
 use crate::cost_profile::Step as PathStep;
@@ -42,13 +42,13 @@ impl Node {
         self.books.arrived += 1;
         self.capture(ctx.now(), CaptureDirection::Inbound, &packet);
         if let Some(reason) = self.refusal() {
-            return self.drop_packet(ctx, reason);
+            return self.drop_packet(ctx, reason, packet.owner);
         }
         if let Kind::Nat(_) = &self.kind {
             return self.translate(ctx, port, packet);
         }
         let Ok(view) = IpView::parse(&packet.bytes) else {
-            return self.drop_packet(ctx, DropReason::MalformedPacket);
+            return self.drop_packet(ctx, DropReason::MalformedPacket, packet.owner);
         };
         let is_own = matches!(&self.kind, Kind::Host(host) if host.owns(view.destination()));
         let lane = receive_lane(&view).filter(|_| is_own);
@@ -73,8 +73,8 @@ impl Node {
         let (Some(datapath), Some(hash)) = (&mut self.datapath, hash) else {
             return self.submit(ctx, lane, job);
         };
-        if datapath.submit(ctx.now(), hash, job).is_err() {
-            self.drop_packet(ctx, DropReason::RingFull);
+        if let Err(job) = datapath.submit(ctx.now(), hash, job) {
+            self.drop_packet(ctx, DropReason::RingFull, job.owner().unwrap_or_default());
         }
     }
 
@@ -88,7 +88,7 @@ impl Node {
         };
         match outcome {
             Ok(()) => self.transmit(ctx, out, packet),
-            Err(reason) => self.drop_packet(ctx, reason),
+            Err(reason) => self.drop_packet(ctx, reason, packet.owner),
         }
     }
 
@@ -97,8 +97,8 @@ impl Node {
             // Losing an alarm would stop the host, and there is at most one at a time; commands are the scenario's.
             Job::Timer(_) | Job::Command(_) => self.cpu.submit_always(ctx.now(), lane, job),
             Job::Forward(_) | Job::Receive(_) | Job::Send(_) | Job::Raw(_) => {
-                if self.cpu.submit(ctx.now(), lane, job).is_err() {
-                    self.drop_packet(ctx, DropReason::CpuQueueFull);
+                if let Err(job) = self.cpu.submit(ctx.now(), lane, job) {
+                    self.drop_packet(ctx, DropReason::CpuQueueFull, job.owner().unwrap_or_default());
                 }
             }
         }
@@ -185,14 +185,15 @@ impl Node {
                     let (setup, renewals) = host.settle_childless(ike_sa, effects.cause, ctx.now());
                     self.write_ends(ctx.now(), setup, renewals);
                 }
-                Output::Drop(reason) => self.drop_packet(ctx, reason),
+                Output::Drop(reason, owner) => self.drop_packet(ctx, reason, owner),
                 Output::Refused { packet, reason, error } => {
-                    self.drop_packet(ctx, reason);
+                    self.drop_packet(ctx, reason, packet.owner);
                     self.report(ctx, error, &packet);
                 }
                 Output::Answer(packet) => self.submit_send(ctx, packet),
-                Output::Made(packets) => self.books.originated += packets,
+                Output::Made(pieces, owner) => self.book_cut(pieces, owner),
                 Output::Absorbed => self.books.absorbed += 1,
+                Output::Joined(owner) => self.book_joined(owner),
                 Output::IkeRejected => self.drops.count(DropReason::IkeRejected),
             }
         }
@@ -227,7 +228,7 @@ impl Node {
             };
             self.records.messages.push(MessageRecord { tag, time: now, departure: Some(departure) });
         }
-        self.route(ctx, Packet { bytes, trail, tag }, Origin::Own);
+        self.route(ctx, Packet { bytes, trail, tag, owner: Owner::NONE }, Origin::Own);
     }
 
     fn note_ike_arrival(&mut self, now: SimTime, job: &Job) {
@@ -309,9 +310,22 @@ impl Node {
         self.records.timeline.count(now, count);
     }
 
-    pub(crate) fn drop_packet(&mut self, ctx: &mut Context<'_, NodeEvent>, reason: DropReason) {
+    /// A packet was cut into pieces: so many more than there were.
+    pub(crate) fn book_cut(&mut self, pieces: u64, owner: Owner) {
+        self.books.originated += pieces;
+        self.owner_books.cut(owner, pieces);
+    }
+
+    /// A fragment became part of another one.
+    pub(crate) fn book_joined(&mut self, owner: Owner) {
+        self.books.absorbed += 1;
+        self.owner_books.joined(owner);
+    }
+
+    pub(crate) fn drop_packet(&mut self, ctx: &mut Context<'_, NodeEvent>, reason: DropReason, owner: Owner) {
         ctx.note(note::DROP, &[reason as u64]);
         self.drops.count(reason);
+        self.owner_books.dropped(owner, reason);
         self.records.timeline.drop(ctx.now(), reason);
         self.books.dropped += 1;
     }

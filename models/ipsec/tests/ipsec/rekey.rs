@@ -65,7 +65,7 @@ fn a_first_pair_serves_waiting_packets_even_before_it_is_told() {
     let mut left = engine(LEFT, protect_all(Mode::Tunnel));
     assert_eq!(outbound_spi(&mut left), None);
     left.install(seconds(1), pair(0x1000), OutboundUse::WhenTold).unwrap();
-    assert_eq!(left.poll_packet().map(|(wire, _)| wire[20..24].to_vec()), Some(vec![0, 0, 0x10, 1]));
+    assert_eq!(left.poll_packet().map(|(wire, ..)| wire[20..24].to_vec()), Some(vec![0, 0, 0x10, 1]));
 }
 
 #[test]

@@ -133,7 +133,8 @@ fn a_repeated_fragment_is_dropped_and_an_overlapping_one_ends_its_packet() {
         let fragments = fragment(&packet(ends, 4000), 1500, 1).unwrap();
         let mut reassembler = reassembler();
         push(&mut reassembler, 0, &fragments[0]);
-        let repeated = Reassembled::Dropped { reason: DropReason::DuplicateFragment, fragments: vec![Owner::NONE] };
+        let repeated =
+            Reassembled::Dropped { reason: DropReason::DuplicateFragment, fragments: vec![Owner::NONE] };
         assert_eq!(push(&mut reassembler, 0, &fragments[0]), repeated);
         // The same packet cut in another way overlaps.
         let other = fragment(&packet(ends, 4000), 1000, 1).unwrap();
@@ -154,7 +155,10 @@ fn what_stays_incomplete_is_dropped_when_its_time_is_over() {
         push(&mut reassembler, 20, &fragments[2]);
         assert_eq!(reassembler.next_timeout(), Some(at(5 + timeout)));
         assert_eq!(reassembler.expire(at(4 + timeout)), None);
-        assert_eq!(reassembler.expire(at(5 + timeout)), Some((vec![Owner::NONE; 2], Some(fragments[0].clone()))));
+        assert_eq!(
+            reassembler.expire(at(5 + timeout)),
+            Some((vec![Owner::NONE; 2], Some(fragments[0].clone())))
+        );
         assert_eq!((reassembler.next_timeout(), reassembler.octets()), (None, 0));
         assert_eq!(push(&mut reassembler, 70, &fragments[1]), Reassembled::Waits, "too late");
         check_books(&reassembler);
@@ -181,8 +185,9 @@ fn memory_is_bounded_and_the_oldest_goes_first() {
 fn every_fragment_keeps_its_owner_whatever_becomes_of_it() {
     let owner = |place| Owner::of_flow(FlowId::at(place));
     let fragments = fragment(&packet(V4, 4000), 1500, 1).unwrap();
-    let of = |place: usize, one: usize| {
-        Packet { owner: owner(place), ..Packet::new(fragments[one].clone(), at(0)) }
+    let of = |place: usize, one: usize| Packet {
+        owner: owner(place),
+        ..Packet::new(fragments[one].clone(), at(0))
     };
     let mut reassembler = reassembler();
     // The middle one is another flow's under the same identification, as with 16 bits it can be.
