@@ -53,7 +53,9 @@ impl Node {
             Reassembled::Waits => {}
             Reassembled::Dropped { reason, fragments } => self.drop_packets(ctx, reason, &fragments),
             Reassembled::Whole { packet, joined } => {
-                joined.into_iter().for_each(|owner| self.book_joined(owner));
+                for owner in joined {
+                    self.book_joined(owner);
+                }
                 self.deliver(ctx, &packet);
             }
         }

@@ -39,7 +39,9 @@ impl Host {
                 None
             }
             Reassembled::Whole { packet, joined } => {
-                joined.into_iter().for_each(|owner| run.push(Output::Joined(owner)));
+                for owner in joined {
+                    run.push(Output::Joined(owner));
+                }
                 Some(packet)
             }
         }
@@ -151,7 +153,9 @@ impl Host {
 }
 
 fn drop_packets(run: &mut Run<'_>, reason: DropReason, owners: &[Owner]) {
-    owners.iter().for_each(|owner| run.push(Output::Drop(reason, *owner)));
+    for owner in owners {
+        run.push(Output::Drop(reason, *owner));
+    }
 }
 
 /// A packet has become so many.
