@@ -200,6 +200,14 @@ impl<T> Engine<T> {
         self.sad.remove(spi).map(|child| child.counters())
     }
 
+    /// Takes the pair with this inbound SPI out of use but for packets that still arrive, until
+    /// [`remove`](Self::remove): those that left before the peer let go of it, and are slower than the messages of its key
+    /// manager. False when there is no such pair.
+    pub fn retire(&mut self, spi: Spi) -> bool {
+        self.flow = None;
+        self.sad.retire(spi)
+    }
+
     /// Lets leaving packets use the pair with this inbound SPI that was installed with [`OutboundUse::WhenTold`], as the
     /// newest one. False when there is no such pair.
     pub fn enable_outbound(&mut self, spi: Spi) -> bool {
@@ -322,7 +330,7 @@ impl<T> Engine<T> {
 
     /// Whether the pair with this inbound SPI takes leaving packets: it is installed, in use, and not used up.
     pub fn can_send(&self, spi: Spi) -> bool {
-        self.sad.get(spi).is_some_and(|child| child.outbound.can_send())
+        self.sad.get(spi).is_some_and(|child| !child.retired && child.outbound.can_send())
     }
 
     /// When the last packet was accepted under the pair with this inbound SPI; `None` before the first one.

@@ -64,6 +64,8 @@ pub struct HostConfig {
     pub dont_fragment: DontFragment,
     /// When packets that do not fit their tunnel are cut.
     pub fragmentation: Fragmentation,
+    /// How long a Child SA that another one has replaced still takes what arrives.
+    pub rekeyed_delay: Duration,
     /// TCP connections that begin through this host announce a maximum segment size of at most this.
     pub mss_clamp: Option<u16>,
 }
@@ -95,6 +97,11 @@ pub(crate) struct Host {
     next_fragment_id: u32,
     /// Installed Child SAs by inbound SPI.
     children: BTreeMap<u32, Installed>,
+    rekeyed_delay: Duration,
+    /// Child SAs that have ended for IKE and still take what arrives, by inbound SPI.
+    retired: BTreeMap<u32, Retired>,
+    /// The same by the time at which they go.
+    retirements: BTreeSet<(Duration, u32)>,
     /// How many Child SAs were installed so far.
     sas_installed: u32,
     /// Those that are gone.
@@ -122,6 +129,14 @@ struct Installed {
     since: SimTime,
     /// Whether it is in UDP: what it sends holds a NAT's mapping open.
     in_udp: bool,
+}
+
+/// A Child SA that has ended for IKE.
+#[derive(Clone, Copy, Debug)]
+struct Retired {
+    installed: Installed,
+    ended: SimTime,
+    until: Duration,
 }
 
 /// What the engine keeps with each packet.
@@ -239,6 +254,9 @@ impl Host {
             mss_clamp: config.mss_clamp,
             next_fragment_id: 0,
             children: BTreeMap::new(),
+            rekeyed_delay: config.rekeyed_delay,
+            retired: BTreeMap::new(),
+            retirements: BTreeSet::new(),
             sas_installed: 0,
             sas_removed: vec![],
             coverage: BTreeMap::new(),
@@ -297,6 +315,7 @@ impl Host {
             finished: vec![],
             effects,
         };
+        self.drop_retired(run.now);
         match job {
             Job::Receive(packet) => self.receive(&mut run, now, packet),
             Job::Send(packet) => self.send(&mut run, now, packet),
@@ -453,6 +472,7 @@ impl Host {
     /// The ends of all SAs, Child SAs first.
     fn lose_sas(&mut self, now: SimTime) -> Vec<Closure> {
         let reason = EndReason::NodeDown;
+        self.drop_retired(Duration::MAX);
         let mut closures = vec![];
         for (spi, installed) in core::mem::take(&mut self.children) {
             let carried = Spi::new(spi).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();

@@ -12,7 +12,7 @@ use ipseclab_ipsec::{Event as EngineEvent, PolicyId, Spi};
 use ipseclab_net::{DropReason, Packet};
 use ipseclab_sim::SimTime;
 
-use super::{Host, Standing, add};
+use super::{Host, Standing};
 use crate::convert;
 use crate::cost_profile::Step as PathStep;
 use crate::job::{Output, Run};
@@ -307,6 +307,7 @@ impl Host {
         let mut pair =
             convert::sa_pair(child, policy, idle, lifetime).expect("the endpoint agrees on valid SPIs");
         pair.replay_window = self.replay_windows.get(policy.0 as usize).copied().unwrap_or_default();
+        self.forget(child.spi_in);
         self.engine
             .install(run.now, pair, convert::outbound_use(child.outbound))
             .expect("the endpoint draws each inbound SPI once");
@@ -329,11 +330,7 @@ impl Host {
 
     fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
         self.counters.child_sas_closed += 1;
-        let carried = Spi::new(spi_in).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();
-        add(&mut self.counters.esp, carried);
-        if let Some(installed) = self.children.remove(&spi_in) {
-            self.note_removed(run.now, spi_in, installed, (carried, EndReason::Closed(reason)));
-        }
+        let carried = self.take_down(run.now, spi_in, reason);
         run.push(Output::Step(Box::new(Step::Carried { spi_in, carried })));
         self.note_closed(run, ike_sa, reason, ClosedSa::Child(carried));
     }

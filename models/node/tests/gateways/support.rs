@@ -105,6 +105,7 @@ pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
         reassembly: ipseclab_net::ReassemblyConfig::default(),
         dont_fragment: ipseclab_ipsec::DontFragment::Set,
         fragmentation: ipseclab_ipsec::Fragmentation::Before,
+        rekeyed_delay: Duration::from_secs(5),
         mss_clamp: None,
     }
 }
