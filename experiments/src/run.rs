@@ -331,6 +331,7 @@ impl Reader<'_> {
                     busy_ns: busy.as_nanos(),
                     utilisation: ratio(busy.as_nanos(), self.end.as_nanos()),
                     queue_bytes_max: counters.queue_bytes_max,
+                    held_back_packets: counters.held_back_packets,
                 });
             }
         }

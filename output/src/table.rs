@@ -193,6 +193,8 @@ pub struct LinkRow {
     pub utilisation: f64,
     /// Fullest state of the port queue.
     pub queue_bytes_max: u64,
+    /// Of the packets delivered, those that were held back so that others overtook them.
+    pub held_back_packets: u64,
 }
 
 /// One node (`nodes.csv`).
@@ -415,7 +417,7 @@ mod tests {
     fn the_columns_of_links_are_stable() {
         check_header::<LinkRow>(
             "link,from,to,offered_packets,offered_bytes,delivered_packets,delivered_bytes,dropped_packets,busy_ns,\
-             utilisation,queue_bytes_max",
+             utilisation,queue_bytes_max,held_back_packets",
         );
     }
 

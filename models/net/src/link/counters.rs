@@ -15,6 +15,8 @@ pub struct LinkCounters {
     pub delivered_packets: u64,
     /// Octets that arrive, or have arrived, at the other end.
     pub delivered_bytes: u64,
+    /// Of the packets delivered, those that were held back so that others overtook them.
+    pub held_back_packets: u64,
     /// Packets dropped for want of queue.
     pub dropped_queue_full: u64,
     /// Packets dropped for their length.

@@ -129,7 +129,7 @@ pub(crate) fn build(setup: &Setup) -> Simulation<Node> {
     }
     for (from, to, peer) in [(LEFT, RIGHT, 2), (RIGHT, LEFT, 1)] {
         let stream = |purpose| ModelRng::new(seed, StreamLabel::new(from.index(), purpose));
-        let link = Link::new(setup.link, stream("loss"), stream("jitter"));
+        let link = Link::new(setup.link, stream("loss"), stream("jitter"), stream("reorder"));
         let channel = Some(simulation.add_channel(from, to));
         let node = simulation.process_mut(from);
         let port = node.add_port(Port { link, to, to_port: PortId::new(0), channel });
