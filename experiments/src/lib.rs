@@ -18,6 +18,7 @@
 //! # Ok::<(), ipseclab_experiments::document::Report>(())
 //! ```
 
+pub mod books;
 pub mod calibrate;
 pub mod cli;
 pub mod cost_profiles;

@@ -13,6 +13,7 @@ use ipseclab_output::{
 };
 use ipseclab_sim::{Fingerprint, ProcessId, SimDuration, SimTime, StopReason};
 
+use crate::books::{self, Books};
 use crate::results::{course, sizes};
 use crate::scenario::{CheckedScenario, Flow, NodeSettings};
 use crate::world::{BuildError, FlowApps, World, process};
@@ -34,6 +35,8 @@ pub struct RunResult {
     pub refusals: Vec<RefusalRow>,
     /// Flows, as written.
     pub flows: Vec<FlowRow>,
+    /// The books of flows, SAs and children.
+    pub books: Books,
     /// Both directions of each link, in the order of the topology.
     pub links: Vec<LinkRow>,
     /// Nodes, then NATs.
@@ -95,7 +98,7 @@ pub enum RunError {
 /// When the world cannot be built, the event limit is reached, or the books do not balance.
 ///
 /// # Panics
-/// When the parts of a latency do not add up to it: a bug.
+/// When the parts of a latency do not add up to it, or the books of a flow or an SA do not balance: a bug.
 pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, RunError> {
     let mut world = World::build(scenario, observe)?;
     let end = scenario.end();
@@ -115,6 +118,7 @@ pub fn run(scenario: &CheckedScenario, observe: Observe) -> Result<RunResult, Ru
         drops_timeline: reader.timeline(course::drop_rows, |row| row.time_ns),
         closures: reader.closures(),
         refusals: reader.refusals(),
+        books: books::close(scenario, &world, &reader.flow_names()),
         flows: reader.flows(),
         links: reader.links(),
         nodes: world.simulation.processes().map(node_row).collect(),
@@ -252,6 +256,15 @@ impl Reader<'_> {
             .collect()
     }
 
+    fn flow_names(&self) -> Vec<String> {
+        self.scenario.traffic.iter().map(|flow| self.flow_name(flow)).collect()
+    }
+
+    fn flow_name(&self, flow: &Flow) -> String {
+        let names = (self.scenario.node_name(flow.from), self.scenario.node_name(flow.to));
+        format!("{}:{}-{}", flow.entry, names.0, names.1)
+    }
+
     fn flow(&self, flow: &Flow, apps: FlowApps) -> FlowRow {
         let app = |(at, id)| {
             let (app, times) =
@@ -270,7 +283,7 @@ impl Reader<'_> {
         let names = (self.scenario.node_name(flow.from), self.scenario.node_name(flow.to));
         let rates = FlowRates::of(&record, received_at.first_received.zip(received_at.last_received));
         FlowRow {
-            flow: format!("{}:{}-{}", flow.entry, names.0, names.1),
+            flow: self.flow_name(flow),
             kind: flow.kind.as_str().to_owned(),
             source: names.0.to_owned(),
             destination: names.1.to_owned(),
@@ -349,6 +362,7 @@ impl Reader<'_> {
                     layer_3_bps: per_second(counters.delivered_bytes * 8),
                     layer_2_bps: per_second(counters.delivered_layer_2_bytes * 8),
                     layer_1_bps: per_second(counters.delivered_layer_1_bytes * 8),
+                    held_back_packets: counters.held_back_packets,
                 });
             }
         }

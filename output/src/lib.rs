@@ -7,6 +7,7 @@
 //!
 //! Only [`RunDirectory`] touches the file system.
 
+pub mod books;
 pub mod course;
 pub mod directory;
 mod font;
@@ -20,6 +21,7 @@ pub mod table;
 pub mod time;
 pub mod wireshark;
 
+pub use books::{ChildRow, FlowBookRow, FlowLossRow, SaBookRow, SaLossRow};
 pub use course::{DropTimelineRow, RenewalResult, RenewalRow, TimelineRow};
 pub use directory::{OutputError, RunDirectory, sha256_hex, short_hash};
 pub use ladder::{Ladder, LadderEvent, LadderEventKind, LadderText, Message, Participant, wrap_columns};

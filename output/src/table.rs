@@ -213,6 +213,8 @@ pub struct LinkRow {
     pub layer_2_bps: u64,
     /// Bits of the wire per second of the run.
     pub layer_1_bps: u64,
+    /// Of the packets delivered, those that were held back so that others overtook them.
+    pub held_back_packets: u64,
 }
 
 /// One node (`nodes.csv`).
@@ -466,7 +468,7 @@ mod tests {
         check_header::<LinkRow>(
             "link,from,to,offered_packets,offered_bytes,delivered_packets,delivered_bytes,dropped_packets,busy_ns,\
              utilisation,queue_bytes_max,delivered_layer_2_bytes,delivered_layer_1_bytes,delivered_pps,layer_3_bps,\
-             layer_2_bps,layer_1_bps",
+             layer_2_bps,layer_1_bps,held_back_packets",
         );
     }
 

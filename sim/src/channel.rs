@@ -51,6 +51,11 @@ impl<E> Channel<E> {
         let head = self.ring.pop_front()?;
         Some((head.payload, self.ring.front()))
     }
+
+    /// The payloads on their way.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &E> {
+        self.ring.iter().map(|waiting| &waiting.payload)
+    }
 }
 
 #[cfg(test)]

@@ -116,6 +116,11 @@ impl<E> Agenda<E> {
         Self { queue: Ladder::new(), slab: Slab::new(), channels: Vec::new() }
     }
 
+    /// All events that are still to happen.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = &E> {
+        self.slab.iter().chain(self.channels.iter().flat_map(Channel::iter))
+    }
+
     #[inline]
     pub(crate) fn schedule(
         &mut self,

@@ -234,6 +234,12 @@ impl<P: Process> Simulation<P> {
         &mut self.seats[id.as_usize()].process
     }
 
+    /// The events that are still to happen, in no order that means anything: for an owner that takes stock when a run has
+    /// ended.
+    pub fn pending(&self) -> impl Iterator<Item = &P::Event> {
+        self.agenda.pending()
+    }
+
     /// All processes in the order of their ids.
     pub fn processes(&self) -> impl ExactSizeIterator<Item = &P> {
         self.seats.iter().map(|seat| &seat.process)

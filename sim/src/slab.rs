@@ -95,6 +95,14 @@ impl<E> Slab<E> {
         dropped
     }
 
+    /// The payloads that wait, by slot.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &E> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Sent(payload) | Slot::Timer(payload) => Some(payload),
+            Slot::Empty => None,
+        })
+    }
+
     /// Something of `slot`; for reading ahead only.
     #[inline]
     pub(crate) fn touch(&self, slot: u32) -> u64 {

@@ -367,3 +367,28 @@ proptest! {
         prop_assert_eq!(finish(simulation), run_sends(&lines));
     }
 }
+
+#[test]
+fn what_is_still_to_happen_can_be_counted() {
+    let mut simulation = probes(2);
+    let (a, b) = (ProcessId::new(0), ProcessId::new(1));
+    let channel = simulation.add_channel(a, b);
+    for mark in 0..3 {
+        simulation.schedule(a, at(1), Event::RelayFifo(channel, 10 * (u64::from(mark) + 1), mark));
+    }
+    simulation.schedule(a, at(1), Event::Relay(b, 50, 7));
+    simulation.schedule(b, at(1), Event::Arm(60));
+    simulation.schedule(b, at(2), Event::Disarm);
+    let marks = |simulation: &Simulation<Probe>| {
+        let mark = |event: &Event| if let Event::Mark(mark) = event { Some(*mark) } else { None };
+        let mut marks: Vec<_> = simulation.pending().filter_map(mark).collect();
+        marks.sort_unstable();
+        marks
+    };
+    simulation.run_until(at(1));
+    assert_eq!(marks(&simulation), [0, 1, 2, 7, 99]);
+    simulation.run_until(at(11));
+    assert_eq!(marks(&simulation), [1, 2, 7], "one has arrived, and the timer is cancelled");
+    simulation.run_until(at(100));
+    assert_eq!(simulation.pending().count(), 0);
+}

@@ -140,7 +140,8 @@ fn disconnected(topology: &Topology) -> Option<Finding> {
 }
 
 fn check_link(name: &str, link: &LinkSpec) -> impl Iterator<Item = Finding> {
-    let LinkSpec { delay_ns, rate_bps: _, jitter_ns, loss_ppb, mtu, queue_bytes, framing: _ } = *link;
+    let LinkSpec { delay_ns, rate_bps: _, jitter_ns, reorder: _, loss_ppb, mtu, queue_bytes, framing: _ } =
+        *link;
     let link = || name.to_owned();
     let findings = [
         (loss_ppb == LOSS_ONE_PPB).then(|| Finding::Dead { link: link() }),

@@ -47,7 +47,7 @@ pub use import::toml::from_toml;
 pub use import::{MAX_INPUT_BYTES, Problem, TopologyError, decode_text};
 pub use link::{
     DEFAULT_MTU, DEFAULT_QUEUE_BYTES, Framing, FramingError, LinkError, LinkSpec, LinkValue, MAX_DELAY_NS,
-    MAX_MTU, MIN_MTU,
+    MAX_MTU, MIN_MTU, ReorderSpec,
 };
 pub use name::NameError;
 pub use route::{Cost, MAX_TRANSIT_NODES, RouteError, Routes, shortest_paths};

@@ -33,6 +33,8 @@ pub struct LinkSpec {
     pub rate_bps: Option<u64>,
     /// The largest extra delay of a packet in nanoseconds, on top of `delay_ns`; at most [`MAX_DELAY_NS`].
     pub jitter_ns: u64,
+    /// Packets that are held back so that others overtake them.
+    pub reorder: Option<ReorderSpec>,
     /// Probability that a packet is lost, in parts per billion, at most 1 000 000 000.
     pub loss_ppb: u32,
     /// Largest IP packet in octets, [`MIN_MTU`] to [`MAX_MTU`].
@@ -69,6 +71,17 @@ pub enum FramingError {
     },
 }
 
+/// How a link holds packets back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReorderSpec {
+    /// How likely each packet is held back, in parts per billion, at most 1 000 000 000.
+    pub probability_ppb: u32,
+    /// For how long, in nanoseconds, above 0 and at most [`MAX_DELAY_NS`]; the mean where chance decides.
+    pub delay_ns: u64,
+    /// Whether the spans are exponentially distributed, rather than all the same.
+    pub is_exponential: bool,
+}
+
 /// Which value of a link something is about, named as in topology files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LinkValue {
@@ -78,6 +91,8 @@ pub enum LinkValue {
     Rate,
     /// Extra random delay.
     Jitter,
+    /// Packets held back.
+    Reorder,
     /// Loss probability.
     Loss,
     /// Largest IP packet.
@@ -100,6 +115,18 @@ pub enum LinkError {
     JitterTooLong {
         /// The jitter asked for, in nanoseconds.
         jitter_ns: u64,
+    },
+    /// The probability of being held back is above one.
+    #[error("a probability of {} to be held back is above 100%", format_loss(*.probability_ppb))]
+    ReorderAboveOne {
+        /// The probability asked for, in parts per billion.
+        probability_ppb: u32,
+    },
+    /// Packets are held back for no time, or for more than [`MAX_DELAY_NS`].
+    #[error("holding packets back for {} is not between 1ns and {}", format_duration(*.delay_ns), format_duration(MAX_DELAY_NS))]
+    ReorderDelay {
+        /// The time asked for, in nanoseconds.
+        delay_ns: u64,
     },
     /// The rate is zero.
     #[error("rate of 0bps carries nothing")]
@@ -127,6 +154,7 @@ impl LinkError {
         match self {
             Self::DelayTooLong { .. } => LinkValue::Delay,
             Self::JitterTooLong { .. } => LinkValue::Jitter,
+            Self::ReorderAboveOne { .. } | Self::ReorderDelay { .. } => LinkValue::Reorder,
             Self::NoRate => LinkValue::Rate,
             Self::LossAboveOne { .. } => LinkValue::Loss,
             Self::Mtu { .. } => LinkValue::Mtu,
@@ -165,12 +193,13 @@ impl FromStr for Framing {
 }
 
 impl Default for LinkSpec {
-    /// No delay, no jitter, no loss, no rate limit, no framing, [`DEFAULT_MTU`], [`DEFAULT_QUEUE_BYTES`].
+    /// No delay, no jitter, no reordering, no loss, no rate limit, no framing, [`DEFAULT_MTU`], [`DEFAULT_QUEUE_BYTES`].
     fn default() -> Self {
         Self {
             delay_ns: 0,
             rate_bps: None,
             jitter_ns: 0,
+            reorder: None,
             loss_ppb: 0,
             mtu: DEFAULT_MTU,
             queue_bytes: DEFAULT_QUEUE_BYTES,
@@ -191,7 +220,10 @@ impl LinkSpec {
     /// The first value that is out of range, in the order of the fields.
     pub fn validate(&self) -> Result<(), LinkError> {
         // Every framing is possible.
-        let Self { delay_ns, rate_bps, jitter_ns, loss_ppb, mtu, queue_bytes, framing: _ } = *self;
+        let Self { delay_ns, rate_bps, jitter_ns, reorder, loss_ppb, mtu, queue_bytes, framing: _ } = *self;
+        if let Some(reorder) = reorder {
+            reorder.validate()?;
+        }
         match () {
             () if delay_ns > MAX_DELAY_NS => Err(LinkError::DelayTooLong { delay_ns }),
             () if rate_bps == Some(0) => Err(LinkError::NoRate),
@@ -199,6 +231,17 @@ impl LinkSpec {
             () if loss_ppb > LOSS_ONE_PPB => Err(LinkError::LossAboveOne { loss_ppb }),
             () if !(MIN_MTU..=MAX_MTU).contains(&mtu) => Err(LinkError::Mtu { mtu }),
             () if queue_bytes == 0 => Err(LinkError::NoQueue),
+            () => Ok(()),
+        }
+    }
+}
+
+impl ReorderSpec {
+    fn validate(self) -> Result<(), LinkError> {
+        let Self { probability_ppb, delay_ns, is_exponential: _ } = self;
+        match () {
+            () if probability_ppb > LOSS_ONE_PPB => Err(LinkError::ReorderAboveOne { probability_ppb }),
+            () if !(1..=MAX_DELAY_NS).contains(&delay_ns) => Err(LinkError::ReorderDelay { delay_ns }),
             () => Ok(()),
         }
     }
@@ -219,6 +262,11 @@ mod tests {
             delay_ns: MAX_DELAY_NS,
             rate_bps: Some(1),
             jitter_ns: MAX_DELAY_NS,
+            reorder: Some(ReorderSpec {
+                probability_ppb: LOSS_ONE_PPB,
+                delay_ns: MAX_DELAY_NS,
+                is_exponential: true,
+            }),
             loss_ppb: LOSS_ONE_PPB,
             mtu: MAX_MTU,
             queue_bytes: 1,
@@ -233,6 +281,7 @@ mod tests {
     fn one_beyond_each_limit_is_refused_and_named() {
         let link = LinkSpec::default();
         let (late, lossy) = (MAX_DELAY_NS + 1, LOSS_ONE_PPB + 1);
+        let reorder = ReorderSpec { probability_ppb: 1, delay_ns: 1, is_exponential: false };
         let refused = [
             (
                 LinkSpec { delay_ns: late, ..link },
@@ -253,6 +302,21 @@ mod tests {
             (LinkSpec { mtu: MIN_MTU - 1, ..link }, LinkError::Mtu { mtu: 67 }, LinkValue::Mtu),
             (LinkSpec { mtu: MAX_MTU + 1, ..link }, LinkError::Mtu { mtu: 65_536 }, LinkValue::Mtu),
             (LinkSpec { queue_bytes: 0, ..link }, LinkError::NoQueue, LinkValue::Queue),
+            (
+                LinkSpec { reorder: Some(ReorderSpec { delay_ns: 0, ..reorder }), ..link },
+                LinkError::ReorderDelay { delay_ns: 0 },
+                LinkValue::Reorder,
+            ),
+            (
+                LinkSpec { reorder: Some(ReorderSpec { delay_ns: late, ..reorder }), ..link },
+                LinkError::ReorderDelay { delay_ns: late },
+                LinkValue::Reorder,
+            ),
+            (
+                LinkSpec { reorder: Some(ReorderSpec { probability_ppb: lossy, ..reorder }), ..link },
+                LinkError::ReorderAboveOne { probability_ppb: lossy },
+                LinkValue::Reorder,
+            ),
         ];
         for (link, expected, value) in refused {
             check_refused(link, &expected, value);

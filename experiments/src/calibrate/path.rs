@@ -197,7 +197,7 @@ mod tests {
         let arrived = engine.inbound(Duration::ZERO, packet(PEER, HOST, 64), ());
         assert_eq!(arrived, Inbound::Deliver { packet: packet(PEER, HOST, 64), token: (), spi: None });
         let left = engine.outbound(Duration::ZERO, packet(HOST, PEER, 64), ());
-        assert_eq!(left, Outbound::Send { packet: packet(HOST, PEER, 64), token: (), sa: None });
+        assert_eq!(left, Outbound::Send { packet: packet(HOST, PEER, 64), token: (), sa: None, pair: None });
         assert_eq!(forward(&mut packet(HOST, PEER, 64), &fib()), Ok(PortId::new(SITES.into())));
         assert_eq!(fib().len(), usize::from(SITES) + 1);
     }

@@ -109,6 +109,11 @@ pub fn write(
         directory.write_file("refusals.csv", &write_csv(&result.refusals)?)?;
     }
     directory.write_file("flows.csv", &write_csv(&result.flows)?)?;
+    directory.write_file("flow_books.csv", &write_csv(&result.books.flows)?)?;
+    directory.write_file("flow_losses.csv", &write_csv(&result.books.flow_losses)?)?;
+    directory.write_file("sa_books.csv", &write_csv(&result.books.sas)?)?;
+    directory.write_file("sa_losses.csv", &write_csv(&result.books.sa_losses)?)?;
+    directory.write_file("children.csv", &write_csv(&result.books.children)?)?;
     directory.write_file("links.csv", &write_csv(&result.links)?)?;
     directory.write_file("nodes.csv", &write_csv(&result.nodes)?)?;
     directory.write_file("drops.csv", &write_csv(&result.drops)?)?;

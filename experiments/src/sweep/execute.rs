@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::error::SweepError;
 use super::plan::{PlannedRun, SweepPlan};
-use super::record::{FinishedRun, Negotiation, Renewal, RunOutcome, RunRecord, Timeline, Traffic};
+use super::record::{FinishedRun, Negotiation, Outages, Renewal, RunOutcome, RunRecord, Timeline, Traffic};
 use super::store::SweepFolder;
 use crate::cost_profiles;
 use crate::run::{self, RunResult};
@@ -146,6 +146,7 @@ fn finished(scenario: &CheckedScenario, result: &RunResult) -> FinishedRun {
         events: result.events,
         negotiations: counted.map(Negotiation::from).collect(),
         renewals: renewals.map(Renewal::from).collect(),
+        outages: Outages::of(&result.books.children),
         lost_packets: result.flows.iter().map(|flow| flow.lost_packets).sum(),
         traffic: Traffic::of(&result.flows, slowest_link(scenario)),
         drops,

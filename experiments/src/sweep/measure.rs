@@ -35,6 +35,9 @@ impl Metric {
             Self::RenewalLostPackets => {
                 all(|run| LOST_TO_RENEWALS.iter().map(|reason| dropped(run, *reason)).sum())
             }
+            Self::OutageCount => all(|run| run.outages.count),
+            Self::OutageTime => Some(to_f64(run.outages.sum_ns) / 1e9),
+            Self::OutageMax => Some(to_f64(run.outages.max_ns) / 1e9),
             Self::DropsTotal => all(|run| run.drops.values().sum()),
             Self::Drops(reason) => Some(to_f64(dropped(run, reason))),
             Self::CpuQueueMax => {
@@ -99,6 +102,9 @@ impl Metric {
             | Self::RenewalPeakRate
             | Self::RenewalFailed
             | Self::RenewalLostPackets
+            | Self::OutageCount
+            | Self::OutageTime
+            | Self::OutageMax
             | Self::CpuQueueMax
             | Self::Goodput
             | Self::PacketRate
@@ -237,6 +243,22 @@ mod tests {
             (Metric::RenewalPeakRate.value(&none), Metric::CpuQueueMax.value(&none)),
             (Some(0.0), Some(0.0))
         );
+    }
+
+    #[test]
+    fn outages_of_all_children_add_up() {
+        let child = |outages, outage_ns, outage_max_ns| ipseclab_output::ChildRow {
+            outages,
+            outage_ns,
+            outage_max_ns,
+            ..ipseclab_output::ChildRow::default()
+        };
+        let outages =
+            crate::sweep::record::Outages::of(&[child(2, 3_000_000_000, 2_500_000_000), child(1, 7, 7)]);
+        let run = FinishedRun { outages, ..FinishedRun::default() };
+        let value = |name| Metric::parse(name).unwrap().value(&run);
+        assert_eq!(value("outage.count"), Some(3.0));
+        assert_eq!((value("outage.time"), value("outage.max")), (Some(3.000_000_007), Some(2.5)));
     }
 
     #[test]

@@ -56,6 +56,12 @@ pub enum Metric {
     RenewalFailed,
     /// Packets dropped for want of a usable SA, warm-up included.
     RenewalLostPackets,
+    /// How often a child had no Child SA to send on at one of its nodes, unless somebody had taken it down.
+    OutageCount,
+    /// For how long, all children and both nodes together, in seconds.
+    OutageTime,
+    /// The longest such time.
+    OutageMax,
     /// The most jobs that waited for a core at once, on the node where this was most.
     CpuQueueMax,
     /// Payload that flows received, in bits per second from each flow's first packet sent to its last received, all flows
@@ -146,7 +152,7 @@ pub enum MetricError {
 
 impl Metric {
     /// All metrics but those of single drop reasons.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::Latency,
         Self::Propagation,
         Self::Queueing,
@@ -164,6 +170,9 @@ impl Metric {
         Self::RenewalPeakRate,
         Self::RenewalFailed,
         Self::RenewalLostPackets,
+        Self::OutageCount,
+        Self::OutageTime,
+        Self::OutageMax,
         Self::CpuQueueMax,
         Self::Goodput,
         Self::PacketRate,
@@ -198,6 +207,9 @@ impl Metric {
             Self::RenewalPeakRate => "renewal.peak_rate",
             Self::RenewalFailed => "renewal.failed",
             Self::RenewalLostPackets => "renewal.lost_packets",
+            Self::OutageCount => "outage.count",
+            Self::OutageTime => "outage.time",
+            Self::OutageMax => "outage.max",
             Self::CpuQueueMax => "cpu.queue.max",
             Self::Goodput => "traffic.goodput",
             Self::PacketRate => "traffic.packet_rate",
@@ -234,6 +246,9 @@ impl Metric {
             Self::RenewalPeakRate => "peak rekey rate",
             Self::RenewalFailed => "failed rekeys",
             Self::RenewalLostPackets => "packets without a usable SA",
+            Self::OutageCount => "outages",
+            Self::OutageTime => "time without an SA",
+            Self::OutageMax => "longest time without an SA",
             Self::CpuQueueMax => "longest processor queue",
             Self::Goodput => "goodput in bits",
             Self::PacketRate => "packets received",
@@ -261,6 +276,8 @@ impl Metric {
             | Self::RenewalLatency
             | Self::RenewalLatencyP50
             | Self::RenewalLatencyP99
+            | Self::OutageTime
+            | Self::OutageMax
             | Self::DelayP99 => Unit::Seconds,
             Self::Messages
             | Self::Octets
@@ -268,6 +285,7 @@ impl Metric {
             | Self::RenewalCount
             | Self::RenewalFailed
             | Self::RenewalLostPackets
+            | Self::OutageCount
             | Self::CpuQueueMax
             | Self::PacketsLost
             | Self::LinkOctets

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use ipseclab_output::{
-    FlowRow, NegotiationResult, NegotiationRow, RenewalResult, RenewalRow, TimelineRow, sha256_hex,
+    ChildRow, FlowRow, NegotiationResult, NegotiationRow, RenewalResult, RenewalRow, TimelineRow, sha256_hex,
 };
 use serde::{Deserialize, Serialize};
 
@@ -55,10 +55,34 @@ pub struct FinishedRun {
     pub lost_packets: u64,
     /// What else flows did.
     pub traffic: Traffic,
+    /// For how long children were without an SA.
+    pub outages: Outages,
     /// Packets dropped at all places in the whole run, by reason.
     pub drops: BTreeMap<String, u64>,
     /// What happened in each stretch of time.
     pub timeline: Timeline,
+}
+
+/// All children of a run at all nodes together: the times in which they had no SA to send on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outages {
+    /// How many.
+    pub count: u64,
+    /// Their sum.
+    pub sum_ns: u64,
+    /// The longest.
+    pub max_ns: u64,
+}
+
+impl Outages {
+    /// What the children of a run add up to.
+    pub fn of(children: &[ChildRow]) -> Self {
+        children.iter().fold(Self::default(), |sum, child| Self {
+            count: sum.count + child.outages,
+            sum_ns: sum.sum_ns + child.outage_ns,
+            max_ns: sum.max_ns.max(child.outage_max_ns),
+        })
+    }
 }
 
 /// All flows of a run together, as far as metrics look at them.
@@ -279,6 +303,7 @@ mod tests {
                 negotiations: vec![negotiation],
                 renewals: vec![Renewal { started_ns: 9, latency_ns: 1, ended: RenewalEnd::Redundant }],
                 lost_packets: 3,
+                outages: Outages { count: 2, sum_ns: 5, max_ns: 4 },
                 traffic: Traffic {
                     sent_packets: 9,
                     goodput_bps: 8,

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use ipseclab_net::{
-    Pace, Pareto, PingConfig, PingSource, RequestConfig, RequestSource, Responder, Sizes, TcpConfig,
+    FlowId, Pace, Pareto, PingConfig, PingSource, RequestConfig, RequestSource, Responder, Sizes, TcpConfig,
     TcpReceiver, TcpSender, UdpConfig, UdpSink, UdpSource, UdpStreams,
 };
 use ipseclab_node::{App, Node};
@@ -33,7 +33,8 @@ pub(super) fn add(scenario: &CheckedScenario, simulation: &mut Simulation<Node>)
         let (source, sink) = Plan { flow, number, seed, mtu }.apps();
         let mut add = |node, app| {
             let at = process(node);
-            let id = simulation.process_mut(at).add_app(app).expect("both ends of a flow are hosts");
+            let id = simulation.process_mut(at).add_flow_app(app, FlowId::at(number as usize));
+            let id = id.expect("both ends of a flow are hosts");
             (at, id)
         };
         FlowApps { source: add(flow.from, source), sink: sink.map(|sink| add(flow.to, sink)) }

@@ -76,6 +76,7 @@ pub(super) fn config(
             1 => TrailerAlignment::None,
             _ => TrailerAlignment::FourOctets,
         },
+        rekeyed_delay: settings.limits.rekeyed_delay.unwrap_or(REKEYED_DELAY).to_duration(),
         mss_clamp: settings.mss_clamp,
         packet_sizes: scenario.outputs.packet_sizes,
         traps: children().map(|(connection, child)| traps(connection, child)).collect(),
@@ -221,6 +222,9 @@ fn child(written: &scenario::Child) -> Child {
 fn volume(written: scenario::Volume) -> Volume {
     Volume { rekey: written.rekey, life: written.life, rand: written.rand }
 }
+
+/// charon's `delete_rekeyed_delay`.
+const REKEYED_DELAY: SimDuration = SimDuration::from_secs(5);
 
 /// The core's limits, with those that the scenario sets in their place.
 fn limits(settings: &NodeSettings) -> Limits {

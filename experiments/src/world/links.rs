@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ipseclab_net::{BitRate, Framing, IpNet, Link, LinkConfig, LossPpb, Mtu, PortId};
+use ipseclab_net::{BitRate, Framing, IpNet, Link, LinkConfig, LossPpb, Mtu, PortId, Reorder, ReorderSpread};
 use ipseclab_node::{Node, Port};
 use ipseclab_sim::{ModelRng, ProcessId, RunSeed, SimDuration, Simulation, StreamLabel};
 use ipseclab_topologies::{LinkSpec, NodeIndex, Routes};
@@ -68,7 +68,7 @@ fn add_port(
     number: u32,
 ) {
     let stream = |purpose| ModelRng::new(seed, StreamLabel::new(number, purpose));
-    let link = Link::new(*config, stream("link loss"), stream("link jitter"));
+    let link = Link::new(*config, stream("link loss"), stream("link jitter"), stream("link reorder"));
     let channel = link.is_fifo().then(|| simulation.add_channel(from, to));
     simulation.process_mut(from).add_port(Port { link, to, to_port, channel });
 }
@@ -78,6 +78,11 @@ fn link_config(spec: &LinkSpec) -> LinkConfig {
         rate: spec.rate_bps.and_then(BitRate::new),
         delay: SimDuration::from_nanos(spec.delay_ns),
         jitter: SimDuration::from_nanos(spec.jitter_ns),
+        reorder: spec.reorder.map(|spec| Reorder {
+            probability: LossPpb::new(spec.probability_ppb).unwrap_or(LossPpb::ALL),
+            delay: SimDuration::from_nanos(spec.delay_ns),
+            spread: if spec.is_exponential { ReorderSpread::Exponential } else { ReorderSpread::Constant },
+        }),
         loss: LossPpb::new(spec.loss_ppb).unwrap_or(LossPpb::ALL),
         mtu: Mtu::new(u16::try_from(spec.mtu).unwrap_or(u16::MAX)).unwrap_or(Mtu::MAX),
         queue_bytes: spec.queue_bytes,

@@ -47,7 +47,7 @@ pub struct World {
     /// The applications of each flow of the scenario: the source, and the sink of UDP flows.
     pub flows: Vec<FlowApps>,
     connections: Connections,
-    nats: BTreeMap<NodeIndex, ProcessId>,
+    pub(crate) nats: BTreeMap<NodeIndex, ProcessId>,
     /// What connects at the start, by node, to be begun again after a crash.
     starts: BTreeMap<NodeIndex, Vec<Command>>,
 }

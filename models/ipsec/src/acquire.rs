@@ -59,6 +59,11 @@ impl<T> Acquires<T> {
         self.queues.contains_key(&policy)
     }
 
+    /// The packets that wait, by policy.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiting<T>> {
+        self.queues.values().flatten()
+    }
+
     /// Packets that wait, over all policies.
     pub(crate) fn len(&self) -> usize {
         self.queues.values().map(VecDeque::len).sum()

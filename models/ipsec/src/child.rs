@@ -199,6 +199,8 @@ pub(crate) struct ChildSa {
     /// Grows with every installation.
     pub(crate) serial: u64,
     pub(crate) armed: Option<Duration>,
+    /// Whether it is only there for what still arrives.
+    pub(crate) retired: bool,
     local_ts: Vec<TrafficSelector>,
     remote_ts: Vec<TrafficSelector>,
     idle_timeout: Option<Duration>,
@@ -233,6 +235,7 @@ impl ChildSa {
             },
             serial: 0,
             armed: None,
+            retired: false,
             local_ts: pair.local_ts,
             remote_ts: pair.remote_ts,
             idle_timeout: pair.idle_timeout,

@@ -205,6 +205,14 @@ impl<T> Engine<T> {
         self.sad.remove(spi).map(|child| child.counters())
     }
 
+    /// Takes the pair with this inbound SPI out of use but for packets that still arrive, until
+    /// [`remove`](Self::remove): those that left before the peer let go of it, and are slower than the messages of its key
+    /// manager. False when there is no such pair.
+    pub fn retire(&mut self, spi: Spi) -> bool {
+        self.flow = None;
+        self.sad.retire(spi)
+    }
+
     /// Lets leaving packets use the pair with this inbound SPI that was installed with [`OutboundUse::WhenTold`], as the
     /// newest one. False when there is no such pair.
     pub fn enable_outbound(&mut self, spi: Spi) -> bool {
@@ -236,12 +244,12 @@ impl<T> Engine<T> {
         }
     }
 
-    /// The next packet that no longer has to wait, protected. Drain it after [`install`](Self::install), before the
+    /// The next packet that no longer has to wait, protected, with the pair that protects it. Drain it after [`install`](Self::install), before the
     /// next packet goes in; each call protects one packet, so [`take_work`](Self::take_work) after it is that packet's.
-    pub fn poll_packet(&mut self) -> Option<(Vec<u8>, T)> {
+    pub fn poll_packet(&mut self) -> Option<(Vec<u8>, T, Option<ChildSaHandle>)> {
         while let Some((packet, token)) = self.released.pop_front() {
             match self.outbound(self.now, packet, token) {
-                Outbound::Send { packet, token, .. } => return Some((packet, token)),
+                Outbound::Send { packet, token, pair, .. } => return Some((packet, token, pair)),
                 Outbound::Discard { reason, packet, token } => {
                     self.discarded.push_back((packet, token, reason));
                 }
@@ -325,6 +333,11 @@ impl<T> Engine<T> {
         self.sad.get(spi).map(ChildSa::counters)
     }
 
+    /// Whether the pair with this inbound SPI takes leaving packets: it is installed, in use, and not used up.
+    pub fn can_send(&self, spi: Spi) -> bool {
+        self.sad.get(spi).is_some_and(|child| !child.retired && child.outbound.can_send())
+    }
+
     /// When the last packet was accepted under the pair with this inbound SPI; `None` before the first one.
     pub fn last_inbound(&self, spi: Spi) -> Option<Duration> {
         self.sad.get(spi)?.inbound.sa.usage.last()
@@ -361,6 +374,13 @@ impl<T> Engine<T> {
     /// Packets that are inside: waiting for an SA, or waiting to be polled.
     pub fn packets_held(&self) -> usize {
         self.acquires.len() + self.released.len() + self.discarded.len()
+    }
+
+    /// The tokens of these packets.
+    pub fn tokens_held(&self) -> impl Iterator<Item = &T> {
+        let waiting = self.acquires.iter().map(|waiting| &waiting.token);
+        let released = self.released.iter().map(|(_, token)| token);
+        waiting.chain(released).chain(self.discarded.iter().map(|(_, token, _)| token))
     }
 
     fn discard_waiting(&mut self, waiting: Waiting<T>, reason: DiscardReason) {

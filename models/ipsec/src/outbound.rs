@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::header::{IpHeader, Part, protocol};
 use crate::notice;
 use crate::path_mtu::Excess;
-use crate::sa::Mode;
+use crate::sa::{ChildSaHandle, Mode};
 use crate::selector::{Direction, Selectors};
 use crate::spd::{DefaultAction, PolicyId, SpdAction};
 use crate::spi::{SeqNo, Spi};
@@ -26,6 +26,8 @@ pub enum Outbound<T> {
         token: T,
         /// The outbound SPI that protects it; `None` when it bypasses.
         sa: Option<Spi>,
+        /// The pair which that SA belongs to.
+        pair: Option<ChildSaHandle>,
     },
     /// It goes no further.
     Discard {
@@ -86,7 +88,7 @@ impl<T> Engine<T> {
         }
         let selectors = Selectors::of(header, &packet);
         match self.verdict(&selectors) {
-            Ok(Verdict::Bypass) => Outbound::Send { packet, token, sa: None },
+            Ok(Verdict::Bypass) => Outbound::Send { packet, token, sa: None, pair: None },
             Ok(Verdict::Protect { slot }) => {
                 self.flow = Some(Flow { selectors, slot });
                 self.send_protected(slot, header, packet, token)
@@ -113,7 +115,7 @@ impl<T> Engine<T> {
         token: T,
     ) -> Outbound<T> {
         match self.protect(slot, &mut packet, header) {
-            Ok(spi) => Outbound::Send { packet, token, sa: Some(spi) },
+            Ok((spi, pair)) => Outbound::Send { packet, token, sa: Some(spi), pair: Some(pair) },
             Err(Refusal::Fragment { octets }) => Outbound::Fragment { octets, packet, token },
             Err(Refusal::Discard(reason)) => self.discard_outbound(reason, packet, token),
         }
@@ -143,8 +145,13 @@ impl<T> Engine<T> {
         }
     }
 
-    /// Protects the packet under the pair in a slot, and gives the SPI.
-    fn protect(&mut self, slot: usize, packet: &mut Vec<u8>, header: &IpHeader) -> Result<Spi, Refusal> {
+    /// Protects the packet under the pair in a slot, and gives the SPI and the pair.
+    fn protect(
+        &mut self,
+        slot: usize,
+        packet: &mut Vec<u8>,
+        header: &IpHeader,
+    ) -> Result<(Spi, ChildSaHandle), Refusal> {
         let child = self.sad.in_slot(slot).expect("the slot was found in this call");
         let spi = child.inbound.sa.spi;
         let config = &self.config;
@@ -178,7 +185,7 @@ impl<T> Engine<T> {
             }
             Err(_) => {}
         }
-        result.map(|()| child.outbound.sa.spi).map_err(Refusal::Discard)
+        result.map(|()| (child.outbound.sa.spi, ChildSaHandle(spi))).map_err(Refusal::Discard)
     }
 
     /// Says to the sender of a packet that only so many octets of it pass (RFC 4301 §8.2.1); nobody answers an ICMP error

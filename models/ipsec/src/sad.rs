@@ -61,25 +61,35 @@ impl Sad {
     }
 
     pub(crate) fn remove(&mut self, spi: Spi) -> Option<ChildSa> {
+        self.retire(spi);
         let slot = self.by_spi.remove(&spi)?;
         let child = self.slots[slot].take()?;
         self.free.push(slot);
         if let Some(ah) = &child.inbound.sa.ah {
             self.by_outer_spi.remove(&ah.spi);
         }
+        Some(child)
+    }
+
+    /// Leaves of a pair what arriving packets need: none leaves under it any more, no policy knows it, and nobody asks
+    /// whether it is idle. False when there is no such pair.
+    pub(crate) fn retire(&mut self, spi: Spi) -> bool {
+        let Some(&slot) = self.by_spi.get(&spi) else { return false };
+        let Some(child) = self.slots[slot].as_mut() else { return false };
         for leaving in child.outbound.sa.spis() {
             self.by_leaving_spi.remove(&(leaving, slot));
         }
-        if let Some(index) = self.by_policy.get_mut(&child.policy) {
+        if let Some(index) = self.by_policy.get_mut(&child.policy).filter(|_| !child.retired) {
             index.remove(slot, child.remote_ts());
             if index.is_empty() {
                 self.by_policy.remove(&child.policy);
             }
         }
-        if let Some(deadline) = child.armed {
+        if let Some(deadline) = child.armed.take() {
             self.idle.remove(&(deadline, spi));
         }
-        Some(child)
+        child.retired = true;
+        true
     }
 
     pub(crate) fn get(&self, spi: Spi) -> Option<&ChildSa> {

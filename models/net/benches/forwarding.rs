@@ -162,7 +162,7 @@ impl World {
     fn connect(&mut self, from: ProcessId, to: ProcessId, rate: u64) {
         let rng = |purpose| ModelRng::new(RunSeed::new(1), StreamLabel::new(self.links, purpose));
         let config = LinkConfig { rate: BitRate::new(rate), ..LinkConfig::ideal(LINK_DELAY) };
-        let link = Link::new(config, rng("loss"), rng("jitter"));
+        let link = Link::new(config, rng("loss"), rng("jitter"), rng("reorder"));
         assert!(link.is_fifo());
         self.links += 1;
         let new_port = Port { link, channel: self.simulation.add_channel(from, to) };

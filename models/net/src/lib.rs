@@ -15,14 +15,12 @@
 //!
 //! let config = LinkConfig { rate: BitRate::new(100_000_000), ..LinkConfig::ideal(SimDuration::from_millis(20)) };
 //! let rng = |purpose| ModelRng::new(RunSeed::new(1), StreamLabel::new(0, purpose));
-//! let mut link = Link::new(config, rng("loss"), rng("jitter"));
+//! let mut link = Link::new(config, rng("loss"), rng("jitter"), rng("reorder"));
 //!
 //! let verdict = link.transmit(SimTime::ZERO, 1_500);
 //! let queued_and_serialised = SimDuration::from_micros(120);
 //! assert_eq!(verdict, Verdict::Deliver { queued_and_serialised, propagation: SimDuration::from_millis(20) });
 //! ```
-//!
-//! Left out for now: fragmentation and reassembly, TCP.
 
 mod address;
 mod checksum;
@@ -36,6 +34,7 @@ mod ipv6;
 mod link;
 mod mss;
 mod nat;
+mod owner;
 mod packet;
 mod router;
 mod traffic;
@@ -50,9 +49,12 @@ pub use icmp::{Echo, EchoKind, IcmpError, IcmpMessage, build_echo, build_icmp_er
 pub use ip::{IpHeader, IpView, build_ip, decrement_ttl};
 pub use ipv4::{Ipv4Header, Ipv4View, TtlOutcome, build_ipv4, protocol};
 pub use ipv6::{FragmentInfo, Ipv6Header, Ipv6View, build_ipv6};
-pub use link::{BitRate, Framing, Link, LinkConfig, LinkCounters, LossPpb, Mtu, Verdict};
+pub use link::{
+    BitRate, Framing, Link, LinkConfig, LinkCounters, LossPpb, Mtu, Reorder, ReorderSpread, Verdict,
+};
 pub use mss::clamp_mss;
 pub use nat::{Nat, NatBehaviour, NatConfig, NatCounters};
+pub use owner::{FlowId, Owner, SaId};
 pub use packet::{Packet, TUNNEL_ROOM};
 pub use router::{Fib, PortId, forward};
 pub use traffic::{

@@ -1,10 +1,12 @@
 //! One simulated packet: its real octets, and what the simulation knows beside them.
 //!
 //! The octets start at the IP version nibble; there is no link-layer frame, and a link adds framing as a number
-//! (`LinkConfig::framing`). The trail is not on the wire: no model may read it to decide what happens to a packet.
+//! (`LinkConfig::framing`). Trail, tag and owner are not on the wire: no model may read them to decide what happens to a
+//! packet.
 
 use ipseclab_sim::SimTime;
 
+use crate::owner::Owner;
 use crate::trail::Trail;
 
 /// Octets of room that packets are made with behind their end, so that a tunnel can grow them where they are: more than
@@ -20,17 +22,19 @@ pub struct Packet {
     pub trail: Trail,
     /// A number of the owner's choice that stays with the packet, so that arrivals can be matched with departures.
     pub tag: u64,
+    /// The flow and the SA whose books it is in.
+    pub owner: Owner,
 }
 
 impl Packet {
     /// A packet that comes into being at `now`.
     pub const fn new(bytes: Vec<u8>, now: SimTime) -> Self {
-        Self { bytes, trail: Trail::new(now), tag: 0 }
+        Self { bytes, trail: Trail::new(now), tag: 0, owner: Owner::NONE }
     }
 
     /// A packet that continues `trail`, as the ESP packet does for the packet it carries.
     pub const fn with_trail(bytes: Vec<u8>, trail: Trail) -> Self {
-        Self { bytes, trail, tag: 0 }
+        Self { bytes, trail, tag: 0, owner: Owner::NONE }
     }
 
     /// The length in octets, IP header included.

@@ -4,8 +4,8 @@ use core::net::IpAddr;
 use std::collections::BTreeSet;
 
 use ipseclab_net::{
-    Arrival, Echo, FlowRecord, IpView, Packet, PingSource, RequestSource, Responder, TcpReceiver, TcpSender,
-    UdpDatagram, UdpSink, UdpSource,
+    Arrival, Echo, FlowId, FlowRecord, IpView, Packet, PingSource, RequestSource, Responder, TcpReceiver,
+    TcpSender, UdpDatagram, UdpSink, UdpSource,
 };
 use ipseclab_sim::SimTime;
 
@@ -164,9 +164,11 @@ pub struct AppTimes {
 /// The applications of a host.
 #[derive(Debug, Default)]
 pub(crate) struct Apps {
-    apps: Vec<(App, AppTimes)>,
+    all: Vec<(App, AppTimes)>,
     /// Those that were added with the source 0.0.0.0 or ::, and send from the address that the host is assigned.
     dynamic: BTreeSet<AppId>,
+    /// Whose books their packets are in.
+    flows: Vec<FlowId>,
 }
 
 impl AppTimes {
@@ -177,12 +179,13 @@ impl AppTimes {
 }
 
 impl Apps {
-    pub(crate) fn add(&mut self, app: App) -> AppId {
-        let id = AppId(u32::try_from(self.apps.len()).expect("a host has fewer than 2^32 applications"));
+    pub(crate) fn add(&mut self, app: App, flow: FlowId) -> AppId {
+        let id = AppId(u32::try_from(self.all.len()).expect("a host has fewer than 2^32 applications"));
         if app.source().is_some_and(|source| source.is_unspecified()) {
             self.dynamic.insert(id);
         }
-        self.apps.push((app, AppTimes::default()));
+        self.all.push((app, AppTimes::default()));
+        self.flows.push(flow);
         id
     }
 
@@ -190,7 +193,7 @@ impl Apps {
     /// leaves them without.
     pub(crate) fn move_dynamic(&mut self, assigned: &BTreeSet<IpAddr>) {
         for id in &self.dynamic {
-            let app = &mut self.apps[id.0 as usize].0;
+            let app = &mut self.all[id.0 as usize].0;
             let is_v6 = app.source().is_some_and(|source| source.is_ipv6());
             let of_family = assigned.iter().find(|address| address.is_ipv6() == is_v6).copied();
             app.set_source(of_family.unwrap_or_else(|| unspecified(is_v6)));
@@ -203,16 +206,21 @@ impl Apps {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.apps.len()
+        self.all.len()
     }
 
     pub(crate) fn get(&self, id: AppId) -> &(App, AppTimes) {
-        &self.apps[id.0 as usize]
+        &self.all[id.0 as usize]
+    }
+
+    /// The flow of an application.
+    pub(crate) fn flow(&self, id: AppId) -> FlowId {
+        self.flows[id.0 as usize]
     }
 
     /// The packet that is due, and when the next one is.
     pub(crate) fn send(&mut self, id: AppId, now: SimTime) -> (Option<Packet>, Option<SimTime>) {
-        let (app, times) = &mut self.apps[id.0 as usize];
+        let (app, times) = &mut self.all[id.0 as usize];
         let packet = app.send(now);
         if packet.is_some() {
             times.first_sent.get_or_insert(now);
@@ -224,12 +232,12 @@ impl Apps {
     pub(crate) fn alarms(&self) -> Vec<(AppId, SimTime)> {
         let alarm =
             |(place, (app, _)): (u32, &(App, AppTimes))| app.next_send().map(|time| (AppId(place), time));
-        (0..).zip(&self.apps).filter_map(alarm).collect()
+        (0..).zip(&self.all).filter_map(alarm).collect()
     }
 
     /// Gives an echo reply to the ping that waits for it; false when none does.
     pub(crate) fn echo_reply(&mut self, now: SimTime, source: IpAddr, echo: &Echo<'_>) -> bool {
-        for (app, times) in &mut self.apps {
+        for (app, times) in &mut self.all {
             match app {
                 App::Ping(ping) if ping.config().ident == echo.ident => {
                     if let Arrival::New { .. } = ping.handle_reply(now, source, echo) {
@@ -245,7 +253,7 @@ impl Apps {
 
     /// Gives a datagram to the application at its port.
     pub(crate) fn datagram(&mut self, now: SimTime, datagram: &UdpDatagram<'_>) -> Taken {
-        for (app, times) in &mut self.apps {
+        for (app, times) in &mut self.all {
             let taken = app.datagram(now, datagram);
             if let Taken::Booked(Arrival::New { .. }) | Taken::Answered(_) = taken {
                 times.received(now);
@@ -266,8 +274,8 @@ impl Apps {
             App::TcpReceiver(end) => end.handle_packet(view),
             _ => false,
         };
-        let place = self.apps.iter_mut().position(taken)?;
-        self.apps[place].1.received(now);
+        let place = self.all.iter_mut().position(taken)?;
+        self.all[place].1.received(now);
         Some(AppId(u32::try_from(place).expect("a host has fewer than 2^32 applications")))
     }
 
@@ -278,13 +286,13 @@ impl Apps {
             App::TcpReceiver(end) => end.handle_too_big(now, about, mtu),
             _ => false,
         };
-        let place = self.apps.iter_mut().position(is_theirs)?;
+        let place = self.all.iter_mut().position(is_theirs)?;
         Some(AppId(u32::try_from(place).expect("a host has fewer than 2^32 applications")))
     }
 
     /// Lets an end of a connection run; the packets that leave, and when it wants to run again.
     pub(crate) fn run_connection(&mut self, id: AppId, now: SimTime) -> (Vec<Packet>, Option<SimTime>) {
-        let (app, times) = &mut self.apps[id.0 as usize];
+        let (app, times) = &mut self.all[id.0 as usize];
         let (packets, next): (Vec<_>, _) = match app {
             App::TcpSender(end) => {
                 end.poll(now);

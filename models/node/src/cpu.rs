@@ -185,6 +185,11 @@ impl<J> Cpu<J> {
         only.into_iter().chain(lanes.into_values().flatten().map(|(_, queued)| queued.job)).collect()
     }
 
+    /// The jobs that wait, by lane.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &J> {
+        self.lanes.values().flatten().map(|(_, queued)| &queued.job)
+    }
+
     /// Jobs that wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting

@@ -123,6 +123,11 @@ impl<J> Datapath<J> {
         rings.map(|queued| queued.job).collect()
     }
 
+    /// The packets that wait, by core.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &J> {
+        self.cores.iter().flat_map(|core| &core.ring).map(|queued| &queued.job)
+    }
+
     /// Packets that wait, and packets in batches under way.
     pub(crate) fn in_progress(&self) -> usize {
         self.in_service + self.cores.iter().map(|core| core.ring.len()).sum::<usize>()

@@ -6,7 +6,7 @@
 //! Model: the applications of a host stand for the hosts behind it, which stay up; what they send or receive while it
 //! is down is dropped there.
 
-use ipseclab_net::DropReason;
+use ipseclab_net::{DropReason, Owner};
 use ipseclab_sim::{Context, SimTime};
 
 use crate::datapath::Datapath;
@@ -58,20 +58,20 @@ impl Node {
             Kind::Nat(nat) => nat.reset(),
             Kind::Host(host) => {
                 let wreck = host.crash(ctx.now());
-                lost += wreck.packets;
+                lost.extend_from_slice(&wreck.packets);
                 self.book(ctx.now(), wreck);
             }
         }
-        for _ in 0..lost {
-            self.drop_packet(ctx, DropReason::LostWithNode);
+        for owner in lost {
+            self.drop_packet(ctx, DropReason::LostWithNode, owner);
         }
     }
 
-    /// Ends the work of all cores; returns how many packets were waiting for it or in it.
-    fn stop_cores(&mut self, ctx: &mut Context<'_, NodeEvent>) -> usize {
+    /// Ends the work of all cores; returns whose packets were waiting for it or in it.
+    fn stop_cores(&mut self, ctx: &mut Context<'_, NodeEvent>) -> Vec<Owner> {
         let mut waiting = self.cpu.clear();
         waiting.extend(self.datapath.as_mut().map(Datapath::clear).into_iter().flatten());
-        let waiting = waiting.iter().filter(|job| Job::has_packet(job)).count();
+        let mut lost: Vec<_> = waiting.iter().filter_map(Job::owner).collect();
         let running = core::mem::take(&mut self.running).into_values();
         let batches = core::mem::take(&mut self.batches).into_values();
         let all: Vec<_> = running
@@ -82,13 +82,13 @@ impl Node {
                 batch
             })
             .collect();
-        let mut worked_on = 0;
-        for effects in all {
-            let made = |output: &Output| if let Output::Made(packets) = output { *packets } else { 0 };
-            self.books.originated += effects.outputs.iter().map(made).sum::<u64>();
-            worked_on += effects.outputs.iter().filter(|output| Output::has_packet(output)).count();
+        for output in all.iter().flat_map(|effects| &effects.outputs) {
+            if let Output::Made(pieces, owner) = output {
+                self.book_cut(*pieces, *owner);
+            }
+            lost.extend(output.owner());
         }
-        waiting + worked_on
+        lost
     }
 
     fn book(&mut self, time: SimTime, wreck: Wreck) {

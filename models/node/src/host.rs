@@ -2,10 +2,11 @@
 //!
 //! A job runs the protocol cores at the start of its service and leaves its effects in [`Effects`]; the node carries
 //! them out when the job's CPU time is over. Nothing in here touches a link or the event queue. What the scenario asks
-//! for is in `commands`, what the cores tell each other in `events`.
+//! for is in `commands`, what the cores tell each other in `events`, the books of Child SAs in `pairs`.
 
 mod commands;
 mod events;
+mod pairs;
 mod sizes;
 
 use core::net::IpAddr;
@@ -18,15 +19,18 @@ use ipseclab_ike::config::{ChildId, ConnectionId, EndpointConfig, IkeVersion};
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{Endpoint, IkeSaId, Transmit};
 use ipseclab_ipsec::{
-    ChildSaCounters, DontFragment, Engine, EngineConfig, Fragmentation, Inbound, Outbound, Spd, Spi,
-    TrailerAlignment, WindowLen,
+    ChildSaCounters, ChildSaHandle, DontFragment, Engine, EngineConfig, Fragmentation, Inbound, Outbound,
+    Spd, Spi, TrailerAlignment, WindowLen,
 };
-use ipseclab_net::{IpNet, IpView, Packet, Reassembler, ReassemblyConfig, Trail, UdpDatagram, protocol};
+use ipseclab_net::{
+    IpNet, IpView, Owner, Packet, Reassembler, ReassemblyConfig, SaId, Trail, UdpDatagram, protocol,
+};
 use ipseclab_sim::{ProcessId, RunSeed, SimTime};
 
 use crate::app::Apps;
 use crate::convert;
 use crate::cost_profile::{Charge, CostProfile, Step as PathStep};
+use crate::coverage::Coverage;
 use crate::job::{Effects, Job, Output, Run};
 use crate::journey::{Cause, trail_at};
 use crate::negotiation::{Ledger, initiator_spi};
@@ -35,7 +39,7 @@ use crate::path;
 use crate::policies::Policies;
 use crate::random::Streams;
 use crate::record::{
-    ClosedSa, Closure, EndReason, NegotiationRecord, Outcome, RenewalOutcome, RenewalRecord,
+    ClosedSa, Closure, EndReason, NegotiationRecord, Outcome, RenewalOutcome, RenewalRecord, SaRecord,
 };
 use crate::renewal::Renewals;
 use crate::transit::Behind;
@@ -66,6 +70,8 @@ pub struct HostConfig {
     pub fragmentation: Fragmentation,
     /// Where the trailers of ESP packets end.
     pub trailer_alignment: TrailerAlignment,
+    /// How long a Child SA that another one has replaced still takes what arrives.
+    pub rekeyed_delay: Duration,
     /// TCP connections that begin through this host announce a maximum segment size of at most this.
     pub mss_clamp: Option<u16>,
     /// Whether the lengths of packets under Child SAs are written down.
@@ -83,7 +89,7 @@ pub(crate) struct Host {
     /// Those of them that a peer lends us, by the IKE SA with which they end.
     borrowed: BTreeMap<IkeSaId, Vec<IpAddr>>,
     pub(crate) endpoint: Endpoint,
-    pub(crate) engine: Engine<Trail>,
+    pub(crate) engine: Engine<Token>,
     pub(crate) apps: Apps,
     ledger: Ledger,
     renewals: Renewals,
@@ -102,8 +108,17 @@ pub(crate) struct Host {
     next_fragment_id: u32,
     /// Installed Child SAs by inbound SPI.
     children: BTreeMap<u32, Installed>,
-    /// Outbound SPIs of Child SAs in UDP with their inbound ones: what they send holds a NAT's mapping open.
-    senders: BTreeMap<u32, u32>,
+    rekeyed_delay: Duration,
+    /// Child SAs that have ended for IKE and still take what arrives, by inbound SPI.
+    retired: BTreeMap<u32, Retired>,
+    /// The same by the time at which they go.
+    retirements: BTreeSet<(Duration, u32)>,
+    /// How many Child SAs were installed so far.
+    sas_installed: u32,
+    /// Those that are gone.
+    sas_removed: Vec<SaRecord>,
+    /// How the children fare that ever had a Child SA.
+    coverage: BTreeMap<ChildId, Coverage>,
     /// IKE SAs that are up.
     ike_sas: BTreeMap<IkeSaId, Standing>,
     /// IKE SAs that are being set up for themselves: no Child SA is to follow at once.
@@ -119,6 +134,27 @@ pub(crate) struct Host {
 struct Installed {
     ike_sa: IkeSaId,
     child: ChildId,
+    /// The name of its outbound SA on packets.
+    outbound: SaId,
+    spi_out: u32,
+    since: SimTime,
+    /// Whether it is in UDP: what it sends holds a NAT's mapping open.
+    in_udp: bool,
+}
+
+/// A Child SA that has ended for IKE.
+#[derive(Clone, Copy, Debug)]
+struct Retired {
+    installed: Installed,
+    ended: SimTime,
+    until: Duration,
+}
+
+/// What the engine keeps with each packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    trail: Trail,
+    pub(crate) owner: Owner,
 }
 
 /// An IKE SA that is up.
@@ -146,7 +182,8 @@ struct Origin {
 
 /// What a crash takes along.
 pub(crate) struct Wreck {
-    pub(crate) packets: usize,
+    /// Whose packets.
+    pub(crate) packets: Vec<Owner>,
     pub(crate) negotiations: Vec<NegotiationRecord>,
     pub(crate) renewals: Vec<RenewalRecord>,
     pub(crate) closures: Vec<Closure>,
@@ -180,7 +217,7 @@ impl Origin {
         Endpoint::new(config, Crypto::new(Arc::clone(&self.provider)), Box::new(self.streams("ike")))
     }
 
-    fn engine(&self, spd: Spd, address: IpAddr) -> Engine<Trail> {
+    fn engine(&self, spd: Spd, address: IpAddr) -> Engine<Token> {
         let config = EngineConfig {
             queue_packets: self.queue_packets,
             dont_fragment: self.dont_fragment,
@@ -233,7 +270,12 @@ impl Host {
             packet_sizes: config.packet_sizes.then(Box::default),
             next_fragment_id: 0,
             children: BTreeMap::new(),
-            senders: BTreeMap::new(),
+            rekeyed_delay: config.rekeyed_delay,
+            retired: BTreeMap::new(),
+            retirements: BTreeSet::new(),
+            sas_installed: 0,
+            sas_removed: vec![],
+            coverage: BTreeMap::new(),
             ike_sas: BTreeMap::new(),
             bare: BTreeSet::new(),
             counters: HostCounters::default(),
@@ -290,9 +332,9 @@ impl Host {
             broken: vec![],
             established: vec![],
             finished: vec![],
-            made: 0,
             effects,
         };
+        self.drop_retired(run.now);
         match job {
             Job::Receive(packet) => self.receive(&mut run, now, packet),
             Job::Send(packet) => self.send(&mut run, now, packet),
@@ -315,10 +357,6 @@ impl Host {
         let meter = self.engine.crypto_mut().meter();
         run.charge_crypto(meter.entries());
         meter.clear();
-        if run.made > 0 {
-            let made = run.made;
-            run.effects.outputs.insert(0, Output::Made(made));
-        }
         run.effects
     }
 
@@ -326,10 +364,12 @@ impl Host {
         run.charge(PathStep::Receive, packet.len());
         let Some(packet) = self.reassemble(run, now, packet) else { return };
         let (tag, arrived_octets) = (packet.tag, packet.bytes.len());
-        match self.engine.inbound(run.now, packet.bytes, packet.trail) {
-            Inbound::Deliver { packet: bytes, token: trail, spi } => {
-                let mut packet = Packet { bytes, trail, tag };
+        let token = Token { trail: packet.trail, owner: packet.owner };
+        match self.engine.inbound(run.now, packet.bytes, token) {
+            Inbound::Deliver { packet: bytes, token: Token { trail, owner }, spi } => {
+                let mut packet = Packet { bytes, trail, tag, owner };
                 if let Some(spi) = spi {
+                    packet.owner = owner.opened();
                     self.note_alive(run.now, spi);
                     if let Some(sizes) = &mut self.packet_sizes {
                         sizes.add(spi.value(), packet.bytes.len(), arrived_octets);
@@ -340,7 +380,9 @@ impl Host {
                 }
                 run.push(self.admitted(packet));
             }
-            Inbound::Discard { reason, .. } => run.push(Output::Drop(convert::drop_reason(reason))),
+            Inbound::Discard { reason, token, .. } => {
+                run.push(Output::Drop(convert::drop_reason(reason), token.owner));
+            }
         }
     }
 
@@ -366,25 +408,29 @@ impl Host {
     fn send(&mut self, run: &mut Run<'_>, now: SimTime, mut packet: Packet) {
         run.charge(PathStep::Send, packet.len());
         self.clamp(&mut packet);
-        let tag = packet.tag;
         for packet in self.fit_to_path(run, now, packet) {
-            self.send_one(run, packet, tag, path::Origin::Own);
+            self.send_one(run, packet, path::Origin::Own);
         }
     }
 
-    pub(crate) fn send_one(&mut self, run: &mut Run<'_>, packet: Packet, tag: u64, origin: path::Origin) {
-        match self.engine.outbound(run.now, packet.bytes, packet.trail) {
-            Outbound::Send { packet: bytes, token: trail, sa } => {
-                self.note_sent(run.now, sa);
-                let packet = Packet { bytes, trail, tag };
-                run.push(match (sa, origin) {
+    pub(crate) fn send_one(&mut self, run: &mut Run<'_>, packet: Packet, origin: path::Origin) {
+        let tag = packet.tag;
+        let token = Token { trail: packet.trail, owner: packet.owner };
+        match self.engine.outbound(run.now, packet.bytes, token) {
+            Outbound::Send { packet: bytes, token: Token { trail, owner }, pair, .. } => {
+                self.note_sent(run.now, pair);
+                let owner = owner.sealed(self.outbound_sa(pair));
+                let packet = Packet { bytes, trail, tag, owner };
+                run.push(match (pair, origin) {
                     (None, path::Origin::Others) => Output::Forwarded(packet),
                     (Some(_), _) | (None, path::Origin::Own) => Output::Packet(packet),
                 });
             }
-            Outbound::Discard { reason, .. } => run.push(Output::Drop(convert::drop_reason(reason))),
-            Outbound::Fragment { octets, packet: bytes, token: trail } => {
-                self.send_smaller(run, &Packet { bytes, trail, tag }, octets, origin);
+            Outbound::Discard { reason, token, .. } => {
+                run.push(Output::Drop(convert::drop_reason(reason), token.owner));
+            }
+            Outbound::Fragment { octets, packet: bytes, token: Token { trail, owner } } => {
+                self.send_smaller(run, &Packet { bytes, trail, tag, owner }, octets, origin);
             }
             Outbound::Queued => {}
         }
@@ -394,10 +440,9 @@ impl Host {
     }
 
     /// A packet has gone out to the peer: a NAT between us keeps its mapping without a keepalive (RFC 3948 §4).
-    fn note_sent(&mut self, now: Duration, spi_out: Option<Spi>) {
-        let Some(spi_out) = spi_out else { return };
-        let sender = self.senders.get(&spi_out.value()).and_then(|spi_in| self.children.get(spi_in));
-        if let Some(sender) = sender {
+    fn note_sent(&mut self, now: Duration, pair: Option<ChildSaHandle>) {
+        let sender = pair.and_then(|pair| self.children.get(&pair.spi().value()));
+        if let Some(sender) = sender.filter(|sender| sender.in_udp) {
             self.endpoint.note_sent(now, sender.ike_sa);
         }
     }
@@ -435,11 +480,12 @@ impl Host {
     /// Loses all SAs, negotiations, waiting packets and assigned addresses. Configuration, applications and counters
     /// stay, and the randomness of the next life is another one.
     pub(crate) fn crash(&mut self, now: SimTime) -> Wreck {
-        let fragments = self.outer_fragments.clear() + self.inner_fragments.clear();
-        let packets = self.engine.packets_held() + usize::try_from(fragments).unwrap_or(usize::MAX);
+        let packets = self.owners_held();
+        self.outer_fragments.clear();
+        self.inner_fragments.clear();
         self.path_mtus.clear();
         let (negotiations, renewals) = self.end_all((Outcome::NodeDown, RenewalOutcome::NodeDown), now);
-        let closures = self.lose_sas();
+        let closures = self.lose_sas(now);
         self.origin.incarnation += 1;
         self.endpoint = self.origin.endpoint(self.endpoint.config().clone());
         self.engine = self.origin.engine(self.engine.spd_mut().clone(), self.address);
@@ -452,13 +498,15 @@ impl Host {
     }
 
     /// The ends of all SAs, Child SAs first.
-    fn lose_sas(&mut self) -> Vec<Closure> {
+    fn lose_sas(&mut self, now: SimTime) -> Vec<Closure> {
         let reason = EndReason::NodeDown;
+        self.drop_retired(Duration::MAX);
         let mut closures = vec![];
         for (spi, installed) in core::mem::take(&mut self.children) {
             let carried = Spi::new(spi).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();
             add(&mut self.counters.esp, carried);
             self.counters.child_sas_closed += 1;
+            self.note_removed(now.to_duration(), spi, installed, (carried, reason));
             let connection = installed.child.connection;
             closures.push(Closure { connection, reason, sa: ClosedSa::Child(carried) });
         }

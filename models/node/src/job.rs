@@ -5,7 +5,7 @@ use core::time::Duration;
 use ipseclab_ike::config::ConnectionId;
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{IkeSaId, Transmit};
-use ipseclab_net::{DropReason, IcmpError, Packet};
+use ipseclab_net::{DropReason, IcmpError, Owner, Packet};
 use ipseclab_sim::SimTime;
 
 use crate::cost_profile::{Charge, CostProfile, Step as PathStep};
@@ -53,16 +53,18 @@ pub(crate) enum Output {
     Closed(Box<Closure>),
     /// An IKE SA came up; if it has no Child SA by now, it was to have none (RFC 6023).
     Established(IkeSaId),
-    /// A packet ended here.
-    Drop(DropReason),
+    /// A packet of this owner ended here.
+    Drop(DropReason, Owner),
     /// A packet ended here, and its sender may be told why.
     Refused(Refusal),
     /// A message of this host about a packet that ended before.
     Answer(Packet),
-    /// Cutting packets has made so many more of them.
-    Made(u64),
-    /// The IKE endpoint took a packet, or it was part of another one.
+    /// Cutting packets of this owner has made so many more of them.
+    Made(u64, Owner),
+    /// The IKE endpoint took a packet.
     Absorbed,
+    /// A fragment of this owner became part of another one.
+    Joined(Owner),
     /// The IKE endpoint could do nothing with what it took.
     IkeRejected,
 }
@@ -98,40 +100,41 @@ pub(crate) struct Run<'a> {
     pub(crate) established: Vec<IkeSaId>,
     /// IKE SAs of IKEv1 for which this job has finished a Quick Mode; the message that says so belongs to it.
     pub(crate) finished: Vec<IkeSaId>,
-    /// Packets that this job has made of others by cutting them.
-    pub(crate) made: u64,
     pub(crate) effects: Effects,
 }
 
 impl Job {
-    /// Whether it holds a packet.
-    pub(crate) fn has_packet(&self) -> bool {
+    /// Whose packet it holds, if it does.
+    pub(crate) fn owner(&self) -> Option<Owner> {
         match self {
-            Self::Forward(_) | Self::Receive(_) | Self::Transit(_) | Self::Send(_) | Self::Raw(_) => true,
-            Self::Timer(_) | Self::Command(_) => false,
+            Self::Forward(packet)
+            | Self::Receive(packet)
+            | Self::Transit(packet)
+            | Self::Send(packet)
+            | Self::Raw(packet) => Some(packet.owner),
+            Self::Timer(_) | Self::Command(_) => None,
         }
     }
 }
 
 impl Output {
-    /// Whether a packet ends or leaves with it.
-    pub(crate) fn has_packet(&self) -> bool {
+    /// Whose packet ends or leaves with it, if one does.
+    pub(crate) fn owner(&self) -> Option<Owner> {
         match self {
-            Self::Packet(_)
-            | Self::Forwarded(_)
-            | Self::Local(_)
-            | Self::Onward(_)
-            | Self::Drop(_)
-            | Self::Refused(_)
-            | Self::Absorbed => true,
+            Self::Packet(packet) | Self::Forwarded(packet) | Self::Local(packet) | Self::Onward(packet) => {
+                Some(packet.owner)
+            }
+            Self::Drop(_, owner) | Self::Joined(owner) => Some(*owner),
+            Self::Refused(refusal) => Some(refusal.packet.owner),
+            Self::Absorbed => Some(Owner::NONE),
             Self::Answer(_)
             | Self::Notice(_)
-            | Self::Made(_)
+            | Self::Made(..)
             | Self::Ike(_)
             | Self::Step(_)
             | Self::Closed(_)
             | Self::Established(_)
-            | Self::IkeRejected => false,
+            | Self::IkeRejected => None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod app;
 mod books;
 pub mod convert;
 pub mod cost_profile;
+mod coverage;
 mod cpu;
 mod datapath;
 mod delivery;
@@ -32,8 +33,9 @@ mod timeline;
 mod transit;
 
 pub use app::{App, AppTimes};
-pub use books::PacketBooks;
+pub use books::{Losses, OwnedPackets, OwnerBooks, PacketBooks};
 pub use cost_profile::{Cost, CostEntry, CostOrigin, CostProfile, CostProfileError, CostProfileFile};
+pub use coverage::ChildRecord;
 pub use cpu::{CoreId, CpuCounters};
 pub use datapath::{DatapathConfig, PolledRing, Spreading};
 pub use event::{AppId, Command, NodeEvent};
@@ -45,6 +47,6 @@ pub use port::Port;
 pub use record::{
     Agreed, CaptureDirection, CapturedPacket, ClosedSa, Closure, ClosureRecord, Departure, EndReason,
     MessageRecord, NegotiationRecord, Observe, Outcome, Records, RefusalRecord, RenewalOutcome,
-    RenewalRecord, Renewed, Step, StepRecord,
+    RenewalRecord, Renewed, SaRecord, Step, StepRecord,
 };
 pub use timeline::{Bucket, Timeline};

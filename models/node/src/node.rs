@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use ipseclab_crypto::Provider;
 use ipseclab_ike::config::ChildId;
-use ipseclab_net::{DropCounters, Fib, Nat, NatConfig, PortId};
+use ipseclab_net::{DropCounters, Fib, FlowId, Nat, NatConfig, Owner, PortId};
 use ipseclab_sim::{ProcessId, RunSeed, SimDuration, SimTime, TimerHandle};
 
 use crate::app::{App, AppTimes};
-use crate::books::PacketBooks;
+use crate::books::{Losses, OwnerBooks, PacketBooks};
 use crate::cost_profile::CostProfile;
 use crate::cpu::{CoreId, Cpu, CpuCounters};
 use crate::datapath::{Datapath, DatapathConfig};
 use crate::event::AppId;
 use crate::host::{Host, HostConfig, HostCounters};
-use crate::job::{Effects, Job};
+use crate::job::{Effects, Job, Output};
 use crate::packet_sizes::{PacketSizes, SizeRecord};
 use crate::port::Port;
 use crate::record::{NegotiationRecord, Observe, Outcome, Records, RenewalOutcome, RenewalRecord};
@@ -62,6 +62,9 @@ pub struct Node {
     pub(crate) timer_queued: bool,
     pub(crate) drops: DropCounters,
     pub(crate) books: PacketBooks,
+    pub(crate) owner_books: OwnerBooks,
+    /// What the links behind the ports lost, in the order of the ports.
+    pub(crate) link_losses: Vec<Losses>,
     pub(crate) records: Records,
     pub(crate) sent_tags: u64,
     pub(crate) next_ident: u16,
@@ -131,6 +134,8 @@ impl Node {
             timer_queued: false,
             drops: DropCounters::default(),
             books: PacketBooks::default(),
+            owner_books: OwnerBooks::default(),
+            link_losses: vec![],
             records,
             sent_tags: 0,
             next_ident: 0,
@@ -152,6 +157,7 @@ impl Node {
     /// At the 2³²th port.
     pub fn add_port(&mut self, port: Port) -> PortId {
         self.ports.push(port);
+        self.link_losses.push(Losses::default());
         PortId::new(u32::try_from(self.ports.len() - 1).expect("a node has fewer than 2^32 ports"))
     }
 
@@ -160,10 +166,15 @@ impl Node {
         &mut self.fib
     }
 
-    /// Adds an application; `None` on nodes that are no hosts.
+    /// Adds an application whose packets are in no flow's books; `None` on nodes that are no hosts.
     pub fn add_app(&mut self, app: App) -> Option<AppId> {
+        self.add_flow_app(app, FlowId::NONE)
+    }
+
+    /// Adds an application of a flow; `None` on nodes that are no hosts.
+    pub fn add_flow_app(&mut self, app: App, flow: FlowId) -> Option<AppId> {
         match &mut self.kind {
-            Kind::Host(host) => Some(host.apps.add(app)),
+            Kind::Host(host) => Some(host.apps.add(app, flow)),
             Kind::Router | Kind::Nat(_) => None,
         }
     }
@@ -293,6 +304,34 @@ impl Node {
         self.books
     }
 
+    /// The books of flows and SAs, of what happened inside this node.
+    pub fn owner_books(&self) -> &OwnerBooks {
+        &self.owner_books
+    }
+
+    /// What the links behind the ports lost, in the order of the ports.
+    pub fn link_losses(&self) -> &[Losses] {
+        &self.link_losses
+    }
+
+    /// Whose packets are inside the node, one by one: waiting for a core, being worked on, or waiting for an SA or for
+    /// fragments.
+    pub fn owners_held(&self) -> Vec<Owner> {
+        let waiting = self.cpu.jobs().chain(self.datapath.iter().flat_map(Datapath::jobs));
+        let worked_on = self.effects_under_way().flat_map(|effects| &effects.outputs);
+        let mut held: Vec<_> =
+            waiting.filter_map(Job::owner).chain(worked_on.filter_map(Output::owner)).collect();
+        if let Kind::Host(host) = &self.kind {
+            held.extend(host.owners_held());
+        }
+        held
+    }
+
+    fn effects_under_way(&self) -> impl Iterator<Item = &Effects> {
+        let batches = self.batches.values().flat_map(|(batch, _)| batch);
+        self.running.values().map(|(effects, _)| effects).chain(batches)
+    }
+
     /// Whether every packet is accounted for; `None` while a core is at work, since its packets are neither here nor
     /// there.
     pub fn is_balanced(&self) -> Option<bool> {
@@ -308,12 +347,25 @@ impl Node {
         &self.records
     }
 
-    /// Ends the books at the end of the run: negotiations under way become unfinished.
+    /// Ends the books at the end of the run: negotiations under way become unfinished, and the pieces of packets that are
+    /// being cut are there.
     pub fn finish(&mut self, now: SimTime) {
+        let outputs = self.effects_under_way().flat_map(|effects| &effects.outputs);
+        let made = |output: &Output| match output {
+            Output::Made(pieces, owner) => Some((*pieces, *owner)),
+            _ => None,
+        };
+        let cut: Vec<_> = outputs.filter_map(made).collect();
+        for (pieces, owner) in cut {
+            self.owner_books.cut(owner, pieces);
+        }
         if let Kind::Host(host) = &mut self.kind {
             let (setups, renewals) = host.end_all((Outcome::Unfinished, RenewalOutcome::Unfinished), now);
             self.records.negotiations.extend(setups);
             self.records.renewals.extend(renewals);
+            let (sas, children) = host.take_stock(now);
+            self.records.sas.extend(sas);
+            self.records.children.extend(children);
         }
     }
 

@@ -36,7 +36,7 @@ impl Node {
         let destination = IpView::parse(&packet.bytes).map(|view| view.destination());
         let port = destination.ok().and_then(|destination| self.fib.lookup(destination));
         let Some(port) = port else {
-            self.drop_packet(ctx, DropReason::NoRoute);
+            self.drop_packet(ctx, DropReason::NoRoute, packet.owner);
             if origin == Origin::Others {
                 self.report(ctx, IcmpError::NoRoute, &packet);
             }
@@ -71,7 +71,7 @@ impl Node {
             let mtu = u32::try_from(mtu).unwrap_or(u32::MAX);
             return self.report(ctx, IcmpError::TooBig { mtu }, packet);
         };
-        self.books.originated += pieces.len() as u64 - 1;
+        self.book_cut(pieces.len() as u64 - 1, packet.owner);
         for bytes in pieces {
             self.depart(ctx, port, Packet { bytes, ..packet.clone() });
         }
@@ -80,14 +80,16 @@ impl Node {
     /// Hands a packet to a link.
     pub(crate) fn transmit(&mut self, ctx: &mut Context<'_, NodeEvent>, port: PortId, packet: Packet) {
         self.books.sent += 1;
+        let owner = packet.owner;
         if let Some(reason) = self.ports[port.index()].transmit(ctx, packet) {
             self.records.timeline.drop(ctx.now(), reason);
+            self.link_losses[port.index()].count(owner, reason);
         }
     }
 
     /// Ends a packet that was to be passed on.
-    pub(crate) fn refuse(&mut self, ctx: &mut Context<'_, NodeEvent>, refusal: Refusal) {
-        self.drop_packet(ctx, refusal.reason);
+    pub(crate) fn refuse(&mut self, ctx: &mut Context<'_, NodeEvent>, refusal: &Refusal) {
+        self.drop_packet(ctx, refusal.reason, refusal.packet.owner);
         if let Some(error) = refusal.error {
             self.report(ctx, error, &refusal.packet);
         }

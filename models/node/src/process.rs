@@ -4,7 +4,7 @@
 //! that costs nothing is done within the event that brought it, so a node with the `free` profile adds no events.
 
 use ipseclab_ike::{FailureReason, Role};
-use ipseclab_net::{DropReason, IpView, Packet, PortId, build_udp};
+use ipseclab_net::{DropReason, IpView, Owner, Packet, PortId, build_udp};
 use ipseclab_sim::{Context, Process, SimDuration, SimTime};
 
 use crate::cost_profile::Step as PathStep;
@@ -41,13 +41,13 @@ impl Node {
         self.books.arrived += 1;
         self.capture(ctx.now(), CaptureDirection::Inbound, &packet);
         if let Some(reason) = self.refusal() {
-            return self.drop_packet(ctx, reason);
+            return self.drop_packet(ctx, reason, packet.owner);
         }
         if let Kind::Nat(_) = &self.kind {
             return self.translate(ctx, port, packet);
         }
         let Ok(view) = IpView::parse(&packet.bytes) else {
-            return self.drop_packet(ctx, DropReason::MalformedPacket);
+            return self.drop_packet(ctx, DropReason::MalformedPacket, packet.owner);
         };
         let heading = match &self.kind {
             Kind::Host(host) => host.heading(port, view.destination()),
@@ -83,8 +83,8 @@ impl Node {
         let (Some(datapath), Some(hash)) = (&mut self.datapath, hash) else {
             return self.submit(ctx, lane, job);
         };
-        if datapath.submit(ctx.now(), hash, job).is_err() {
-            self.drop_packet(ctx, DropReason::RingFull);
+        if let Err(job) = datapath.submit(ctx.now(), hash, job) {
+            self.drop_packet(ctx, DropReason::RingFull, job.owner().unwrap_or_default());
         }
     }
 
@@ -98,7 +98,7 @@ impl Node {
         };
         match outcome {
             Ok(()) => self.transmit(ctx, out, packet),
-            Err(reason) => self.drop_packet(ctx, reason),
+            Err(reason) => self.drop_packet(ctx, reason, packet.owner),
         }
     }
 
@@ -107,8 +107,8 @@ impl Node {
             // Losing an alarm would stop the host, and there is at most one at a time; commands are the scenario's.
             Job::Timer(_) | Job::Command(_) => self.cpu.submit_always(ctx.now(), lane, job),
             Job::Forward(_) | Job::Receive(_) | Job::Transit(_) | Job::Send(_) | Job::Raw(_) => {
-                if self.cpu.submit(ctx.now(), lane, job).is_err() {
-                    self.drop_packet(ctx, DropReason::CpuQueueFull);
+                if let Err(job) = self.cpu.submit(ctx.now(), lane, job) {
+                    self.drop_packet(ctx, DropReason::CpuQueueFull, job.owner().unwrap_or_default());
                 }
             }
         }
@@ -199,11 +199,12 @@ impl Node {
                     let (setup, renewals) = host.settle_childless(ike_sa, effects.cause, ctx.now());
                     self.write_ends(ctx.now(), setup, renewals);
                 }
-                Output::Drop(reason) => self.drop_packet(ctx, reason),
-                Output::Refused(refusal) => self.refuse(ctx, refusal),
+                Output::Drop(reason, owner) => self.drop_packet(ctx, reason, owner),
+                Output::Refused(refusal) => self.refuse(ctx, &refusal),
                 Output::Answer(packet) => self.submit_send(ctx, packet),
-                Output::Made(packets) => self.books.originated += packets,
+                Output::Made(pieces, owner) => self.book_cut(pieces, owner),
                 Output::Absorbed => self.books.absorbed += 1,
+                Output::Joined(owner) => self.book_joined(owner),
                 Output::IkeRejected => self.drops.count(DropReason::IkeRejected),
             }
         }
@@ -238,7 +239,7 @@ impl Node {
             };
             self.records.messages.push(MessageRecord { tag, time: now, departure: Some(departure) });
         }
-        self.route(ctx, Packet { bytes, trail, tag }, Origin::Own);
+        self.route(ctx, Packet { bytes, trail, tag, owner: Owner::NONE }, Origin::Own);
     }
 
     fn note_ike_arrival(&mut self, now: SimTime, job: &Job) {
@@ -320,9 +321,22 @@ impl Node {
         self.records.timeline.count(now, count);
     }
 
-    pub(crate) fn drop_packet(&mut self, ctx: &mut Context<'_, NodeEvent>, reason: DropReason) {
+    /// A packet was cut into pieces: so many more than there were.
+    pub(crate) fn book_cut(&mut self, pieces: u64, owner: Owner) {
+        self.books.originated += pieces;
+        self.owner_books.cut(owner, pieces);
+    }
+
+    /// A fragment became part of another one.
+    pub(crate) fn book_joined(&mut self, owner: Owner) {
+        self.books.absorbed += 1;
+        self.owner_books.joined(owner);
+    }
+
+    pub(crate) fn drop_packet(&mut self, ctx: &mut Context<'_, NodeEvent>, reason: DropReason, owner: Owner) {
         ctx.note(note::DROP, &[reason as u64]);
         self.drops.count(reason);
+        self.owner_books.dropped(owner, reason);
         self.records.timeline.drop(ctx.now(), reason);
         self.books.dropped += 1;
     }

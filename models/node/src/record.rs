@@ -6,9 +6,10 @@ use ipseclab_ike::config::{ChildId, ConnectionId};
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{CloseReason, Event, FailureReason, IkeSaId, MessageInfo};
 use ipseclab_ipsec::{ChildSaCounters, Selectors};
-use ipseclab_net::Delays;
+use ipseclab_net::{Delays, SaId};
 use ipseclab_sim::SimTime;
 
+use crate::coverage::ChildRecord;
 use crate::timeline::Timeline;
 
 /// What to write down besides counters.
@@ -227,6 +228,25 @@ pub enum ClosedSa {
     Child(ChildSaCounters),
 }
 
+/// A Child SA at one of its two nodes, over its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaRecord {
+    /// The name that its outbound SA has on the packets under way.
+    pub outbound: SaId,
+    /// The child that it is of.
+    pub child: ChildId,
+    /// The SPI on packets that this node receives.
+    pub spi_in: u32,
+    /// The SPI on packets that this node sends.
+    pub spi_out: u32,
+    /// When it was installed.
+    pub installed: SimTime,
+    /// When it was removed; `None` if it lived to the end of the run.
+    pub removed: Option<SimTime>,
+    /// What it carried.
+    pub carried: ChildSaCounters,
+}
+
 /// A step between messages.
 #[derive(Clone, Debug)]
 pub struct StepRecord {
@@ -295,6 +315,10 @@ pub struct Records {
     pub refusals: Vec<RefusalRecord>,
     /// SAs that ended here, in the order of time.
     pub closures: Vec<ClosureRecord>,
+    /// Child SAs that were installed here: those that were removed in the order of their ends, then the others.
+    pub sas: Vec<SaRecord>,
+    /// How the children of this node fared, in the order of the configuration.
+    pub children: Vec<ChildRecord>,
     /// IKE messages, if asked for, in the order of time.
     pub messages: Vec<MessageRecord>,
     /// Steps, if asked for, in the order of time.

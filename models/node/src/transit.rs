@@ -83,8 +83,7 @@ impl Host {
             Err(refusal) => return run.push(Output::Refused(refusal)),
         };
         self.clamp(&mut packet);
-        let tag = packet.tag;
-        self.send_one(run, packet, tag, Origin::Others);
+        self.send_one(run, packet, Origin::Others);
     }
 }
 
@@ -108,7 +107,7 @@ impl Node {
         }
         match lower_ttl(packet) {
             Ok(packet) => self.route(ctx, packet, Origin::Others),
-            Err(refusal) => self.refuse(ctx, refusal),
+            Err(refusal) => self.refuse(ctx, &refusal),
         }
     }
 

@@ -21,7 +21,7 @@
 //! [[links]]
 //! a = "Berlin"
 //! b = "Hamburg"
-//! loss = "0.1%"             # also delay, rate, jitter, mtu, queue, framing
+//! loss = "0.1%"             # also delay, rate, jitter, reorder, mtu, queue, framing
 //! ```
 //!
 //! The delay of a link is what the link states; else the time of light in fibre along the great circle when both
@@ -38,7 +38,7 @@ use toml::{Spanned, Value};
 use crate::geo::{self, Position};
 use crate::graph::{GraphError, NodeIndex, NodeRole, NodeSpec, Topology};
 use crate::import::{Problem, TopologyError, check_size};
-use crate::link::{Framing, LinkError, LinkSpec, LinkValue};
+use crate::link::{Framing, LinkError, LinkSpec, LinkValue, ReorderSpec};
 use crate::name::{check_name, nearest};
 use crate::units::{self, Quantity};
 
@@ -70,10 +70,29 @@ struct Values {
     delay: Option<Spanned<Value>>,
     rate: Option<Spanned<Value>>,
     jitter: Option<Spanned<Value>>,
+    reorder: Option<Spanned<ReorderValues>>,
     loss: Option<Spanned<Value>>,
     mtu: Option<Spanned<Value>>,
     queue: Option<Spanned<Value>>,
     framing: Option<Spanned<Value>>,
+}
+
+/// How packets are held back, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReorderValues {
+    probability: Spanned<Value>,
+    delay: Spanned<Value>,
+    #[serde(default)]
+    distribution: ReorderDistribution,
+}
+
+#[derive(Clone, Copy, Deserialize, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum ReorderDistribution {
+    #[default]
+    Constant,
+    Exponential,
 }
 
 /// A link. The values are listed again instead of flattened, because flattening loses spans and unknown keys.
@@ -85,6 +104,7 @@ struct Link {
     delay: Option<Spanned<Value>>,
     rate: Option<Spanned<Value>>,
     jitter: Option<Spanned<Value>>,
+    reorder: Option<Spanned<ReorderValues>>,
     loss: Option<Spanned<Value>>,
     mtu: Option<Spanned<Value>>,
     queue: Option<Spanned<Value>>,
@@ -93,8 +113,8 @@ struct Link {
 
 impl Link {
     fn into_parts(self) -> (Spanned<String>, Spanned<String>, Values) {
-        let Self { a, b, delay, rate, jitter, loss, mtu, queue, framing } = self;
-        (a, b, Values { delay, rate, jitter, loss, mtu, queue, framing })
+        let Self { a, b, delay, rate, jitter, reorder, loss, mtu, queue, framing } = self;
+        (a, b, Values { delay, rate, jitter, reorder, loss, mtu, queue, framing })
     }
 }
 
@@ -155,7 +175,10 @@ impl Values {
         let jitter =
             read(self.jitter.as_ref(), |v| quantity("jitter", v, Quantity::Duration, units::parse_duration))?;
         link.jitter_ns = jitter.unwrap_or(link.jitter_ns);
-        link.loss_ppb = read(self.loss.as_ref(), loss)?.unwrap_or(link.loss_ppb);
+        if let Some(reorder) = &self.reorder {
+            link.reorder = Some(reorder.get_ref().read()?);
+        }
+        link.loss_ppb = read(self.loss.as_ref(), |v| loss("loss", v))?.unwrap_or(link.loss_ppb);
         link.mtu = read(self.mtu.as_ref(), mtu)?.unwrap_or(link.mtu);
         let queue = read(self.queue.as_ref(), |v| quantity("queue", v, Quantity::Size, units::parse_size))?;
         link.queue_bytes = queue.unwrap_or(link.queue_bytes);
@@ -167,15 +190,30 @@ impl Values {
 
     /// Points at the value that is out of range.
     fn out_of_range(&self, reason: LinkError) -> TopologyError {
-        let value = match reason.value() {
-            LinkValue::Delay => &self.delay,
-            LinkValue::Rate => &self.rate,
-            LinkValue::Jitter => &self.jitter,
-            LinkValue::Loss => &self.loss,
-            LinkValue::Mtu => &self.mtu,
-            LinkValue::Queue => &self.queue,
+        let span = |value: &Option<Spanned<Value>>| value.as_ref().map(Spanned::span);
+        let span = match reason.value() {
+            LinkValue::Delay => span(&self.delay),
+            LinkValue::Rate => span(&self.rate),
+            LinkValue::Jitter => span(&self.jitter),
+            LinkValue::Reorder => self.reorder.as_ref().map(Spanned::span),
+            LinkValue::Loss => span(&self.loss),
+            LinkValue::Mtu => span(&self.mtu),
+            LinkValue::Queue => span(&self.queue),
         };
-        TopologyError { problem: Problem::Link(reason), span: value.as_ref().map(Spanned::span) }
+        TopologyError { problem: Problem::Link(reason), span }
+    }
+}
+
+impl ReorderValues {
+    fn read(&self) -> Result<ReorderSpec, TopologyError> {
+        let at = |value: &Spanned<Value>, problem: Problem| problem.at(value.span());
+        let delay = quantity("delay", self.delay.get_ref(), Quantity::Duration, units::parse_duration);
+        Ok(ReorderSpec {
+            probability_ppb: loss("probability", self.probability.get_ref())
+                .map_err(|problem| at(&self.probability, problem))?,
+            delay_ns: delay.map_err(|problem| at(&self.delay, problem))?,
+            is_exponential: self.distribution == ReorderDistribution::Exponential,
+        })
     }
 }
 
@@ -199,12 +237,12 @@ fn quantity(
     }
 }
 
-fn loss(value: &Value) -> Result<u32, Problem> {
+fn loss(key: &'static str, value: &Value) -> Result<u32, Problem> {
     match value {
         Value::String(text) => Ok(units::parse_loss(text)?),
         Value::Float(number) => Ok(units::loss_from_number(*number)?),
         Value::Integer(number) => Ok(units::parse_loss(&number.to_string())?),
-        other => Err(Problem::Type { key: "loss", found: kind(other), wanted: Quantity::Loss.help() }),
+        other => Err(Problem::Type { key, found: kind(other), wanted: Quantity::Loss.help() }),
     }
 }
 
@@ -342,6 +380,7 @@ b = "Moon"
 delay = "1.28s"
 rate = "1Mbps"
 jitter = "5ms"
+reorder = { probability = "2%", delay = "2ms", distribution = "exponential" }
 loss = 0.01
 mtu = 1500
 queue = "64KiB"
@@ -377,6 +416,11 @@ framing = "ethernet"
             delay_ns: 1_280_000_000,
             rate_bps: Some(1_000_000),
             jitter_ns: 5_000_000,
+            reorder: Some(ReorderSpec {
+                probability_ppb: 20_000_000,
+                delay_ns: 2_000_000,
+                is_exponential: true,
+            }),
             loss_ppb: 10_000_000,
             mtu: 1500,
             queue_bytes: 65_536,
@@ -482,6 +526,15 @@ framing = "ethernet"
         check_error(&with_link("loss = -0.1"), "it is negative", "-0.1", "from 0 to 1");
         check_error(&with_link("loss = 1.5"), "it is too large", "1.5", "from 0 to 1");
         check_error(&with_link("loss = 2"), "it is too large", "2", "from 0 to 1");
+        let reorder = |inside: &str| with_link(&format!("reorder = {{ {inside} }}"));
+        check_error(&reorder("probability = 2, delay = \"1ms\""), "it is too large", "2", "from 0 to 1");
+        check_error(
+            &reorder("probability = 0.1, delay = \"0s\""),
+            "not between 1ns and",
+            "{ probability = 0.1, delay = \"0s\" }",
+            "",
+        );
+        check_error(&reorder("probability = 0.1, delay = 3"), "delay cannot be an integer", "3", "20ms");
         check_error(&with_link("mtu = 20"), "mtu of 20 is not between 68 and 65535", "20", "");
         check_error(&with_link("mtu = -5"), "mtu cannot be negative", "-5", "68 to 65535");
         check_error(&with_link("delay = \"2d\""), "above the limit of 1d", "\"2d\"", "");

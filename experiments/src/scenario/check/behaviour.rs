@@ -100,5 +100,6 @@ fn node_limits(file: &NodeLimitsFile) -> NodeLimits {
         keep_alive: file.keep_alive.map(Duration::span),
         retry_interval: file.retry_interval.map(Duration::span),
         retry_jitter: file.retry_jitter.map(Duration::span),
+        rekeyed_delay: file.delete_rekeyed_delay.map(Duration::span),
     }
 }

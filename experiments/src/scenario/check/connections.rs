@@ -251,6 +251,7 @@ mod tests {
             name: "left".to_owned(),
             address: IpAddr::from([198, 18, 0, 1]),
             networks: Vec::new(),
+            behind: None,
             cores: 1,
             cost_profile: CostProfile::Free,
             nat: None,

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use ipseclab_topologies::{
-    self as topologies, GraphmlOptions, LinkSpec, LinkValue, NodeSpec, Problem, Topology, TopologyError,
+    self as topologies, GraphmlOptions, LinkSpec, LinkValue, NodeSpec, Problem, ReorderSpec, Topology,
+    TopologyError,
 };
 
 use super::Checker;
 use crate::document::{Finding, KeyPath, Location, Report, SourceText, list};
-use crate::scenario::file::{LinkFile, TopologyKind};
+use crate::scenario::file::{LinkFile, ReorderDistribution, ReorderFile, TopologyKind};
 use crate::scenario::value::{Duration, Framing, Loss, Size};
 
 fn at() -> KeyPath {
@@ -228,10 +229,19 @@ fn merge(given: &LinkFile, base: LinkSpec) -> LinkSpec {
         delay_ns: given.delay.map_or(base.delay_ns, nanos),
         rate_bps: given.rate.map_or(base.rate_bps, |rate| Some(rate.bits_per_second())),
         jitter_ns: given.jitter.map_or(base.jitter_ns, nanos),
+        reorder: given.reorder.as_ref().map_or(base.reorder, |given| Some(reorder(given))),
         loss_ppb: given.loss.map_or(base.loss_ppb, Loss::ppb),
         mtu: given.mtu.unwrap_or(base.mtu),
         queue_bytes: given.queue.map_or(base.queue_bytes, Size::octets),
         framing: given.framing.map_or(base.framing, Framing::get),
+    }
+}
+
+fn reorder(given: &ReorderFile) -> ReorderSpec {
+    ReorderSpec {
+        probability_ppb: given.probability.ppb(),
+        delay_ns: given.delay.span().as_nanos(),
+        is_exponential: given.distribution == Some(ReorderDistribution::Exponential),
     }
 }
 
@@ -240,6 +250,7 @@ fn key_of(value: LinkValue) -> &'static str {
         LinkValue::Delay => "delay",
         LinkValue::Rate => "rate",
         LinkValue::Jitter => "jitter",
+        LinkValue::Reorder => "reorder",
         LinkValue::Loss => "loss",
         LinkValue::Mtu => "mtu",
         LinkValue::Queue => "queue",

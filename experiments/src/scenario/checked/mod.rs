@@ -141,6 +141,8 @@ pub struct NodeLimits {
     pub retry_interval: Option<SimDuration>,
     /// What of it is left out at random, at most.
     pub retry_jitter: Option<SimDuration>,
+    /// How long a Child SA that was replaced still takes what arrives.
+    pub rekeyed_delay: Option<SimDuration>,
 }
 
 /// What cryptography and packets cost in processor time.

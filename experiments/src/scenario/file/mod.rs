@@ -26,7 +26,7 @@ pub use connections::{
 pub use credentials::{AuthorityFile, CertificateFile, KeyKind, PoolOfAddressesFile};
 pub use events::{ActionFile, ActionKind, FaultFile, FaultKind};
 pub use nodes::{DatapathFile, Df, IpFragmentation, NatBehaviour, NodeFile, NodeLimitsFile, Spreading};
-pub use topology::{LinkFile, TopologyFile, TopologyKind};
+pub use topology::{LinkFile, ReorderDistribution, ReorderFile, TopologyFile, TopologyKind};
 pub use traffic::{Distribution, Mix, TrafficFile, TrafficKind};
 
 use super::defaults::MAX_SEED;

@@ -150,6 +150,8 @@ pub struct NodeLimitsFile {
     pub retry_interval: Option<Duration>,
     /// At most this much of that wait is left out at random. Default: 10s.
     pub retry_jitter: Option<Duration>,
+    /// How long a Child SA that another one has replaced still takes packets that arrive. Default: 5s.
+    pub delete_rekeyed_delay: Option<Duration>,
 }
 
 /// Networks of equal size out of a larger one.

@@ -48,7 +48,7 @@ pub enum TopologyKind {
 /// What a link is like in both directions.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-not-built-yet" = ["reorder", "duplicate", "corrupt", "burst_loss"]))]
+#[schemars(extend("x-not-built-yet" = ["duplicate", "corrupt", "burst_loss"]))]
 pub struct LinkFile {
     /// Bit rate; without it, packets take no time to serialise.
     pub rate: Option<Rate>,
@@ -56,6 +56,8 @@ pub struct LinkFile {
     pub delay: Option<Duration>,
     /// Largest extra delay of a packet, uniform from zero. Default: none.
     pub jitter: Option<Duration>,
+    /// Packets that are held back, so that others overtake them. Default: none.
+    pub reorder: Option<ReorderFile>,
     /// Probability that a packet is lost, each on its own. Default: 0.
     pub loss: Option<Loss>,
     /// Largest IP packet in octets. Default: 1500.
@@ -66,4 +68,26 @@ pub struct LinkFile {
     /// What surrounds each packet on the wire and takes its share of the rate: "none"; "ethernet", which adds 38 octets
     /// with preamble and gap, and takes at least 84; or a number of octets. Default: none.
     pub framing: Option<Framing>,
+}
+
+/// Packets that are held back on a link, so that others overtake them.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReorderFile {
+    /// Probability that a packet is held back, each on its own.
+    pub probability: Loss,
+    /// For how long; on average with an exponential distribution.
+    pub delay: Duration,
+    /// How the spans are distributed. Default: constant.
+    pub distribution: Option<ReorderDistribution>,
+}
+
+/// How the spans are distributed for which packets are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReorderDistribution {
+    /// All the same.
+    Constant,
+    /// Exponentially: most are short, and some are long.
+    Exponential,
 }

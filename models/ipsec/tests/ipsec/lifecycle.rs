@@ -53,9 +53,10 @@ fn waiting_packets_leave_in_order_with_their_tokens() {
     let mut right = engine(RIGHT, protect_all(Mode::Tunnel));
     right.install(seconds(1), mirrored(&pair), OutboundUse::Now).unwrap();
     for expected in 0..5 {
-        let (wire, token) = left.poll_packet().unwrap();
+        assert_eq!(left.tokens_held().copied().collect::<Vec<_>>(), (expected..5).collect::<Vec<_>>());
+        let (wire, token, under) = left.poll_packet().unwrap();
         assert_eq!(left.take_work().len(), 1, "each poll does the work of one packet");
-        assert_eq!(token, expected);
+        assert_eq!((token, under.map(|pair| pair.spi().value())), (expected, Some(0x1000)));
         assert_eq!(delivered(right.inbound(seconds(2), wire, 0)), echo(token as usize));
     }
     assert_eq!((left.poll_packet(), left.packets_held()), (None, 0));
@@ -80,7 +81,7 @@ proptest! {
         prop_assert_eq!(refused, (kept..offered).collect::<Vec<_>>());
         prop_assert_eq!(events(&mut left).len(), usize::from(offered > 0));
         left.install(seconds(1), Suite::GCM_TUNNEL.pair(0x1000), OutboundUse::Now).unwrap();
-        let released: Vec<u32> = core::iter::from_fn(|| left.poll_packet()).map(|(_, token)| token).collect();
+        let released: Vec<u32> = core::iter::from_fn(|| left.poll_packet()).map(|(_, token, _)| token).collect();
         prop_assert_eq!(released, (0..kept).collect::<Vec<_>>());
     }
 }
@@ -109,7 +110,7 @@ fn a_narrowed_pair_releases_only_what_it_covers() {
     let mut pair = Suite::GCM_TUNNEL.pair(0x1000);
     pair.remote_ts = vec![TrafficSelector::host(RIGHT_HOST)];
     left.install(seconds(1), pair, OutboundUse::Now).unwrap();
-    assert_eq!(left.poll_packet().map(|(_, token)| token), Some(1));
+    assert_eq!(left.poll_packet().map(|(_, token, _)| token), Some(1));
     assert_eq!(left.poll_packet(), None);
     let (_, token, reason) = left.poll_discard().unwrap();
     assert_eq!((token, reason), (2, DiscardReason::OutsideSelectors));

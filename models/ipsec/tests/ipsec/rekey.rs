@@ -61,11 +61,39 @@ fn when_the_old_pair_goes_the_waiting_one_takes_over_untold() {
 }
 
 #[test]
+fn a_retired_pair_takes_what_arrives_and_sends_nothing() {
+    let (mut left, mut right) = ends(&pair(0x1000));
+    let late = sent(right.outbound(seconds(0), ping(RIGHT_HOST, LEFT_HOST, 8), 0));
+    let too_late = sent(right.outbound(seconds(0), ping(RIGHT_HOST, LEFT_HOST, 8), 0));
+    left.install(seconds(1), pair(0x2000), OutboundUse::WhenTold).unwrap();
+    assert!(left.retire(spi(0x1000)) && !left.retire(spi(0x3000)));
+    assert_eq!(outbound_spi(&mut left), Some(0x2001), "although nobody has told it");
+    assert!(left.can_send(spi(0x2000)) && !left.can_send(spi(0x1000)));
+    delivered(left.inbound(seconds(2), late.clone(), 0));
+    let replayed = left.inbound(seconds(2), late, 0);
+    assert!(matches!(replayed, Inbound::Discard { reason: DiscardReason::Replay, .. }), "{replayed:?}");
+    assert_eq!(outbound_spi(&mut left), Some(0x2001), "what arrives does not bring it back");
+    assert_eq!(left.remove(spi(0x1000)).unwrap().inbound.packets, 1);
+    let refused = left.inbound(seconds(3), too_late, 0);
+    assert!(matches!(refused, Inbound::Discard { reason: DiscardReason::UnknownSpi, .. }), "{refused:?}");
+}
+
+#[test]
+fn a_retired_pair_is_no_longer_asked_whether_it_is_idle() {
+    let (mut left, _) = ends(&SaPair { idle_timeout: Some(seconds(9)), ..pair(0x1000) });
+    assert_eq!(left.poll_timeout(), Some(seconds(9)));
+    left.retire(spi(0x1000));
+    assert_eq!(left.poll_timeout(), None);
+    left.remove(spi(0x1000)).unwrap();
+    assert_eq!(outbound_spi(&mut left), None, "the next packet waits for a negotiation");
+}
+
+#[test]
 fn a_first_pair_serves_waiting_packets_even_before_it_is_told() {
     let mut left = engine(LEFT, protect_all(Mode::Tunnel));
     assert_eq!(outbound_spi(&mut left), None);
     left.install(seconds(1), pair(0x1000), OutboundUse::WhenTold).unwrap();
-    assert_eq!(left.poll_packet().map(|(wire, _)| wire[20..24].to_vec()), Some(vec![0, 0, 0x10, 1]));
+    assert_eq!(left.poll_packet().map(|(wire, ..)| wire[20..24].to_vec()), Some(vec![0, 0, 0x10, 1]));
 }
 
 #[test]

@@ -15,8 +15,8 @@ use crate::drop::DropReason;
 use crate::ip::IpView;
 use crate::ipv4::protocol;
 use crate::ipv6::FragmentInfo;
+use crate::owner::Owner;
 use crate::packet::Packet;
-use crate::trail::Trail;
 
 /// What each fragment is charged for besides its octets, so that many small ones are no way around the limit.
 const FRAGMENT_OVERHEAD: usize = 64;
@@ -50,12 +50,13 @@ pub struct ReassemblyCounters {
 /// What a fragment leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reassembled {
-    /// The packet is whole; so many fragments, this one included, have become one packet.
+    /// The packet is whole.
     Whole {
-        /// The packet, with the trail of its last fragment.
+        /// The packet, with trail, tag and owner of its last fragment.
         packet: Packet,
-        /// How many there were.
-        fragments: u64,
+        /// Whose the other fragments were, which are part of it now. Nothing but the last one's, unless a stranger's came
+        /// under the same identification.
+        joined: Vec<Owner>,
     },
     /// It waits for the others.
     Waits,
@@ -63,8 +64,8 @@ pub enum Reassembled {
     Dropped {
         /// Why.
         reason: DropReason,
-        /// How many.
-        fragments: u64,
+        /// Whose they were.
+        fragments: Vec<Owner>,
     },
 }
 
@@ -90,7 +91,8 @@ struct Partial {
     payload_len: Option<usize>,
     received: usize,
     octets: usize,
-    fragments: u64,
+    /// Whose the fragments are, in the order of their arrival.
+    owners: Vec<Owner>,
     /// The first fragment as it came, for an error message to its sender.
     first: Option<Vec<u8>>,
 }
@@ -132,39 +134,39 @@ impl Reassembler {
         }
     }
 
-    /// Takes a fragment. Beside what becomes of it stands how many older fragments were given up to make room.
-    pub fn push(&mut self, now: SimTime, packet: &Packet) -> (Reassembled, u64) {
+    /// Takes a fragment. Beside what becomes of it stands whose older fragments were given up to make room.
+    pub fn push(&mut self, now: SimTime, packet: &Packet) -> (Reassembled, Vec<Owner>) {
         self.counters.fragments += 1;
         let Ok(view) = IpView::parse(&packet.bytes) else {
-            return (self.refuse(DropReason::MalformedPacket), 0);
+            return (self.refuse(DropReason::MalformedPacket, packet), vec![]);
         };
         let Some(info) = view.fragment() else {
-            return (self.refuse(DropReason::MalformedPacket), 0);
+            return (self.refuse(DropReason::MalformedPacket, packet), vec![]);
         };
         let key = Key::of(&view, info);
         let octets = view.payload_of_fragment().len() + FRAGMENT_OVERHEAD;
         let given_up = self.make_room(octets, &key);
         if self.octets + octets > self.config.octets_max {
-            return (self.refuse(DropReason::ReassemblyFull), given_up);
+            return (self.refuse(DropReason::ReassemblyFull, packet), given_up);
         }
-        (self.insert(now, key, &view, info, packet.trail, packet.tag), given_up)
+        (self.insert(now, key, (&view, info), packet), given_up)
     }
 
-    fn refuse(&mut self, reason: DropReason) -> Reassembled {
+    fn refuse(&mut self, reason: DropReason, packet: &Packet) -> Reassembled {
         self.counters.dropped += 1;
-        Reassembled::Dropped { reason, fragments: 1 }
+        Reassembled::Dropped { reason, fragments: vec![packet.owner] }
     }
 
-    /// Gives up the oldest packets until there is room; returns how many fragments went.
-    fn make_room(&mut self, octets: usize, key: &Key) -> u64 {
-        let mut given_up = 0;
+    /// Gives up the oldest packets until there is room; returns whose fragments went.
+    fn make_room(&mut self, octets: usize, key: &Key) -> Vec<Owner> {
+        let mut given_up = vec![];
         let is_new = !self.partials.contains_key(key);
         while self.octets + octets > self.config.octets_max
             || (is_new && self.partials.len() >= self.config.packets_max)
         {
             let oldest = self.deadlines.iter().map(|(_, oldest)| *oldest).find(|oldest| oldest != key);
             let Some(oldest) = oldest else { break };
-            given_up += self.give_up(&oldest).map_or(0, |partial| partial.fragments);
+            given_up.extend(self.give_up(&oldest).map(|partial| partial.owners).into_iter().flatten());
         }
         given_up
     }
@@ -172,7 +174,7 @@ impl Reassembler {
     /// Forgets a packet; its fragments are dropped.
     fn give_up(&mut self, key: &Key) -> Option<Partial> {
         let partial = self.take(key)?;
-        self.counters.dropped += partial.fragments;
+        self.counters.dropped += partial.owners.len() as u64;
         Some(partial)
     }
 
@@ -180,7 +182,7 @@ impl Reassembler {
         let partial = self.partials.remove(key)?;
         self.deadlines.remove(&(partial.deadline, *key));
         self.octets -= partial.octets;
-        self.held -= partial.fragments;
+        self.held -= partial.owners.len() as u64;
         Some(partial)
     }
 
@@ -188,21 +190,20 @@ impl Reassembler {
         &mut self,
         now: SimTime,
         key: Key,
-        view: &IpView<'_>,
-        info: FragmentInfo,
-        trail: Trail,
-        tag: u64,
+        (view, info): (&IpView<'_>, FragmentInfo),
+        packet: &Packet,
     ) -> Reassembled {
         let timeout = if key.source.is_ipv6() { self.config.timeout_v6 } else { self.config.timeout_v4 };
         let partial = self.partials.entry(key).or_insert_with(|| Partial::until(now + timeout));
         self.deadlines.insert((partial.deadline, key));
-        let outcome = partial.add(view, info);
+        let outcome = partial.add(view, info, packet.owner);
         match outcome {
-            Added::Repeated => return self.refuse(DropReason::DuplicateFragment),
+            Added::Repeated => return self.refuse(DropReason::DuplicateFragment, packet),
             Added::Bad => {
-                let lost = self.give_up(&key).map_or(0, |partial| partial.fragments);
+                let mut fragments = self.give_up(&key).map(|partial| partial.owners).unwrap_or_default();
+                fragments.push(packet.owner);
                 self.counters.dropped += 1;
-                return Reassembled::Dropped { reason: DropReason::MalformedFragment, fragments: lost + 1 };
+                return Reassembled::Dropped { reason: DropReason::MalformedFragment, fragments };
             }
             Added::Kept { octets } => {
                 self.octets += octets;
@@ -212,26 +213,28 @@ impl Reassembler {
         if !partial.is_whole() {
             return Reassembled::Waits;
         }
-        let whole = self.take(&key).expect("a packet that has just got a fragment is there");
-        let fragments = whole.fragments;
+        let mut whole = self.take(&key).expect("a packet that has just got a fragment is there");
+        let mut owners = core::mem::take(&mut whole.owners);
         let Some(bytes) = whole.join() else {
-            self.counters.dropped += fragments;
-            return Reassembled::Dropped { reason: DropReason::MalformedFragment, fragments };
+            self.counters.dropped += owners.len() as u64;
+            return Reassembled::Dropped { reason: DropReason::MalformedFragment, fragments: owners };
         };
-        self.counters.joined += fragments;
+        self.counters.joined += owners.len() as u64;
         self.counters.packets += 1;
-        let packet = Packet { tag, ..Packet::with_trail(bytes, trail) };
-        Reassembled::Whole { packet, fragments }
+        // The last one is this fragment's, which the whole packet goes on as.
+        owners.pop();
+        let Packet { trail, tag, owner, .. } = *packet;
+        Reassembled::Whole { packet: Packet { bytes, trail, tag, owner }, joined: owners }
     }
 
-    /// The next packet whose time has run out at `now`: how many fragments are dropped, and the first of them, if it
-    /// had come, for a message to the sender (RFC 792, RFC 4443 §3.3).
-    pub fn expire(&mut self, now: SimTime) -> Option<(u64, Option<Vec<u8>>)> {
+    /// The next packet whose time has run out at `now`: whose fragments are dropped, and the first of them, if it had
+    /// come, for a message to the sender (RFC 792, RFC 4443 §3.3).
+    pub fn expire(&mut self, now: SimTime) -> Option<(Vec<Owner>, Option<Vec<u8>>)> {
         let (deadline, key) = *self.deadlines.first()?;
         if deadline > now {
             return None;
         }
-        self.give_up(&key).map(|partial| (partial.fragments, partial.first))
+        self.give_up(&key).map(|partial| (partial.owners, partial.first))
     }
 
     /// When the oldest packet under way runs out of time.
@@ -244,6 +247,11 @@ impl Reassembler {
         self.held
     }
 
+    /// Whose they are.
+    pub fn owners(&self) -> impl Iterator<Item = Owner> + '_ {
+        self.partials.values().flat_map(|partial| partial.owners.iter().copied())
+    }
+
     /// Octets that they take.
     pub const fn octets(&self) -> usize {
         self.octets
@@ -254,10 +262,10 @@ impl Reassembler {
         &self.counters
     }
 
-    /// Forgets everything, as a crash does; returns how many fragments went.
-    pub fn clear(&mut self) -> u64 {
-        let held = self.held;
-        self.counters.dropped += held;
+    /// Forgets everything, as a crash does; returns whose fragments went.
+    pub fn clear(&mut self) -> Vec<Owner> {
+        let held = self.owners().collect();
+        self.counters.dropped += self.held;
         self.partials.clear();
         self.deadlines.clear();
         (self.octets, self.held) = (0, 0);
@@ -297,12 +305,12 @@ impl Partial {
             payload_len: None,
             received: 0,
             octets: 0,
-            fragments: 0,
+            owners: vec![],
             first: None,
         }
     }
 
-    fn add(&mut self, view: &IpView<'_>, info: FragmentInfo) -> Added {
+    fn add(&mut self, view: &IpView<'_>, info: FragmentInfo, owner: Owner) -> Added {
         let (payload, start) = (view.payload_of_fragment(), usize::from(info.offset));
         let end = start + payload.len();
         // All but the last are whole units, and none reaches beyond what a packet can hold.
@@ -321,7 +329,7 @@ impl Partial {
         }
         self.pieces.insert(start, payload.to_vec());
         self.received += payload.len();
-        self.fragments += 1;
+        self.owners.push(owner);
         let octets = payload.len() + FRAGMENT_OVERHEAD;
         self.octets += octets;
         Added::Kept { octets }

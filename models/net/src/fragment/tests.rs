@@ -8,6 +8,7 @@ use crate::checksum;
 use crate::drop::DropReason;
 use crate::ip::{IpHeader, IpView, build_ip};
 use crate::ipv4::protocol;
+use crate::owner::{FlowId, Owner};
 use crate::packet::Packet;
 
 const V4: [&str; 2] = ["192.0.2.1", "198.51.100.2"];
@@ -32,7 +33,7 @@ fn reassembler() -> Reassembler {
 
 fn push(reassembler: &mut Reassembler, seconds: u64, fragment: &[u8]) -> Reassembled {
     let (outcome, given_up) = reassembler.push(at(seconds), &Packet::new(fragment.to_vec(), at(seconds)));
-    assert_eq!(given_up, 0);
+    assert_eq!(given_up, []);
     outcome
 }
 
@@ -52,10 +53,10 @@ fn check_round_trip(ends: [&str; 2], len: usize, mtu: usize, order: impl Fn(&mut
     for one in &fragments {
         assert_eq!(push(&mut reassembler, 0, one), Reassembled::Waits);
     }
-    let Reassembled::Whole { packet, fragments: count } = push(&mut reassembler, 0, &last) else {
+    let Reassembled::Whole { packet, joined } = push(&mut reassembler, 0, &last) else {
         panic!("{ends:?} {len} {mtu}: not whole");
     };
-    assert_eq!((packet.bytes, count), (whole, fragments.len() as u64 + 1));
+    assert_eq!((packet.bytes, joined.len()), (whole, fragments.len()));
     assert_eq!((reassembler.held(), reassembler.octets()), (0, 0));
     check_books(&reassembler);
 }
@@ -132,11 +133,13 @@ fn a_repeated_fragment_is_dropped_and_an_overlapping_one_ends_its_packet() {
         let fragments = fragment(&packet(ends, 4000), 1500, 1).unwrap();
         let mut reassembler = reassembler();
         push(&mut reassembler, 0, &fragments[0]);
-        let repeated = Reassembled::Dropped { reason: DropReason::DuplicateFragment, fragments: 1 };
+        let repeated =
+            Reassembled::Dropped { reason: DropReason::DuplicateFragment, fragments: vec![Owner::NONE] };
         assert_eq!(push(&mut reassembler, 0, &fragments[0]), repeated);
         // The same packet cut in another way overlaps.
         let other = fragment(&packet(ends, 4000), 1000, 1).unwrap();
-        let overlapping = Reassembled::Dropped { reason: DropReason::MalformedFragment, fragments: 2 };
+        let fragments = vec![Owner::NONE; 2];
+        let overlapping = Reassembled::Dropped { reason: DropReason::MalformedFragment, fragments };
         assert_eq!(push(&mut reassembler, 0, &other[1]), overlapping);
         assert_eq!(reassembler.held(), 0);
         check_books(&reassembler);
@@ -152,7 +155,10 @@ fn what_stays_incomplete_is_dropped_when_its_time_is_over() {
         push(&mut reassembler, 20, &fragments[2]);
         assert_eq!(reassembler.next_timeout(), Some(at(5 + timeout)));
         assert_eq!(reassembler.expire(at(4 + timeout)), None);
-        assert_eq!(reassembler.expire(at(5 + timeout)), Some((2, Some(fragments[0].clone()))));
+        assert_eq!(
+            reassembler.expire(at(5 + timeout)),
+            Some((vec![Owner::NONE; 2], Some(fragments[0].clone())))
+        );
         assert_eq!((reassembler.next_timeout(), reassembler.octets()), (None, 0));
         assert_eq!(push(&mut reassembler, 70, &fragments[1]), Reassembled::Waits, "too late");
         check_books(&reassembler);
@@ -168,10 +174,31 @@ fn memory_is_bounded_and_the_oldest_goes_first() {
         let first = fragment(&packet(V6, 4000), 1500, identification).unwrap().remove(0);
         let (outcome, given_up) = reassembler.push(at(1), &Packet::new(first, at(1)));
         assert_eq!(outcome, Reassembled::Waits);
-        lost += given_up;
+        lost += given_up.len();
         assert!(reassembler.octets() <= 10_000 && reassembler.held() <= 4);
     }
     assert_eq!((reassembler.held(), lost), (4, 96));
+    check_books(&reassembler);
+}
+
+#[test]
+fn every_fragment_keeps_its_owner_whatever_becomes_of_it() {
+    let owner = |place| Owner::of_flow(FlowId::at(place));
+    let fragments = fragment(&packet(V4, 4000), 1500, 1).unwrap();
+    let of = |place: usize, one: usize| Packet {
+        owner: owner(place),
+        ..Packet::new(fragments[one].clone(), at(0))
+    };
+    let mut reassembler = reassembler();
+    // The middle one is another flow's under the same identification, as with 16 bits it can be.
+    reassembler.push(at(0), &of(1, 0));
+    reassembler.push(at(0), &of(2, 1));
+    assert_eq!(reassembler.owners().collect::<Vec<_>>(), [owner(1), owner(2)]);
+    let (outcome, _) = reassembler.push(at(0), &of(1, 2));
+    let Reassembled::Whole { packet, joined } = outcome else { panic!("not whole") };
+    assert_eq!((packet.owner, joined), (owner(1), vec![owner(1), owner(2)]));
+    reassembler.push(at(0), &of(3, 0));
+    assert_eq!(reassembler.clear(), [owner(3)]);
     check_books(&reassembler);
 }
 

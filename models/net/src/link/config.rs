@@ -5,12 +5,13 @@ use core::fmt;
 use ipseclab_sim::SimDuration;
 
 use super::framing::Framing;
+use super::reorder::Reorder;
 
 /// A rate in bits per second, at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BitRate(u64);
 
-/// A probability of loss in parts per 10⁹, 0 to 10⁹.
+/// A probability, of loss or of being held back, in parts per 10⁹, 0 to 10⁹.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LossPpb(u32);
 
@@ -27,6 +28,8 @@ pub struct LinkConfig {
     pub delay: SimDuration,
     /// Each packet's delay gets a further uniform span of 0 to this; packets may then overtake each other.
     pub jitter: SimDuration,
+    /// Packets that are held back so that others overtake them, if any are.
+    pub reorder: Option<Reorder>,
     /// Probability that a packet is lost on the wire, each independently (Bernoulli).
     pub loss: LossPpb,
     /// Longest packet taken.
@@ -128,12 +131,13 @@ impl Mtu {
 }
 
 impl LinkConfig {
-    /// A perfect link: infinite rate, no loss, no jitter, Ethernet's MTU, 256 KiB of queue, no framing.
+    /// A perfect link: infinite rate, no loss, no jitter, no reordering, Ethernet's MTU, 256 KiB of queue, no framing.
     pub const fn ideal(delay: SimDuration) -> Self {
         Self {
             rate: None,
             delay,
             jitter: SimDuration::ZERO,
+            reorder: None,
             loss: LossPpb::NONE,
             mtu: Mtu::ETHERNET,
             queue_bytes: 256 * 1024,

@@ -19,6 +19,8 @@ pub struct LinkCounters {
     pub delivered_layer_2_bytes: u64,
     /// The same in all octets for which they took the wire.
     pub delivered_layer_1_bytes: u64,
+    /// Of the packets delivered, those that were held back so that others overtook them.
+    pub held_back_packets: u64,
     /// Packets dropped for want of queue.
     pub dropped_queue_full: u64,
     /// Packets dropped for their length.

@@ -1,4 +1,4 @@
-//! A one-way link as a value: rate, drop-tail queue, loss, delay, jitter, MTU.
+//! A one-way link as a value: rate, drop-tail queue, loss, delay, jitter, reordering, MTU.
 //!
 //! `transmit` settles a packet's fate at the moment it is handed over: FIFO service makes its start and end of
 //! serialisation known then, so no event is needed when a packet leaves the queue, and an owner that uses one pending
@@ -13,13 +13,15 @@
 //! whole one; packets that follow each other without a gap share the rounding, so that a saturated link carries exactly its
 //! rate.
 //!
-//! With jitter, each packet has its own delay, and a later one may overtake an earlier one: `is_fifo` is false.
+//! With jitter, each packet has its own delay, and a later one may overtake an earlier one; with reordering, some packets
+//! are held back. `is_fifo` is then false.
 //!
 //! Model: when a link goes down, packets that it has accepted before still arrive.
 
 mod config;
 mod counters;
 mod framing;
+mod reorder;
 
 use std::collections::VecDeque;
 
@@ -32,6 +34,7 @@ use config::Surplus;
 pub use config::{BitRate, LinkConfig, LossPpb, Mtu};
 pub use counters::LinkCounters;
 pub use framing::Framing;
+pub use reorder::{Reorder, ReorderSpread};
 
 /// One direction of a link, with the packets that wait for it.
 #[derive(Clone)]
@@ -41,6 +44,8 @@ pub struct Link {
     loss_rng: Option<Box<ModelRng>>,
     /// The stream of delays; a link without jitter needs none.
     jitter_rng: Option<Box<ModelRng>>,
+    /// The stream that decides on what is held back; most links need none.
+    reorder_rng: Option<Box<ModelRng>>,
     up: bool,
     /// When the wire is free again; in the past for an idle link.
     free_at: SimTime,
@@ -60,7 +65,7 @@ pub enum Verdict {
     Deliver {
         /// Waiting for the wire and being put on it.
         queued_and_serialised: SimDuration,
-        /// Propagation delay with this packet's jitter.
+        /// Propagation delay with this packet's jitter, and the span for which it was held back.
         propagation: SimDuration,
     },
     /// It ends here.
@@ -74,13 +79,14 @@ impl core::fmt::Debug for Link {
 }
 
 impl Link {
-    /// An idle link that is up. Loss and jitter draw from a stream each, so that changing one never shifts the other;
-    /// each draws once for every packet handed over, whatever becomes of it.
-    pub fn new(config: LinkConfig, loss_rng: ModelRng, jitter_rng: ModelRng) -> Self {
+    /// An idle link that is up. Loss, jitter and reordering draw from a stream each, so that changing one never shifts the
+    /// others; each draws equally often for every packet handed over, whatever becomes of it.
+    pub fn new(config: LinkConfig, loss_rng: ModelRng, jitter_rng: ModelRng, reorder_rng: ModelRng) -> Self {
         Self {
             config,
             loss_rng: (config.loss != LossPpb::NONE).then(|| Box::new(loss_rng)),
             jitter_rng: (config.jitter != SimDuration::ZERO).then(|| Box::new(jitter_rng)),
+            reorder_rng: config.reorder.map(|_| Box::new(reorder_rng)),
             up: true,
             free_at: SimTime::ZERO,
             surplus: Surplus::NONE,
@@ -96,6 +102,7 @@ impl Link {
         // Drawn before anything can refuse the packet: the n-th packet meets the n-th draw, whatever the queue does.
         let lost = self.draw_loss();
         let jitter = self.draw_jitter();
+        let held = self.draw_reorder();
         let bytes = len as u64;
         self.counters.offered_packets += 1;
         self.counters.offered_bytes += bytes;
@@ -106,7 +113,9 @@ impl Link {
                 self.counters.delivered_bytes += bytes;
                 self.counters.delivered_layer_2_bytes += framing.layer_2_len(bytes);
                 self.counters.delivered_layer_1_bytes += framing.layer_1_len(bytes);
-                Verdict::Deliver { queued_and_serialised, propagation: self.config.delay + jitter }
+                self.counters.held_back_packets += u64::from(held.is_some());
+                let propagation = self.config.delay + jitter + held.unwrap_or(SimDuration::ZERO);
+                Verdict::Deliver { queued_and_serialised, propagation }
             }
             Err(reason) => {
                 self.counters.count_drop(reason, bytes);
@@ -173,10 +182,16 @@ impl Link {
         self.jitter_rng.as_mut().map_or(SimDuration::ZERO, |rng| rng.uniform_span(jitter))
     }
 
-    /// Whether packets always arrive in the order in which they were handed over: true without jitter.
+    #[inline]
+    fn draw_reorder(&mut self) -> Option<SimDuration> {
+        let reorder = self.config.reorder?;
+        self.reorder_rng.as_mut().and_then(|rng| reorder.draw(rng))
+    }
+
+    /// Whether packets always arrive in the order in which they were handed over: true without jitter and reordering.
     #[inline]
     pub fn is_fifo(&self) -> bool {
-        self.config.jitter == SimDuration::ZERO
+        self.config.jitter == SimDuration::ZERO && self.config.reorder.is_none()
     }
 
     /// Takes the link up or down. Packets accepted before still arrive.

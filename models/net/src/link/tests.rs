@@ -10,7 +10,7 @@ fn rng(purpose: &str) -> ModelRng {
 }
 
 fn link(config: LinkConfig) -> Link {
-    Link::new(config, rng("loss"), rng("jitter"))
+    Link::new(config, rng("loss"), rng("jitter"), rng("reorder"))
 }
 
 const fn at(nanos: u64) -> SimTime {
@@ -198,6 +198,90 @@ fn jitter_stays_in_its_range_fills_it_and_lets_packets_overtake() {
     assert!((100..=109).all(|span| spans.contains(&span)));
     assert!(spans.iter().all(|span| (100..=109).contains(span)));
     assert!(!spans.is_sorted());
+}
+
+/// A link that holds packets back for 1 µs, or a µs on average.
+fn reordering(ppb: u32, spread: ReorderSpread) -> Link {
+    let reorder = Reorder { probability: LossPpb::new(ppb).unwrap(), delay: ns(1_000), spread };
+    link(LinkConfig { reorder: Some(reorder), ..LinkConfig::ideal(ns(100)) })
+}
+
+/// When packets arrive that are sent every `interval` ns, in the order of their departures.
+fn arrivals(link: &mut Link, packets: u64, interval: u64) -> Vec<u64> {
+    let arrival = |number| match link.transmit(at(number * interval), 100) {
+        Verdict::Deliver { propagation, .. } => number * interval + propagation.as_nanos(),
+        Verdict::Drop(reason) => panic!("dropped: {reason}"),
+    };
+    (0..packets).map(arrival).collect()
+}
+
+#[test]
+fn a_share_of_packets_arrives_late_as_probability_and_interval_say() {
+    const PACKETS: u32 = 200_000;
+    for (ppb, interval) in [(10_000_000, 400_u32), (100_000_000, 250), (300_000_000, 500), (500_000_000, 900)]
+    {
+        let mut link = reordering(ppb, ReorderSpread::Constant);
+        assert!(!link.is_fifo());
+        let times = arrivals(&mut link, PACKETS.into(), interval.into());
+        // One is late when one that was sent later has come before it (RFC 4737 §3.3).
+        let mut first_after = u64::MAX;
+        let late = times.iter().rev().filter(|time| {
+            let is_late = **time > first_after;
+            first_after = first_after.min(**time);
+            is_late
+        });
+        let (late, held) = (late.count(), link.counters().held_back_packets);
+        let p = f64::from(ppb) / 1e9;
+        let overtakers = 1_000_u32.div_ceil(interval) - 1;
+        for (seen, share) in [(held as f64, p), (late as f64, p * (1.0 - p.powi(overtakers as i32)))] {
+            let (mean, sigma) =
+                (f64::from(PACKETS) * share, (f64::from(PACKETS) * share * (1.0 - share)).sqrt());
+            // Neighbours share their overtakers, which widens the interval of the late ones a little.
+            assert!(
+                (seen - mean).abs() < 5.0 * sigma,
+                "p = {p}, every {interval} ns: {seen}, not {mean} ± {sigma}"
+            );
+        }
+    }
+}
+
+#[test]
+fn spans_are_constant_or_exponential_and_draw_alike() {
+    let held = |link: &mut Link| -> Vec<u64> {
+        let times = arrivals(link, 100_000, 0);
+        times.into_iter().map(|time| time - 100).filter(|span| *span > 0).collect()
+    };
+    assert!(held(&mut reordering(250_000_000, ReorderSpread::Constant)).iter().all(|span| *span == 1_000));
+    let spans = held(&mut reordering(250_000_000, ReorderSpread::Exponential));
+    let mean = spans.iter().sum::<u64>() / spans.len() as u64;
+    // 1 000 ± 5 σ / √n with σ = 1 000 and n = 25 000.
+    assert!((968..=1_032).contains(&mean), "{mean} ns on average");
+    let above = spans.iter().filter(|span| **span > 2_000).count() as f64 / spans.len() as f64;
+    assert!((above - (-2.0_f64).exp()).abs() < 0.011, "{above} above twice the mean");
+}
+
+#[test]
+fn more_reordering_holds_back_the_same_packets_and_more() {
+    let held = |ppb| -> Vec<bool> {
+        let times = arrivals(&mut reordering(ppb, ReorderSpread::Exponential), 10_000, 0);
+        times.into_iter().map(|time| time > 100).collect()
+    };
+    assert!(held(10_000_000).iter().zip(held(50_000_000)).all(|(&few, many)| !few || many));
+    assert!(held(0).iter().all(|held| !held));
+}
+
+#[test]
+fn reordering_and_jitter_shift_nothing_of_each_other() {
+    let config = LinkConfig { jitter: ns(9), ..LinkConfig::ideal(ns(100)) };
+    let reorder = Reorder {
+        probability: LossPpb::new(500_000_000).unwrap(),
+        delay: ns(1_000),
+        spread: ReorderSpread::Constant,
+    };
+    let plain = arrivals(&mut link(config), 1_000, 0);
+    let both = arrivals(&mut link(LinkConfig { reorder: Some(reorder), ..config }), 1_000, 0);
+    assert!(plain.iter().zip(&both).all(|(plain, both)| *both == *plain || *both == plain + 1_000));
+    assert!(both.iter().any(|time| *time > 1_000) && both.iter().any(|time| *time < 1_000));
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub use ping::{PingConfig, PingSource};
 pub use quality::{Reordering, Spans};
 pub use request::{RequestConfig, RequestSource, Responder};
 pub use sample::Pareto;
+pub(crate) use sample::exponential;
 pub use sizes::Sizes;
 pub use stamp::STAMP_LEN;
 pub use tcp::{TcpConfig, TcpReceiver, TcpSender};

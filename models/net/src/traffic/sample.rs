@@ -38,7 +38,7 @@ impl Pareto {
 }
 
 /// An exponentially distributed span.
-pub(super) fn exponential(rng: &mut ModelRng, mean: SimDuration) -> SimDuration {
+pub(crate) fn exponential(rng: &mut ModelRng, mean: SimDuration) -> SimDuration {
     span(-libm::log(uniform(rng)) * nanos(mean))
 }
 

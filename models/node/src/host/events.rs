@@ -12,7 +12,7 @@ use ipseclab_ipsec::{Event as EngineEvent, PolicyId, Spi};
 use ipseclab_net::{DropReason, Packet};
 use ipseclab_sim::SimTime;
 
-use super::{Host, Installed, Standing, add};
+use super::{Host, Standing};
 use crate::convert;
 use crate::cost_profile::Step as PathStep;
 use crate::job::{Output, Run};
@@ -68,9 +68,11 @@ impl Host {
                 run.push(Output::Step(Box::new(Step::IdleTimeout { spi_in: spi.value() })));
                 self.on_child(run.now, spi, Endpoint::close_idle_child);
             }
-            EngineEvent::SeqExhausted { spi } | EngineEvent::SoftExpired { spi, .. } => {
+            EngineEvent::SeqExhausted { spi } => {
+                self.note_usable(run.now, spi.value());
                 self.on_child(run.now, spi, Endpoint::rekey_child);
             }
+            EngineEvent::SoftExpired { spi, .. } => self.on_child(run.now, spi, Endpoint::rekey_child),
             // The engine tells the senders itself.
             EngineEvent::PathMtuChanged { .. } => {}
             EngineEvent::HardExpired { spi, .. } => self.on_child(run.now, spi, Endpoint::expire_child),
@@ -132,6 +134,7 @@ impl Host {
             Event::ChildSaReady { spi_in, .. } => {
                 if let Some(spi) = Spi::new(*spi_in) {
                     self.engine.enable_outbound(spi);
+                    self.note_usable(run.now, *spi_in);
                 }
             }
             Event::IkeSaRekeyed { old, new } => self.inherit(*old, *new),
@@ -215,6 +218,7 @@ impl Host {
             && !ended.replaced
         {
             run.broken.push((ended.connection, ended.spi_i));
+            self.note_broken(run.now, ended.connection);
         }
     }
 
@@ -303,16 +307,14 @@ impl Host {
         let mut pair =
             convert::sa_pair(child, policy, idle, lifetime).expect("the endpoint agrees on valid SPIs");
         pair.replay_window = self.replay_windows.get(policy.0 as usize).copied().unwrap_or_default();
+        self.forget(child.spi_in);
         self.engine
             .install(run.now, pair, convert::outbound_use(child.outbound))
             .expect("the endpoint draws each inbound SPI once");
         if let Some(sizes) = &mut self.packet_sizes {
             sizes.install(child);
         }
-        self.children.insert(child.spi_in, Installed { ike_sa: child.ike_sa, child: child.child });
-        if child.udp_encap {
-            self.senders.insert(child.spi_out, child.spi_in);
-        }
+        self.note_installed(run.now, child);
         // A responder of IKEv1 has its SAs with the third message of Quick Mode, so that goes first.
         if child.role == Role::Responder || !self.speaks_v1(child.ike_sa) {
             self.release(run);
@@ -322,21 +324,19 @@ impl Host {
 
     /// Sends what has waited for an SA that is there. The wait is no stage of a packet's own way, so a new trail begins here.
     fn release(&mut self, run: &mut Run<'_>) {
-        while let Some((bytes, _)) = self.engine.poll_packet() {
+        while let Some((bytes, token, pair)) = self.engine.poll_packet() {
             run.charge(PathStep::Send, bytes.len());
-            run.push(Output::Packet(Packet::new(bytes, run.arrived)));
+            let owner = token.owner.sealed(self.outbound_sa(pair));
+            run.push(Output::Packet(Packet { owner, ..Packet::new(bytes, run.arrived) }));
         }
     }
 
     fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
         self.counters.child_sas_closed += 1;
-        self.children.remove(&spi_in);
         if let Some(sizes) = &mut self.packet_sizes {
             sizes.remove(spi_in);
         }
-        self.senders.retain(|_, sender| *sender != spi_in);
-        let carried = Spi::new(spi_in).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();
-        add(&mut self.counters.esp, carried);
+        let carried = self.take_down(run.now, spi_in, reason);
         run.push(Output::Step(Box::new(Step::Carried { spi_in, carried })));
         self.note_closed(run, ike_sa, reason, ClosedSa::Child(carried));
     }
@@ -378,8 +378,8 @@ impl Host {
         run: &mut Run<'_>,
         reason_of: fn(ipseclab_ipsec::DiscardReason) -> DropReason,
     ) {
-        while let Some((_, _, reason)) = self.engine.poll_discard() {
-            run.push(Output::Drop(reason_of(reason)));
+        while let Some((_, token, reason)) = self.engine.poll_discard() {
+            run.push(Output::Drop(reason_of(reason), token.owner));
         }
     }
 }

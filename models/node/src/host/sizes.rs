@@ -6,12 +6,12 @@
 use core::net::IpAddr;
 
 use ipseclab_net::{
-    DropReason, IcmpError, IpView, Packet, Reassembled, Reassembler, build_icmp_error, clamp_mss, fragment,
-    protocol,
+    DropReason, IcmpError, IpView, Owner, Packet, Reassembled, Reassembler, build_icmp_error, clamp_mss,
+    fragment, protocol,
 };
 use ipseclab_sim::{SimDuration, SimTime};
 
-use super::Host;
+use super::{Host, Token};
 use crate::job::{Output, Run};
 use crate::path::Origin;
 
@@ -34,15 +34,17 @@ impl Host {
             return Some(packet);
         }
         let (outcome, given_up) = self.outer_fragments.push(now, &packet);
-        drop_packets(run, DropReason::ReassemblyFull, given_up);
+        drop_packets(run, DropReason::ReassemblyFull, &given_up);
         match outcome {
             Reassembled::Waits => None,
             Reassembled::Dropped { reason, fragments } => {
-                drop_packets(run, reason, fragments);
+                drop_packets(run, reason, &fragments);
                 None
             }
-            Reassembled::Whole { packet, fragments } => {
-                (1..fragments).for_each(|_| run.push(Output::Absorbed));
+            Reassembled::Whole { packet, joined } => {
+                for owner in joined {
+                    run.push(Output::Joined(owner));
+                }
                 Some(packet)
             }
         }
@@ -53,7 +55,7 @@ impl Host {
         let own = self.address;
         let mut expire = |fragments: &mut Reassembler| {
             while let Some((lost, first)) = fragments.expire(now) {
-                drop_packets(run, DropReason::ReassemblyTimeout, lost);
+                drop_packets(run, DropReason::ReassemblyTimeout, &lost);
                 let message =
                     first.and_then(|first| build_icmp_error(own, IcmpError::ReassemblyTimeExceeded, &first));
                 if let Some(message) = message {
@@ -98,9 +100,9 @@ impl Host {
         }
         self.next_fragment_id = self.next_fragment_id.wrapping_add(1);
         let Ok(pieces) = fragment(&packet.bytes, mtu, self.next_fragment_id) else { return vec![packet] };
-        run.made += pieces.len() as u64 - 1;
-        let (trail, tag) = (packet.trail, packet.tag);
-        pieces.into_iter().map(|bytes| Packet { bytes, trail, tag }).collect()
+        note_pieces(run, pieces.len(), packet.owner);
+        let (trail, tag, owner) = (packet.trail, packet.tag, packet.owner);
+        pieces.into_iter().map(|bytes| Packet { bytes, trail, tag, owner }).collect()
     }
 
     /// Sends a packet that is too long for its SA in pieces of at most so many octets, each of which is protected.
@@ -108,11 +110,12 @@ impl Host {
         self.next_fragment_id = self.next_fragment_id.wrapping_add(1);
         let pieces = fragment(&whole.bytes, octets, self.next_fragment_id).ok();
         let Some(pieces) = pieces.filter(|pieces| pieces.len() > 1) else {
-            return run.push(Output::Drop(DropReason::PathMtu));
+            return run.push(Output::Drop(DropReason::PathMtu, whole.owner));
         };
-        run.made += pieces.len() as u64 - 1;
+        note_pieces(run, pieces.len(), whole.owner);
+        let (trail, tag, owner) = (whole.trail, whole.tag, whole.owner);
         for bytes in pieces {
-            self.send_one(run, Packet { bytes, trail: whole.trail, tag: whole.tag }, whole.tag, origin);
+            self.send_one(run, Packet { bytes, trail, tag, owner }, origin);
         }
     }
 
@@ -121,7 +124,8 @@ impl Host {
     pub(crate) fn learn_first_hop(&mut self, now: SimTime, about: &[u8], mtu: u32) {
         let message = build_icmp_error(self.address, IcmpError::TooBig { mtu }, about);
         if let Some(message) = message {
-            let told = self.engine.inbound(now.to_duration(), message, ipseclab_net::Trail::new(now));
+            let token = Token { trail: ipseclab_net::Trail::new(now), owner: Owner::NONE };
+            let told = self.engine.inbound(now.to_duration(), message, token);
             // What the engine makes no use of has no other reader.
             drop(told);
         }
@@ -143,10 +147,25 @@ impl Host {
         let fragments = self.outer_fragments.held() + self.inner_fragments.held();
         self.engine.packets_held() + usize::try_from(fragments).unwrap_or(usize::MAX)
     }
+
+    /// Whose they are, one by one.
+    pub(crate) fn owners_held(&self) -> Vec<Owner> {
+        let waiting = self.engine.tokens_held().map(|token| token.owner);
+        waiting.chain(self.outer_fragments.owners()).chain(self.inner_fragments.owners()).collect()
+    }
 }
 
-fn drop_packets(run: &mut Run<'_>, reason: DropReason, packets: u64) {
-    (0..packets).for_each(|_| run.push(Output::Drop(reason)));
+fn drop_packets(run: &mut Run<'_>, reason: DropReason, owners: &[Owner]) {
+    for owner in owners {
+        run.push(Output::Drop(reason, *owner));
+    }
+}
+
+/// A packet has become so many.
+fn note_pieces(run: &mut Run<'_>, pieces: usize, owner: Owner) {
+    if pieces > 1 {
+        run.push(Output::Made(pieces as u64 - 1, owner));
+    }
 }
 
 /// Where a packet goes, of which there is only the beginning.

@@ -72,10 +72,15 @@ fn stub(setup: &Setup, own: u8, id: ProcessId) -> Node {
     Node::host(config, id, bare, &provider, RunSeed::new(setup.seed))
 }
 
+fn protected_link(from: ProcessId) -> Link {
+    let stream = |purpose| ModelRng::new(RunSeed::new(9), StreamLabel::new(from.index(), purpose));
+    let config = LinkConfig::ideal(SimDuration::from_millis(1));
+    Link::new(config, stream("loss"), stream("jitter"), stream("reordering"))
+}
+
 /// Adds one direction of a link, and the route to `network` over it.
 fn join(simulation: &mut Simulation<Node>, from: ProcessId, to: ProcessId, network: IpNet) -> PortId {
-    let stream = |purpose| ModelRng::new(RunSeed::new(9), StreamLabel::new(from.index(), purpose));
-    let link = Link::new(LinkConfig::ideal(SimDuration::from_millis(1)), stream("loss"), stream("jitter"));
+    let link = protected_link(from);
     // The gateways have one port, towards each other, before this one.
     let to_port = PortId::new(u32::from(to == LEFT || to == RIGHT));
     let node = simulation.process_mut(from);
@@ -161,9 +166,7 @@ fn what_should_have_been_protected_is_not_let_in_to_a_node_behind() {
     drop(old);
     let ends = [(RIGHT, 0, inner(2)), (SENDER, 0, IpNet::host(host_address(1)))];
     for (to, to_port, network) in ends {
-        let stream = |purpose| ModelRng::new(RunSeed::new(9), StreamLabel::new(LEFT.index(), purpose));
-        let link =
-            Link::new(LinkConfig::ideal(SimDuration::from_millis(1)), stream("loss"), stream("jitter"));
+        let link = protected_link(LEFT);
         let channel = channel.filter(|_| to == RIGHT);
         let node = simulation.process_mut(LEFT);
         let port = node.add_port(Port { link, to, to_port: PortId::new(to_port), channel });

@@ -136,7 +136,12 @@ fn behind_nat(setup: &Setup) -> Simulation<Node> {
     let link = |purpose| {
         let stream =
             |part: &str| ModelRng::new(RunSeed::new(1), StreamLabel::new(9, &format!("{purpose} {part}")));
-        Link::new(LinkConfig::ideal(SimDuration::from_millis(5)), stream("loss"), stream("jitter"))
+        Link::new(
+            LinkConfig::ideal(SimDuration::from_millis(5)),
+            stream("loss"),
+            stream("jitter"),
+            stream("reorder"),
+        )
     };
     // Ports 1 of the two hosts lead to the NAT, whose ports are 0 inside and 1 outside.
     let joints = [(LEFT, NAT, 0), (RIGHT, NAT, 1), (NAT, LEFT, 1), (NAT, RIGHT, 1)];

@@ -107,6 +107,7 @@ pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
         dont_fragment: ipseclab_ipsec::DontFragment::Set,
         fragmentation: ipseclab_ipsec::Fragmentation::Before,
         trailer_alignment: ipseclab_ipsec::TrailerAlignment::FourOctets,
+        rekeyed_delay: Duration::from_secs(5),
         mss_clamp: None,
     }
 }
@@ -130,7 +131,7 @@ pub(crate) fn build(setup: &Setup) -> Simulation<Node> {
     }
     for (from, to, peer) in [(LEFT, RIGHT, 2), (RIGHT, LEFT, 1)] {
         let stream = |purpose| ModelRng::new(seed, StreamLabel::new(from.index(), purpose));
-        let link = Link::new(setup.link, stream("loss"), stream("jitter"));
+        let link = Link::new(setup.link, stream("loss"), stream("jitter"), stream("reorder"));
         let channel = Some(simulation.add_channel(from, to));
         let node = simulation.process_mut(from);
         let port = node.add_port(Port { link, to, to_port: PortId::new(0), channel });
