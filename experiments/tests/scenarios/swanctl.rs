@@ -116,3 +116,74 @@ fn the_text_of_a_file_is_part_of_the_scenario() {
     assert!(digests[0].contains("left.conf") && digests[1].contains("right.conf"), "{digests:?}");
     assert_ne!(digests[0].rsplit(' ').next(), digests[1].rsplit(' ').next(), "two texts, two digests");
 }
+
+/// A gateway's file with one tunnel whose lines are `child`; whose peer `remote` may be anywhere.
+fn simple_conf(own: u8, peer: u8, remote: &str, child: &str) -> String {
+    format!(
+        "connections {{\n net {{\n remote_addrs = {remote}\n local {{\n auth = psk\n id = gw{own}.example\n }}\n\
+         remote {{\n auth = psk\n id = gw{peer}.example\n }}\n children {{\n all {{\n{child}\n }}\n }}\n }}\n}}\n\
+         secrets {{\n ike-1 {{\n secret = secret\n }}\n}}\n"
+    )
+}
+
+/// Two nodes with files of their own, `left` and `right` as the keys of the nodes, and pings and UDP between them.
+fn simple(files: [String; 2], left: &str, right: &str) -> Result<CheckedScenario, String> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in ["left.conf", "right.conf"].into_iter().zip(files) {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let flows = [("ping", "left", "right", 0), ("udp", "left", "right", 0), ("udp", "right", "left", 1)];
+    let flow = |(kind, from, to, start): (&str, &str, &str, u8)| {
+        format!(
+            "[[traffic]]\nkind = \"{kind}\"\nfrom = \"{from}\"\nto = \"{to}\"\ninterval = \"1s\"\n\
+             start = \"{start}s\"\nstop = \"5s\"\n"
+        )
+    };
+    let text = format!(
+        "name = \"files\"\nduration = \"10s\"\n[topology]\nkind = \"pair\"\nlink = {{ delay = \"1ms\" }}\n\
+         [nodes.left]\n{left}\nswanctl = \"left.conf\"\n[nodes.right]\n{right}\nswanctl = \"right.conf\"\n{}",
+        flows.map(flow).concat()
+    );
+    let document = Document::parse(&SourceText::new("scenario.toml", &text)).unwrap();
+    check(&document, Some(folder.path())).map_err(|report| report.render(false))
+}
+
+#[test]
+fn files_with_ah_proposals_set_up_ah() {
+    let networks = ["networks = [\"10.1.0.0/16\"]", "networks = [\"10.2.0.0/16\"]"];
+    let child = |own: u8, peer: u8, action: &str| {
+        format!(
+            " local_ts = 10.{own}.0.0/16\n remote_ts = 10.{peer}.0.0/16\n ah_proposals = sha256-esn, sha1\n\
+             start_action = {action}"
+        )
+    };
+    let files = || {
+        let [left, right] = [child(1, 2, "trap"), child(2, 1, "none")];
+        [simple_conf(1, 2, "198.18.0.2", &left), simple_conf(2, 1, "198.18.0.1", &right)]
+    };
+    let result = run(&simple(files(), networks[0], networks[1]).unwrap());
+    assert_eq!(result.negotiations[0].esp_proposal, "sha256-esn");
+    assert!(result.flows.iter().all(|flow| flow.lost_packets == 0), "{:?}", result.flows);
+    let kinds = [Kind::Ah, Kind::Esp, Kind::Plain].map(|kind| count(&result, "right", kind));
+    assert_eq!(kinds, [19, 0, 0]);
+    let behind = simple(files(), &format!("{}\nnat = {{}}", networks[0]), networks[1]).unwrap_err();
+    assert!(behind.contains("the tunnel `all` has AH, which cannot pass a NAT"), "{behind}");
+    let both = simple(
+        files().map(|file| file.replace("ah_proposals", "esp_proposals = aes128gcm16\n ah_proposals")),
+        "",
+        "",
+    );
+    assert!(both.unwrap_err().contains("a tunnel asks for AH and ESP at once"));
+}
+
+#[test]
+fn files_with_transport_mode_work_through_a_nat() {
+    let mode =
+        |action: &str| format!(" mode = transport\n esp_proposals = aes128gcm16\n start_action = {action}");
+    let files = [simple_conf(1, 2, "203.0.113.2", &mode("trap")), simple_conf(2, 1, "%any", &mode("none"))];
+    let left = "address = \"203.0.113.1\"\nnat = { inside = \"192.168.7.2\" }";
+    let result = run(&simple(files, left, "address = \"203.0.113.2\"").unwrap());
+    assert_eq!(outcomes(&result), ["established"]);
+    assert!(result.flows.iter().all(|flow| flow.lost_packets == 0), "{:?}", result.flows);
+    assert_eq!([Kind::Esp, Kind::Plain].map(|kind| count(&result, "right", kind)), [0, 0]);
+}

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use ipseclab_ike::ChildSaEstablished;
 use ipseclab_ike::config::{ChildId, Mode};
+use ipseclab_ike::{ChildProtocol, ChildSaEstablished};
 
 /// How the packets of a Child SA are protected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl PacketSizes {
             protocols: sa.protocols(),
             mode: sa.mode,
             algorithms: sa.algorithms(),
-            udp_encap: sa.udp_encap,
+            udp_encap: sa.udp_encap && sa.protocol == ChildProtocol::Esp && sa.ah.is_none(),
         };
         let known = self.protections.iter().position(|one| *one == protected);
         let place = known.unwrap_or_else(|| {

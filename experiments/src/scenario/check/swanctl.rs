@@ -64,6 +64,7 @@ impl Checker<'_> {
             all.extend(self.swanctl_file(&source, &nodes[node.index()], nodes));
         }
         settle_peers(&mut all, nodes);
+        self.check_conf_ah_paths(&all, nodes);
         all
     }
 

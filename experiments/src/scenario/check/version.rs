@@ -156,6 +156,22 @@ impl Checker<'_> {
         self.blame(&path.key("children").key(name).key("ah_proposals"), "covers the addresses", finding);
     }
 
+    /// The same for connections of files of swanctl.conf, blamed on the file.
+    pub(super) fn check_conf_ah_paths(&mut self, connections: &[Connection], nodes: &[NodeSettings]) {
+        for connection in connections {
+            let own = &nodes[connection.node.index()];
+            let ends = [Some(own), connection.peer.map(|peer| &nodes[peer.index()])];
+            let behind = ends.into_iter().flatten().find(|node| node.nat.is_some());
+            let ah = connection.children.iter().find(|child| !child.ah_proposals.is_empty());
+            let (Some(child), Some(behind)) = (ah, behind) else { continue };
+            let message = format!("the tunnel `{}` has AH, which cannot pass a NAT", child.name);
+            let finding =
+                Finding::new(message).help(format!("`{}` is behind one; use ESP alone", behind.name));
+            let path = KeyPath::root().key("nodes").key(&own.name).key("swanctl");
+            self.blame(&path, "covers the addresses", finding);
+        }
+    }
+
     /// Quick Mode names one network on each side (RFC 2409 §5.5).
     pub(super) fn check_single_networks(&mut self, connections: &[Connection]) {
         let mut told = BTreeSet::new();

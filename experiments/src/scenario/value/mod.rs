@@ -382,7 +382,7 @@ text_values! {
     Factor = "Factor": "A factor from 1 to 100 with at most three decimals.",
     Address = "Address": "An IPv4 or IPv6 address of a host.",
     Network = "Network": "An IPv4 or IPv6 network in prefix notation.",
-    Selector = "Selector": "Traffic: a network, or `dynamic` for the node's own address, with an optional [protocol/port].",
+    Selector = "Selector": "Traffic: a network, an address, a range of addresses, or `dynamic` for the node's own address, with an optional [protocol/port].",
     NodePattern = "NodePattern": "The name of a node; `*` stands for any run of characters.",
     Psk = "Psk": "A pre-shared key: any text, or octets in hexadecimal behind 0x or in Base64 behind 0s.",
 }

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use ipseclab_ike::config::ChildId;
+use ipseclab_ike::proposal::parse_ah_proposal;
 use ipseclab_ike::wire::{DeletePayload, ExchangeType, NotifyType, Payload, ProtocolId};
-use ipseclab_ike::{Acquired, CloseReason, DropReason, Event, Role};
+use ipseclab_ike::{Acquired, ChildProtocol, CloseReason, DropReason, Event, Role};
 
 use crate::support::craft::{Crafter, notify};
-use crate::support::{A, B, LAN, Pair, Side, Verdict, net};
+use crate::support::{A, B, LAN, OFFICE, Pair, Side, Verdict, net, tunnel};
 
 #[test]
 fn another_message_under_an_answered_id_is_dropped() {
@@ -141,6 +143,33 @@ fn deletes_of_unknown_spis_are_answered_with_nothing() {
     let answers = pair.a.receive(pair.now, (B, 500), 500, &request);
     assert_eq!(answers[0].message.payloads, ["SK"]);
     assert_eq!(pair.live_children().len(), 1);
+}
+
+#[test]
+fn children_under_two_protocols_are_deleted_together_and_answered_by_protocol() {
+    let mut pair = Pair::with(|a, b| {
+        for (side, [own, peers]) in [(a, ["10.1.1", "10.2.1"]), (b, ["10.2.1", "10.1.1"])] {
+            let mut child = tunnel(own, peers);
+            "dmz".clone_into(&mut child.name);
+            child.esp_proposals = vec![];
+            child.ah_proposals = vec![parse_ah_proposal("sha1").unwrap()];
+            side.children.push(child);
+        }
+    })
+    .establish();
+    pair.a.endpoint.initiate_child(pair.now, ChildId { connection: OFFICE, place: 1 }).unwrap();
+    pair.flush();
+    pair.run_for(Duration::from_secs(1));
+    let [esp, ah] = [0, 1].map(|place: usize| pair.a.children()[place].spi_out.to_be_bytes());
+    assert_eq!(pair.a.children()[1].protocol, ChildProtocol::Ah);
+    let payloads = [
+        Payload::Delete(DeletePayload { protocol: ProtocolId::Ah, spis: vec![ah] }),
+        Payload::Delete(DeletePayload::esp(vec![esp])),
+    ];
+    let request = Crafter::new(&pair.b, Role::Responder).request(ExchangeType::Informational, 0, &payloads);
+    let answers = pair.a.receive(pair.now, (B, 500), 500, &request);
+    assert_eq!(answers[0].message.payloads, ["SK", "D", "D"]);
+    assert!(pair.a.established().1.is_empty());
 }
 
 #[test]
