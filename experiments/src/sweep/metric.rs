@@ -301,6 +301,12 @@ impl Metric {
         }
     }
 
+    /// Whether its value says of each run, or of each tunnel of it, whether something succeeded. Other shares, such as that
+    /// of lost packets, are 0 in a run or 1 without being a yes or no.
+    pub fn is_share_of_successes(self) -> bool {
+        matches!(self, Self::Success | Self::FirstTry)
+    }
+
     /// The name of its column in tables, with the unit.
     pub fn column(self) -> String {
         format!("{}{}", self.name(), self.unit().suffix())

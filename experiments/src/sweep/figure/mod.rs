@@ -324,7 +324,7 @@ fn choose(choice: &[usize], axis: Option<usize>, value: Option<usize>) -> Vec<us
 /// A point of a line; means have their confidence interval, as far as the metric can reach.
 fn point(x: f64, estimate: &Estimate, values: &[f64], y: PlotMetric) -> Point {
     let value = estimate.statistic(y.statistic);
-    let share = wilson_interval(values).filter(|_| y.metric.unit() == Unit::Share);
+    let share = wilson_interval(values).filter(|_| y.metric.is_share_of_successes());
     let interval = share.or(estimate.interval()).filter(|_| y.statistic == Statistic::Mean);
     let greatest = if y.metric.unit() == Unit::Share { 1.0 } else { f64::INFINITY };
     let (low, high) = interval.unwrap_or((value, value));

@@ -83,6 +83,20 @@ fn a_line_runs_over_the_numbers_in_the_names_in_a_readable_unit() {
 }
 
 #[test]
+fn only_yes_or_no_has_the_interval_of_a_share_of_runs() {
+    let nothing = [0.0; 5];
+    let drawn = |metric| {
+        let y = PlotMetric { metric, statistic: Statistic::Mean };
+        let point = point(1.0, &Estimate::of(&nothing).unwrap(), &nothing, y);
+        (point.low, point.high)
+    };
+    // Five runs without success leave room for many; five runs that lost none of a million packets do not.
+    let (low, high) = drawn(Metric::Success);
+    assert!(low == 0.0 && high > 0.4, "{high}");
+    assert_eq!(drawn(Metric::Loss), (0.0, 0.0));
+}
+
+#[test]
 fn an_interval_never_leaves_what_is_possible() {
     let drawing = draw(&format!("{LINE}facet = \"topology.link.delay\"\n"));
     let point = drawing.figure.panels[0].series[0].points[1];
