@@ -5,6 +5,7 @@
 //! for is in `commands`, what the cores tell each other in `events`, the books of Child SAs in `pairs`.
 
 mod commands;
+mod config;
 mod events;
 mod pairs;
 mod sizes;
@@ -22,9 +23,7 @@ use ipseclab_ipsec::{
     ChildSaCounters, ChildSaHandle, DontFragment, Engine, EngineConfig, Fragmentation, Inbound, Outbound,
     Spd, Spi, TrailerAlignment, WindowLen,
 };
-use ipseclab_net::{
-    IpNet, IpView, Owner, Packet, Reassembler, ReassemblyConfig, SaId, Trail, UdpDatagram, protocol,
-};
+use ipseclab_net::{IpNet, IpView, Owner, Packet, Reassembler, SaId, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimTime};
 
 use crate::app::Apps;
@@ -44,39 +43,7 @@ use crate::record::{
 use crate::renewal::Renewals;
 use crate::transit::Behind;
 
-/// What a host is made from, besides what every node has.
-#[derive(Clone, Debug)]
-pub struct HostConfig {
-    /// Networks behind the host; their addresses are its own applications', but for those of nodes that are put
-    /// [behind](crate::Node::put_behind) it.
-    pub networks: Vec<IpNet>,
-    /// The IKE endpoint.
-    pub ike: EndpointConfig,
-    /// The policies; [`PolicyId`](ipseclab_ipsec::PolicyId) n protects what child n negotiates, counted through all connections of `ike` in order.
-    pub spd: Spd,
-    /// Packets that wait for the SA of one policy at most.
-    pub acquire_queue: usize,
-    /// For each child, counted in the same way: whether a packet that matches its policy starts a negotiation (swanctl's `trap`).
-    pub traps: Vec<bool>,
-    /// For each child: how many sequence numbers its anti-replay windows cover.
-    pub replay_windows: Vec<WindowLen>,
-    /// For each child: after this long without a packet its Child SA ends (swanctl's `inactivity`).
-    pub inactivity: Vec<Option<Duration>>,
-    /// Bounds of the memory for fragments that arrive; those that come out of tunnels have as much again.
-    pub reassembly: ReassemblyConfig,
-    /// The DF flag of a tunnel's outer headers.
-    pub dont_fragment: DontFragment,
-    /// When packets that do not fit their tunnel are cut.
-    pub fragmentation: Fragmentation,
-    /// Where the trailers of ESP packets end.
-    pub trailer_alignment: TrailerAlignment,
-    /// How long a Child SA that another one has replaced still takes what arrives.
-    pub rekeyed_delay: Duration,
-    /// TCP connections that begin through this host announce a maximum segment size of at most this.
-    pub mss_clamp: Option<u16>,
-    /// Whether the lengths of packets under Child SAs are written down.
-    pub packet_sizes: bool,
-}
+pub use config::{HostConfig, HostCounters};
 
 /// The host's state.
 pub(crate) struct Host {
@@ -189,25 +156,6 @@ pub(crate) struct Wreck {
     pub(crate) closures: Vec<Closure>,
 }
 
-/// What a host counts besides packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HostCounters {
-    /// IKE SAs that came up, in either role.
-    pub ike_sas_established: u64,
-    /// IKE SAs that ended after they came up.
-    pub ike_sas_closed: u64,
-    /// Child SAs that came up.
-    pub child_sas_established: u64,
-    /// Child SAs that ended.
-    pub child_sas_closed: u64,
-    /// Negotiations that failed here in the responder's role.
-    pub negotiations_refused: u64,
-    /// What Child SAs carried, each way; octets are those of the packets inside.
-    pub esp: ChildSaCounters,
-    /// IKE datagrams that were dropped without an answer.
-    pub ike_datagrams_dropped: u64,
-}
-
 impl Origin {
     fn streams(&self, core: &str) -> Streams {
         Streams::new(self.seed, self.owner, core, self.incarnation)
@@ -314,7 +262,15 @@ impl Host {
     }
 
     /// Runs a job's protocol work. `arrived` is when the job came to the CPU, `now` the start of its service.
-    pub(crate) fn run(&mut self, profile: &CostProfile, now: SimTime, arrived: SimTime, job: Job) -> Effects {
+    ///
+    /// `outputs` is empty, and only there for its memory.
+    pub(crate) fn run(
+        &mut self,
+        profile: &CostProfile,
+        (now, arrived): (SimTime, SimTime),
+        job: Job,
+        outputs: Vec<Output>,
+    ) -> Effects {
         let cause = match &job {
             Job::Receive(packet) => Cause::Trail(packet.trail),
             Job::Timer(due) => Cause::Timer(*due),
@@ -324,7 +280,7 @@ impl Host {
                 Cause::Trail(Trail::new(arrived))
             }
         };
-        let effects = Effects { cause, outputs: vec![], cost: Charge::default() };
+        let effects = Effects { cause, outputs, cost: Charge::default() };
         let mut run = Run {
             profile,
             now: now.to_duration(),

@@ -57,6 +57,8 @@ pub struct Node {
     pub(crate) datapath: Option<Datapath<Job>>,
     /// The batches under way, by core.
     pub(crate) batches: BTreeMap<u16, (Vec<Effects>, TimerHandle)>,
+    /// The memory of the last job's outputs, for the next one.
+    pub(crate) spare: Vec<Output>,
     pub(crate) timer: Option<(SimTime, TimerHandle)>,
     /// Whether a timer job waits for a core.
     pub(crate) timer_queued: bool,
@@ -130,6 +132,7 @@ impl Node {
             running: BTreeMap::new(),
             datapath,
             batches: BTreeMap::new(),
+            spare: vec![],
             timer: None,
             timer_queued: false,
             drops: DropCounters::default(),

@@ -128,9 +128,11 @@ impl Node {
 }
 
 /// Passes a packet of others on: one hop less to live.
-pub(crate) fn forward(profile: &CostProfile, packet: Packet) -> Effects {
+///
+/// `outputs` is empty, and only there for its memory.
+pub(crate) fn forward(profile: &CostProfile, packet: Packet, mut outputs: Vec<Output>) -> Effects {
     let cost = profile.charge_step(PathStep::Forward, packet.len());
     let cause = Cause::Trail(packet.trail);
-    let output = lower_ttl(packet).map_or_else(Output::Refused, Output::Forwarded);
-    Effects { cause, outputs: vec![output], cost }
+    outputs.push(lower_ttl(packet).map_or_else(Output::Refused, Output::Forwarded));
+    Effects { cause, outputs, cost }
 }

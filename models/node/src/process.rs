@@ -54,9 +54,9 @@ impl Node {
             Kind::Router | Kind::Nat(_) => Heading::Past,
         };
         let lane = match heading {
-            Heading::Inward => receive_lane(&view),
+            Heading::Inward if self.orders_jobs() => receive_lane(&view),
             Heading::Outward => return self.submit_transit(ctx, packet),
-            Heading::Past => None,
+            Heading::Inward | Heading::Past => None,
         };
         let hash = match (&self.datapath, lane) {
             // The messages of IKE are for the other cores.
@@ -171,32 +171,34 @@ impl Node {
 
     fn run(&mut self, now: SimTime, arrived: SimTime, job: Job) -> Effects {
         let profile = &self.config.cost_profile;
+        let outputs = core::mem::take(&mut self.spare);
         match (&mut self.kind, job) {
-            (_, Job::Forward(packet)) => path::forward(profile, packet),
+            (_, Job::Forward(packet)) => path::forward(profile, packet, outputs),
             (Kind::Host(host), job) => {
                 self.timer_queued &= !matches!(job, Job::Timer(_));
-                host.run(profile, now, arrived, job)
+                host.run(profile, (now, arrived), job, outputs)
             }
             (Kind::Router | Kind::Nat(_), job) => unreachable!("only hosts get {job:?}"),
         }
     }
 
     fn complete(&mut self, ctx: &mut Context<'_, NodeEvent>, effects: Effects) {
-        for output in effects.outputs {
+        let Effects { cause, mut outputs, .. } = effects;
+        for output in outputs.drain(..) {
             match output {
                 Output::Onward(packet) => self.send_onward(ctx, packet),
                 Output::Packet(packet) => self.route(ctx, packet, Origin::Own),
                 Output::Forwarded(packet) => self.route(ctx, packet, Origin::Others),
                 Output::Notice(packet) => self.send_notice(ctx, packet),
-                Output::Ike(transmit) => self.send_ike(ctx, effects.cause, *transmit),
+                Output::Ike(transmit) => self.send_ike(ctx, cause, *transmit),
                 Output::Local(packet) => self.deliver(ctx, &packet),
-                Output::Step(step) => self.write_step(ctx.now(), effects.cause, *step),
+                Output::Step(step) => self.write_step(ctx.now(), cause, *step),
                 Output::Closed(closure) => {
                     self.records.closures.push(ClosureRecord { time: ctx.now(), closure: *closure });
                 }
                 Output::Established(ike_sa) => {
                     let Kind::Host(host) = &mut self.kind else { continue };
-                    let (setup, renewals) = host.settle_childless(ike_sa, effects.cause, ctx.now());
+                    let (setup, renewals) = host.settle_childless(ike_sa, cause, ctx.now());
                     self.write_ends(ctx.now(), setup, renewals);
                 }
                 Output::Drop(reason, owner) => self.drop_packet(ctx, reason, owner),
@@ -208,6 +210,7 @@ impl Node {
                 Output::IkeRejected => self.drops.count(DropReason::IkeRejected),
             }
         }
+        self.spare = outputs;
     }
 
     fn send_notice(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
@@ -261,9 +264,17 @@ impl Node {
         self.submit_packet(ctx, lane, hash, Job::Send(packet));
     }
 
+    /// Whether it matters which jobs belong together: one core takes them in the order in which they come.
+    fn orders_jobs(&self) -> bool {
+        self.cores() > 1 || self.datapath.is_some()
+    }
+
     /// Packets of one policy share its SAs, so they keep their order on one core.
     pub(crate) fn send_lane(&mut self, packet: &Packet) -> Option<Lane> {
         use ipseclab_ipsec::{Direction, Selectors};
+        if !self.orders_jobs() {
+            return None;
+        }
         let Kind::Host(host) = &mut self.kind else { return None };
         let selectors = Selectors::parse(&packet.bytes).ok()?;
         let policy = host.engine.lookup(Direction::Outbound, &selectors)?.policy()?;
