@@ -233,6 +233,12 @@ fn a_share_of_packets_arrives_late_as_probability_and_interval_say() {
 }
 
 #[test]
+fn only_a_link_that_can_reorder_is_no_fifo_channel() {
+    assert!(link(LinkConfig::ideal(ns(100))).is_fifo());
+    assert!(!reordering(1, ReorderSpread::Constant).is_fifo());
+}
+
+#[test]
 fn spans_are_constant_or_exponential_and_draw_alike() {
     let held = |link: &mut Link| -> Vec<u64> {
         let times = arrivals(link, 100_000, 0);
