@@ -211,15 +211,16 @@ fn close_sas<'a>(
     }
     sas.open();
     for (id, packets) in world.simulation.processes().flat_map(|node| node.owner_books().sas()) {
-        let row = sas.row(id);
+        let place = sas.place(id);
+        let row = &mut sas.list[place].row;
         row.cut_packets += packets.cut;
         row.joined_packets += packets.joined;
     }
     let mut lost = Vec::new();
     for place in places {
         for (owner, reason, packets) in place.losses.iter().filter(|(owner, ..)| owner.sa.is_some()) {
-            let at = sas.by_id[&owner.sa];
-            let row = sas.row(owner.sa);
+            let at = sas.place(owner.sa);
+            let row = &mut sas.list[at].row;
             *(if reason.is_some() { &mut row.dropped_packets } else { &mut row.in_flight_packets }) +=
                 packets;
             let reason = reason.map_or(IN_FLIGHT, DropReason::as_str);
@@ -274,9 +275,8 @@ impl<'a> Sas<'a> {
         }
     }
 
-    fn row(&mut self, id: SaId) -> &mut SaBookRow {
-        let place = self.by_id.get(&id).unwrap_or_else(|| panic!("packets are under an unknown SA: {id}"));
-        &mut self.list[*place].row
+    fn place(&self, id: SaId) -> usize {
+        *self.by_id.get(&id).unwrap_or_else(|| panic!("packets are under an unknown SA: {id}"))
     }
 
     /// The SA of `node` whose other end is this one.

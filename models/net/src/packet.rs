@@ -55,6 +55,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_packet_is_eleven_words_beside_its_octets() {
+        assert_eq!(size_of::<Packet>(), 88);
+    }
+
+    #[test]
     fn an_encapsulating_packet_continues_the_trail_of_its_payload() {
         let mut inner = Packet::new(vec![0x45; 20], SimTime::from_nanos(7));
         inner.trail.add_cpu(SimDuration::from_nanos(3));

@@ -20,8 +20,8 @@ use ipseclab_ike::config::{ChildId, ConnectionId, EndpointConfig, IkeVersion};
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{Endpoint, IkeSaId, Transmit};
 use ipseclab_ipsec::{
-    ChildSaCounters, ChildSaHandle, DontFragment, Engine, EngineConfig, Fragmentation, Inbound, Outbound,
-    Spd, Spi, TrailerAlignment, WindowLen,
+    ChildSaCounters, DontFragment, Engine, EngineConfig, Fragmentation, Inbound, Outbound, Spd, Spi,
+    TrailerAlignment, WindowLen,
 };
 use ipseclab_net::{IpNet, IpView, Owner, Packet, Reassembler, SaId, Trail, UdpDatagram, protocol};
 use ipseclab_sim::{ProcessId, RunSeed, SimTime};
@@ -342,12 +342,6 @@ impl Host {
         }
     }
 
-    fn note_alive(&mut self, now: Duration, spi: Spi) {
-        if let Some(child) = self.children.get(&spi.value()) {
-            self.endpoint.note_alive(now, child.ike_sa);
-        }
-    }
-
     /// Hands a datagram for the IKE ports to the endpoint; false when the packet is none.
     fn receive_ike(&mut self, run: &mut Run<'_>, packet: &Packet) -> bool {
         let Some(datagram) = ike_datagram(&packet.bytes, self.address) else {
@@ -392,14 +386,6 @@ impl Host {
         }
         while let Some(notice) = self.engine.poll_notice() {
             run.push(Output::Notice(Packet::new(notice, run.arrived)));
-        }
-    }
-
-    /// A packet has gone out to the peer: a NAT between us keeps its mapping without a keepalive (RFC 3948 §4).
-    fn note_sent(&mut self, now: Duration, pair: Option<ChildSaHandle>) {
-        let sender = pair.and_then(|pair| self.children.get(&pair.spi().value()));
-        if let Some(sender) = sender.filter(|sender| sender.in_udp) {
-            self.endpoint.note_sent(now, sender.ike_sa);
         }
     }
 

@@ -200,6 +200,10 @@ fn jitter_stays_in_its_range_fills_it_and_lets_packets_overtake() {
     assert!(!spans.is_sorted());
 }
 
+fn to_f64(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap())
+}
+
 /// A link that holds packets back for 1 µs, or a µs on average.
 fn reordering(ppb: u32, spread: ReorderSpread) -> Link {
     let reorder = Reorder { probability: LossPpb::new(ppb).unwrap(), delay: ns(1_000), spread };
@@ -230,10 +234,10 @@ fn a_share_of_packets_arrives_late_as_probability_and_interval_say() {
             first_after = first_after.min(**time);
             is_late
         });
-        let (late, held) = (late.count(), link.counters().held_back_packets);
+        let (late, held) = (to_f64(late.count() as u64), to_f64(link.counters().held_back_packets));
         let p = f64::from(ppb) / 1e9;
-        let overtakers = 1_000_u32.div_ceil(interval) - 1;
-        for (seen, share) in [(held as f64, p), (late as f64, p * (1.0 - p.powi(overtakers as i32)))] {
+        let overtakers = f64::from(1_000_u32.div_ceil(interval) - 1);
+        for (seen, share) in [(held, p), (late, p * (1.0 - libm::pow(p, overtakers)))] {
             let (mean, sigma) =
                 (f64::from(PACKETS) * share, (f64::from(PACKETS) * share * (1.0 - share)).sqrt());
             // Neighbours share their overtakers, which widens the interval of the late ones a little.
@@ -243,6 +247,12 @@ fn a_share_of_packets_arrives_late_as_probability_and_interval_say() {
             );
         }
     }
+}
+
+#[test]
+fn only_a_link_that_can_reorder_is_no_fifo_channel() {
+    assert!(link(LinkConfig::ideal(ns(100))).is_fifo());
+    assert!(!reordering(1, ReorderSpread::Constant).is_fifo());
 }
 
 #[test]
@@ -256,8 +266,9 @@ fn spans_are_constant_or_exponential_and_draw_alike() {
     let mean = spans.iter().sum::<u64>() / spans.len() as u64;
     // 1 000 ± 5 σ / √n with σ = 1 000 and n = 25 000.
     assert!((968..=1_032).contains(&mean), "{mean} ns on average");
-    let above = spans.iter().filter(|span| **span > 2_000).count() as f64 / spans.len() as f64;
-    assert!((above - (-2.0_f64).exp()).abs() < 0.011, "{above} above twice the mean");
+    let above =
+        to_f64(spans.iter().filter(|span| **span > 2_000).count() as u64) / to_f64(spans.len() as u64);
+    assert!((above - libm::exp(-2.0)).abs() < 0.011, "{above} above twice the mean");
 }
 
 #[test]

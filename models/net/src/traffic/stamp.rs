@@ -58,9 +58,8 @@ impl Stamp {
     }
 }
 
-/// Puts the mark on a number that gets one, or takes it off again.
-///
-/// Model: after 6 · 10¹⁸ packets, the two could not be told apart.
+/// Puts the mark on a number that gets one, or takes it off again. A number is below 6 · 10¹⁸, where the two could no longer
+/// be told apart: no run sends as many.
 const fn mark(seq: u64) -> u64 {
     if seq < MARKED_FROM { seq } else { seq ^ MARK }
 }

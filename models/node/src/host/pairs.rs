@@ -22,6 +22,21 @@ impl Host {
         installed.map_or(SaId::NONE, |installed| installed.outbound)
     }
 
+    /// A packet of the peer has come under a pair: the peer is alive.
+    pub(super) fn note_alive(&mut self, now: Duration, spi: Spi) {
+        if let Some(child) = self.children.get(&spi.value()) {
+            self.endpoint.note_alive(now, child.ike_sa);
+        }
+    }
+
+    /// A packet has gone out to the peer: a NAT between us keeps its mapping without a keepalive (RFC 3948 §4).
+    pub(super) fn note_sent(&mut self, now: Duration, pair: Option<ChildSaHandle>) {
+        let sender = pair.and_then(|pair| self.children.get(&pair.spi().value()));
+        if let Some(sender) = sender.filter(|sender| sender.in_udp) {
+            self.endpoint.note_sent(now, sender.ike_sa);
+        }
+    }
+
     /// The engine has taken a pair.
     pub(super) fn note_installed(&mut self, now: Duration, child: &ChildSaEstablished) {
         self.sas_installed += 1;
