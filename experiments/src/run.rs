@@ -312,6 +312,8 @@ impl Reader<'_> {
             gap_max_ns: span(Some(record.gap_max).filter(|gap| *gap > SimDuration::ZERO)),
             retransmitted_segments: segments.map(|(again, _)| again),
             segment_payload_max_bytes: segments.map(|(_, longest)| longest as u64),
+            sent_layer_2_bytes: record.sent.frame_bytes,
+            received_layer_2_bytes: record.received.frame_bytes,
             received_pps: rates.map(|rates| rates.pps),
             layer_3_bps: rates.map(|rates| rates.layer_3_bps),
             layer_2_bps: rates.map(|rates| rates.layer_2_bps),

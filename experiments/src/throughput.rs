@@ -7,18 +7,13 @@
 //! packets per second over all flows of the entry together, as `rate` of the scenario is, and are turned into packets and
 //! into the layers of an Ethernet afterwards.
 
+use ipseclab_net::Framing;
 use ipseclab_node::Observe;
 
 use crate::document::{Finding, KeyPath, Report};
 use crate::run::{RunError, run};
 use crate::scenario::{CheckedScenario, FlowKind, FlowPace, Override, load};
 
-/// Octets that Ethernet adds to an IP packet: header and frame check sequence (IEEE 802.3 §3.1).
-const LAYER_2_OCTETS: u64 = 18;
-/// Octets that the wire needs besides: preamble, start of frame and the gap between packets.
-const LAYER_1_OCTETS: u64 = 20;
-/// The shortest frame.
-const FRAME_MIN_OCTETS: u64 = 64;
 /// Trials of one search at most: an interval halved so often is a single bit per second.
 const TRIALS_MAX: usize = 64;
 
@@ -50,6 +45,8 @@ pub struct Trial {
     pub received: u64,
     /// Octets of the packets sent, IP headers included.
     pub sent_bytes: u64,
+    /// Octets of the frames that an Ethernet has around them.
+    pub sent_frame_bytes: u64,
 }
 
 /// What was found.
@@ -98,18 +95,18 @@ impl Trial {
         self.sent > 0 && u128::from(self.lost()) * 1_000_000 <= u128::from(loss_ppm) * u128::from(self.sent)
     }
 
-    /// The rate in other units, by the mean length of the packets.
+    /// The rate in other units, by the mean lengths of the packets and of the frames around them.
     #[expect(clippy::cast_precision_loss, reason = "printed with a few digits")]
     pub fn rates(&self) -> Rates {
-        let octets = self.sent_bytes as f64 / self.sent.max(1) as f64;
+        let mean = |octets: u64| octets as f64 / self.sent.max(1) as f64;
+        let (octets, frame) = (mean(self.sent_bytes), mean(self.sent_frame_bytes));
         let pps = self.rate_bps as f64 / (8.0 * octets.max(1.0));
-        let frame = (octets + LAYER_2_OCTETS as f64).max(FRAME_MIN_OCTETS as f64);
         let gbps = |octets: f64| pps * octets * 8.0 / 1e9;
         Rates {
             mpps: pps / 1e6,
             layer_3_gbps: gbps(octets),
             layer_2_gbps: gbps(frame),
-            layer_1_gbps: gbps(frame + LAYER_1_OCTETS as f64),
+            layer_1_gbps: gbps(frame + Framing::Ethernet.gap_len() as f64),
         }
     }
 }
@@ -198,12 +195,13 @@ impl Search {
         let scenario = self.load(Some((rate_bps / flows.max(1)).max(1)))?;
         let result = run(&scenario, Observe::default())?;
         let rows = scenario.traffic.iter().zip(&result.flows).filter(|(flow, _)| flow.entry == self.entry);
-        let none = Trial { rate_bps, sent: 0, received: 0, sent_bytes: 0 };
+        let none = Trial { rate_bps, sent: 0, received: 0, sent_bytes: 0, sent_frame_bytes: 0 };
         Ok(rows.fold(none, |sum, (_, row)| Trial {
             rate_bps,
             sent: sum.sent + row.sent_packets,
             received: sum.received + row.received_packets,
             sent_bytes: sum.sent_bytes + row.sent_bytes,
+            sent_frame_bytes: sum.sent_frame_bytes + row.sent_layer_2_bytes,
         }))
     }
 }
@@ -221,6 +219,7 @@ mod tests {
                 sent: 1000,
                 received: 1000,
                 sent_bytes: 1000 * ip,
+                sent_frame_bytes: 1000 * (ip + 18),
             };
             let rates = trial.rates();
             assert!((rates.layer_1_gbps - 10.0).abs() < 1e-4, "{rates:?}");
@@ -230,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_trial_holds_up_to_the_loss_that_is_allowed() {
-        let trial = Trial { rate_bps: 1, sent: 1000, received: 995, sent_bytes: 1 };
+        let trial = Trial { rate_bps: 1, sent: 1000, received: 995, sent_bytes: 1, sent_frame_bytes: 64 };
         assert!(trial.holds(5_000) && !trial.holds(4_999) && !trial.holds(0));
         assert!(!Trial { sent: 0, received: 0, ..trial }.holds(0), "nothing sent shows nothing");
     }

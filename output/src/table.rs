@@ -165,6 +165,10 @@ pub struct FlowRow {
     pub retransmitted_segments: Option<u64>,
     /// The longest payload of a segment of TCP; empty for other traffic.
     pub segment_payload_max_bytes: Option<u64>,
+    /// Octets of the frames that an Ethernet has around `sent_packets`.
+    pub sent_layer_2_bytes: u64,
+    /// Octets of the frames that an Ethernet has around `received_packets`.
+    pub received_layer_2_bytes: u64,
     /// Packets received per second, from the first received to the last; empty with fewer than two.
     pub received_pps: Option<u64>,
     /// Bits of their IP packets per second.
@@ -458,8 +462,8 @@ mod tests {
              received_bytes,delay_min_ns,delay_mean_ns,delay_max_ns,first_sent_ns,first_received_ns,last_received_ns,\
              received_payload_bytes,goodput_bps,delay_p50_ns,delay_p90_ns,delay_p99_ns,delay_p999_ns,\
              jitter_p50_ns,jitter_p99_ns,duplicate_packets,reordered_packets,reordering_extent_max_packets,\
-             gap_max_ns,retransmitted_segments,segment_payload_max_bytes,received_pps,layer_3_bps,layer_2_bps,\
-             layer_1_bps",
+             gap_max_ns,retransmitted_segments,segment_payload_max_bytes,sent_layer_2_bytes,\
+             received_layer_2_bytes,received_pps,layer_3_bps,layer_2_bps,layer_1_bps",
         );
     }
 

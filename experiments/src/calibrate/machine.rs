@@ -1,4 +1,4 @@
-//! Where figures come from: processor, date, and the versions of what was measured.
+//! Where figures come from: processor and date, and the versions of what was measured.
 
 use core::fmt;
 
@@ -96,14 +96,19 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_names_machine_processor_date_and_versions() {
+    fn an_origin_names_machine_processor_date_and_build() {
         let date = "2026-11-20".parse().unwrap();
         let machine = Some("the development machine".to_owned());
         let text = Origin { machine, processor: "abacus".into(), date, quick: true }.to_string();
         let start =
             "measured by `ipseclab calibrate --quick` on the development machine, abacus, 2026-11-20; ";
         assert!(text.starts_with(start), "{text}");
-        assert!(text.contains(" build of ipseclab 0.") && text.contains(", ring 0."), "{text}");
+        assert!(text.contains(" build of ipseclab 0."), "{text}");
+        assert!(
+            libraries().starts_with("ring 0.") && libraries().contains(", aws-lc-rs 1."),
+            "{}",
+            libraries()
+        );
         let text = Origin { machine: None, processor: "abacus".into(), date, quick: false }.to_string();
         assert!(text.starts_with("measured by `ipseclab calibrate` on abacus, 2026-11-20; "), "{text}");
     }

@@ -228,6 +228,17 @@ mod tests {
     }
 
     #[test]
+    fn frames_of_the_internet_mix_have_its_published_mean() {
+        // Seven of 64 octets, four of 594 and one of 1518: 361.83 in the mean.
+        let mut tally = Tally::default();
+        let mix = [vec![40; 7], vec![576; 4], vec![1500]].concat();
+        for octets in mix {
+            tally.count(octets);
+        }
+        assert_eq!(tally, Tally { packets: 12, bytes: 4_084, frame_bytes: 4_342 });
+    }
+
+    #[test]
     fn statistics_are_those_of_the_textbook() {
         let stats = stats(&[2, 4, 4, 4, 5, 5, 7, 9]);
         let ns = |nanos| Some(SimDuration::from_nanos(nanos));
