@@ -9,6 +9,11 @@ use ipseclab_net::{IpView, protocol};
 use ipseclab_node::Observe;
 use ipseclab_output::FlowRow;
 
+#[path = "wire/mod.rs"]
+mod wire;
+
+use wire::check_nothing_in_the_clear;
+
 fn settings(settings: &[&str]) -> Vec<Override> {
     settings.iter().map(|text| Override::parse(text).unwrap()).collect()
 }
@@ -25,18 +30,6 @@ fn flow<'a>(result: &'a RunResult, kind: &str) -> &'a FlowRow {
 
 fn drops(result: &RunResult, reason: &str) -> u64 {
     result.drops.iter().filter(|drop| drop.reason == reason).map(|drop| drop.packets).sum()
-}
-
-/// No packet of a network behind a gateway is on any wire as it is; how many were looked at.
-fn check_nothing_in_the_clear(scenario: &CheckedScenario, result: &RunResult) -> usize {
-    let networks: Vec<_> = scenario.nodes.iter().flat_map(|node| &node.networks).collect();
-    let packets: Vec<_> = result.observed.iter().flat_map(|node| &node.records.packets).collect();
-    for packet in &packets {
-        let view = IpView::parse(&packet.bytes).unwrap();
-        let inside = |address| networks.iter().any(|network| network.contains(address));
-        assert!(!inside(view.source()) && !inside(view.destination()), "in the clear: {:?}", view.header());
-    }
-    packets.len()
 }
 
 #[test]
@@ -210,4 +203,12 @@ fn decryption_ns(octets: f64) -> f64 {
     let file: ipseclab_node::CostProfileFile = toml::from_str(text).unwrap();
     let entry = file.decrypt["aes128gcm16"];
     entry.fixed_ns + entry.ns_per_byte * octets
+}
+
+#[test]
+fn no_shipped_scenario_lets_out_in_the_clear_what_it_protects() {
+    for shipped in ipseclab_experiments::scenario::library::SCENARIOS {
+        let (scenario, result) = result(shipped.name, &[]);
+        assert!(check_nothing_in_the_clear(&scenario, &result) > 0, "{}", shipped.name);
+    }
 }

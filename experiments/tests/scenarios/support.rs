@@ -7,6 +7,8 @@ use ipseclab_net::{IpView, UdpDatagram, protocol};
 use ipseclab_node::Observe;
 use ipseclab_output::{NegotiationResult, NegotiationRow, SaKind};
 
+use super::wire;
+
 /// Two offices without CPU costs; a ping every second for ten seconds.
 const OFFICES: &str = r#"
 name = "offices"
@@ -87,6 +89,7 @@ pub(crate) fn run(scenario: &CheckedScenario) -> RunResult {
         assert!(node.ike_sas_closed <= node.ike_sas_established, "{node:?}");
         assert!(node.child_sas_closed <= node.child_sas_established, "{node:?}");
     }
+    wire::check_nothing_in_the_clear(scenario, &result);
     for flow in &result.flows {
         assert_eq!(flow.sent_packets, flow.received_packets + flow.lost_packets, "{flow:?}");
     }
