@@ -85,6 +85,8 @@ const CASES: &[Case] = &[
     ("small-mtu", "loss = 0.01", "mtu = 67"),
     ("framing-of-no-kind", "loss = 0.01", "framing = \"atm\""),
     ("framing-without-unit", "loss = 0.01", "framing = \"38\""),
+    ("behind-nobody", "[nodes.right]", "[nodes.right]\nbehind = \"lefty\""),
+    ("behind-with-networks", "[nodes.right]", "[nodes.right]\nbehind = \"left\""),
     ("alignment-of-three", "[nodes.right]", "[nodes.right]\nesp_alignment = 3"),
     ("port-of-a-ping", "kind = \"ping\"", "kind = \"ping\"\nport = 7\nwindow = \"64KiB\""),
     ("port-of-ike", "kind = \"ping\"", "kind = \"tcp\"\nport = 4500"),

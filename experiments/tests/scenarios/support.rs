@@ -68,6 +68,13 @@ pub(crate) fn scenario(text: &str, settings: &[&str]) -> CheckedScenario {
     check(&document, None).unwrap_or_else(|report| panic!("{}", report.render(false)))
 }
 
+/// What a user reads of a scenario that is refused after one change.
+pub(crate) fn scenario_error(text: &str, setting: &str) -> String {
+    let mut document = Document::parse(&SourceText::new("scenario.toml", text)).unwrap();
+    Override::parse(setting).unwrap().apply(&mut document).unwrap();
+    check(&document, None).expect_err("it is refused").render(false)
+}
+
 /// Runs a scenario and checks what holds in all of them.
 pub(crate) fn run(scenario: &CheckedScenario) -> RunResult {
     let observe = Observe { packets: true, steps: true };

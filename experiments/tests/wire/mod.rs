@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipseclab_experiments::run::RunResult;
 use ipseclab_experiments::scenario::{CheckedScenario, NodeSettings, TrafficSelector};
 use ipseclab_ipsec::Selectors;
+use ipseclab_net::{IcmpMessage, IpView, parse_icmp};
 use ipseclab_node::CaptureDirection;
 
 /// ESP and AH, which are what becomes of packets that are protected.
@@ -13,7 +14,7 @@ const UDP: u8 = 17;
 const IKE_PORTS: [u16; 2] = [500, 4500];
 
 /// Checks that no packet that left a gateway is one that a tunnel of it is for; the run must have been captured. Gives how
-/// many packets were looked at.
+/// many packets were looked at. An error of ICMP quotes a packet, and must not show it either, but to a node behind.
 ///
 /// Written policies go before tunnels, so what they let pass is left out; so are selectors of addresses that come and go.
 pub(crate) fn check_nothing_in_the_clear(scenario: &CheckedScenario, result: &RunResult) -> usize {
@@ -22,10 +23,22 @@ pub(crate) fn check_nothing_in_the_clear(scenario: &CheckedScenario, result: &Ru
         let tunnels = tunnels_of(scenario, node);
         let observed = result.observed.iter().find(|observed| observed.name == node.name);
         let packets = observed.into_iter().flat_map(|observed| &observed.records.packets);
-        for packet in packets.filter(|packet| packet.direction == CaptureDirection::Outbound) {
-            let packet = Selectors::parse(&packet.bytes).unwrap();
+        for captured in packets.filter(|packet| packet.direction == CaptureDirection::Outbound) {
+            let packet = Selectors::parse(&captured.bytes).unwrap();
             seen += 1;
-            if PROTECTED.contains(&packet.protocol) || is_ike(&packet) || is_exempt(scenario, node, &packet) {
+            let is_inside = is_behind(scenario, node, packet.destination);
+            if let Some((source, destination)) = quoted(&captured.bytes).filter(|_| !is_inside) {
+                let quoted =
+                    Selectors { source, destination, protocol: 0, source_port: None, destination_port: None };
+                let answer = Selectors { source: destination, destination: source, ..quoted };
+                let shown = |packet| tunnels.iter().any(|(local, remote)| covers(local, remote, packet));
+                assert!(!shown(&quoted) && !shown(&answer), "{}: quoted in the clear: {quoted:?}", node.name);
+            }
+            if is_inside
+                || PROTECTED.contains(&packet.protocol)
+                || is_ike(&packet)
+                || is_exempt(scenario, node, &packet)
+            {
                 continue;
             }
             let tunnel = tunnels.iter().find(|(local, remote)| covers(local, remote, &packet));
@@ -33,6 +46,19 @@ pub(crate) fn check_nothing_in_the_clear(scenario: &CheckedScenario, result: &Ru
         }
     }
     seen
+}
+
+/// Source and destination of the packet that an error of ICMP quotes.
+fn quoted(packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    let view = IpView::parse(packet).unwrap();
+    let Ok(IcmpMessage::Error { about, .. }) = parse_icmp(&view) else { return None };
+    let v4 = |at: usize| Some(IpAddr::from(<[u8; 4]>::try_from(about.get(at..at + 4)?).unwrap()));
+    let v6 = |at: usize| Some(IpAddr::from(<[u8; 16]>::try_from(about.get(at..at + 16)?).unwrap()));
+    if about.first()? >> 4 == 4 { v4(12).zip(v4(16)) } else { v6(8).zip(v6(24)) }
+}
+
+fn is_behind(scenario: &CheckedScenario, gateway: &NodeSettings, address: IpAddr) -> bool {
+    scenario.nodes.iter().any(|node| node.behind == Some(gateway.node) && node.address == address)
 }
 
 type Sides<'a> = (&'a [TrafficSelector], &'a [TrafficSelector]);

@@ -54,6 +54,9 @@ pub struct EngineConfig {
     pub spd: Spd,
     /// The addresses that ESP, AH and IKE for this host are sent to; one, or one of each version.
     pub local_addresses: Vec<IpAddr>,
+    /// Addresses of this host on the protected side, one of each version at most. Messages about protected packets come from
+    /// there, so that they are within the selectors of the tunnel that takes them to the sender (RFC 4301 §6).
+    pub protected_addresses: Vec<IpAddr>,
     /// Most packets of one policy that wait for its SA; 0 lets none wait.
     pub queue_packets: usize,
     /// The DF bit of outer headers in tunnel mode.
@@ -84,6 +87,7 @@ impl EngineConfig {
         Self {
             spd,
             local_addresses: vec![local_address.into()],
+            protected_addresses: Vec::new(),
             queue_packets: Self::QUEUE_PACKETS,
             dont_fragment: DontFragment::default(),
             nat_traversal_port: NAT_TRAVERSAL_PORT,
@@ -302,6 +306,33 @@ impl<T> Engine<T> {
     /// The cryptography with its meter, for owners that read work without taking it.
     pub fn crypto_mut(&mut self) -> &mut Crypto {
         &mut self.crypto
+    }
+
+    /// The address from which the sender of a packet may be told what was wrong with it; `None` when the message, which
+    /// quotes the packet, would show in the clear what a policy protects (RFC 4301 §6.2).
+    pub fn error_source(&mut self, about: &Selectors) -> Option<IpAddr> {
+        let answer = Selectors {
+            source: about.destination,
+            destination: about.source,
+            source_port: about.destination_port,
+            destination_port: about.source_port,
+            ..*about
+        };
+        let of_version = |address: &&IpAddr| address.is_ipv4() == about.source.is_ipv4();
+        if !self.protects(&answer) {
+            return self.config.local_addresses.iter().find(of_version).copied();
+        }
+        let own = self.config.protected_addresses.iter().find(of_version).copied()?;
+        let protocol = if own.is_ipv4() { protocol::ICMP } else { protocol::ICMPV6 };
+        let message =
+            Selectors { source: own, protocol, source_port: None, destination_port: None, ..answer };
+        self.protects(&message).then_some(own)
+    }
+
+    /// Whether a leaving packet would be protected.
+    fn protects(&mut self, packet: &Selectors) -> bool {
+        let action = self.lookup(Direction::Outbound, packet);
+        matches!(action, Some(SpdAction::Protect { .. } | SpdAction::ProtectInstalled { .. }))
     }
 
     /// What the policies say to a packet, if any does: the action of the first entry that matches it, where an entry for

@@ -200,9 +200,8 @@ impl<T> Engine<T> {
         if is_error || header.part == Part::LaterFragment {
             return;
         }
-        let ours = self.config.local_addresses.iter();
-        let mut gateways = ours.filter(|address| address.is_ipv4() == header.source.is_ipv4());
-        let notice = gateways.next().and_then(|gateway| notice::build(*gateway, header, packet, octets));
+        let gateway = self.error_source(&Selectors::of(header, packet));
+        let notice = gateway.and_then(|gateway| notice::build(gateway, header, packet, octets));
         self.notices.extend(notice);
         if self.notices.len() > EngineConfig::NOTICES {
             self.notices.pop_front();

@@ -187,7 +187,8 @@ impl<J> Cpu<J> {
 
     /// The jobs that wait, by lane.
     pub(crate) fn jobs(&self) -> impl Iterator<Item = &J> {
-        self.lanes.values().flatten().map(|(_, queued)| &queued.job)
+        let only = self.only.iter().map(|(_, queued)| &queued.job);
+        only.chain(self.lanes.values().flatten().map(|(_, queued)| &queued.job))
     }
 
     /// Jobs that wait.

@@ -144,6 +144,7 @@ struct Origin {
     queue_packets: usize,
     dont_fragment: DontFragment,
     fragmentation: Fragmentation,
+    protected_addresses: Vec<IpAddr>,
     trailer_alignment: TrailerAlignment,
 }
 
@@ -170,6 +171,7 @@ impl Origin {
             queue_packets: self.queue_packets,
             dont_fragment: self.dont_fragment,
             fragmentation: self.fragmentation,
+            protected_addresses: self.protected_addresses.clone(),
             trailer_alignment: self.trailer_alignment,
             ..EngineConfig::new(spd, address)
         };
@@ -194,6 +196,7 @@ impl Host {
             queue_packets: config.acquire_queue,
             dont_fragment: config.dont_fragment,
             fragmentation: config.fragmentation,
+            protected_addresses: protected_addresses(&config.networks),
             trailer_alignment: config.trailer_alignment,
         };
         Self {
@@ -272,7 +275,7 @@ impl Host {
         outputs: Vec<Output>,
     ) -> Effects {
         let cause = match &job {
-            Job::Receive(packet) => Cause::Trail(packet.trail),
+            Job::Receive(packet) | Job::Accept(packet) => Cause::Trail(packet.trail),
             Job::Timer(due) => Cause::Timer(*due),
             // A command may end a negotiation that has waited for an answer until now.
             Job::Command(_) => Cause::Timer(arrived),
@@ -294,6 +297,7 @@ impl Host {
         match job {
             Job::Receive(packet) => self.receive(&mut run, now, packet),
             Job::Send(packet) => self.send(&mut run, now, packet),
+            Job::Accept(packet) => self.accept(&mut run, now, packet),
             Job::Transit(packet) => self.transit(&mut run, packet),
             Job::Raw(packet) => {
                 run.charge(PathStep::Send, packet.len());
@@ -357,6 +361,9 @@ impl Host {
 
     fn send(&mut self, run: &mut Run<'_>, now: SimTime, mut packet: Packet) {
         run.charge(PathStep::Send, packet.len());
+        if self.is_for_behind(&packet) {
+            return run.push(Output::Packet(packet));
+        }
         self.clamp(&mut packet);
         for packet in self.fit_to_path(run, now, packet) {
             self.send_one(run, packet, path::Origin::Own);
@@ -458,6 +465,13 @@ impl Host {
         }
         closures
     }
+}
+
+/// The first address of the first network of each version, which is the host's own there.
+fn protected_addresses(networks: &[IpNet]) -> Vec<IpAddr> {
+    let first =
+        |is_v4| networks.iter().map(|network| network.first_host()).find(|own| own.is_ipv4() == is_v4);
+    [true, false].into_iter().filter_map(first).collect()
 }
 
 fn add(sum: &mut ChildSaCounters, carried: ChildSaCounters) {

@@ -20,6 +20,8 @@ pub(crate) enum Job {
     Forward(Packet),
     /// A packet for this host, or for a node behind it.
     Receive(Packet),
+    /// A packet of a node behind this host for the host itself: it has not crossed the boundary that policies guard.
+    Accept(Packet),
     /// A packet of a node behind this host, or out of a tunnel, that the policies are to see on its way out.
     Transit(Packet),
     /// A packet of this host's applications.
@@ -109,6 +111,7 @@ impl Job {
         match self {
             Self::Forward(packet)
             | Self::Receive(packet)
+            | Self::Accept(packet)
             | Self::Transit(packet)
             | Self::Send(packet)
             | Self::Raw(packet) => Some(packet.owner),

@@ -57,8 +57,8 @@ pub struct Node {
     pub(crate) datapath: Option<Datapath<Job>>,
     /// The batches under way, by core.
     pub(crate) batches: BTreeMap<u16, (Vec<Effects>, TimerHandle)>,
-    /// The memory of the last job's outputs, for the next one.
-    pub(crate) spare: Vec<Output>,
+    /// The memory of the outputs of jobs that are done, for later ones.
+    pub(crate) spare: Vec<Vec<Output>>,
     pub(crate) timer: Option<(SimTime, TimerHandle)>,
     /// Whether a timer job waits for a core.
     pub(crate) timer_queued: bool,

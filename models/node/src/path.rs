@@ -8,6 +8,9 @@
 //! §2.4 f). A router sends them from its own address and without CPU time, and stays silent about packets of the family
 //! that it has no address of.
 
+use core::net::IpAddr;
+
+use ipseclab_ipsec::Selectors;
 use ipseclab_net::{DropReason, IcmpError, IpView, Packet, PortId, build_icmp_error, fragment};
 use ipseclab_sim::{Context, SimTime};
 
@@ -107,10 +110,7 @@ impl Node {
             }
             return self.note_error(ctx, error, &about.bytes);
         }
-        let own = self.config.address;
-        if own.is_ipv6() != sender.is_ipv6() {
-            return;
-        }
+        let Some(own) = self.error_source(about, sender) else { return };
         let Some(message) = build_icmp_error(own, error, &about.bytes) else { return };
         let message = Packet::new(message, ctx.now());
         if let Kind::Host(_) = &self.kind {
@@ -118,6 +118,16 @@ impl Node {
         }
         self.books.originated += 1;
         self.route(ctx, message, Origin::Own);
+    }
+
+    /// Where a message about a packet comes from; none where there is no address of its family, or the message would show
+    /// what is to be protected.
+    fn error_source(&mut self, about: &Packet, sender: IpAddr) -> Option<IpAddr> {
+        let own = Some(self.config.address).filter(|own| own.is_ipv6() == sender.is_ipv6());
+        match (&mut self.kind, Selectors::parse(&about.bytes)) {
+            (Kind::Host(host), Ok(selectors)) => host.engine.error_source(&selectors),
+            _ => own,
+        }
     }
 
     pub(crate) fn capture(&mut self, time: SimTime, direction: CaptureDirection, packet: &Packet) {

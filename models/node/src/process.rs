@@ -30,6 +30,8 @@ mod note {
     pub(super) const DROP: u32 = 3;
 }
 
+/// Memory of outputs that a node keeps: as many as the jobs of a usual batch.
+const SPARE_MAX: usize = 64;
 const NAT_INSIDE: PortId = PortId::new(0);
 const NAT_OUTSIDE: PortId = PortId::new(1);
 /// TTL of what this node sends itself; the captures have 64.
@@ -56,6 +58,7 @@ impl Node {
         let lane = match heading {
             Heading::Inward if self.orders_jobs() => receive_lane(&view),
             Heading::Outward => return self.submit_transit(ctx, packet),
+            Heading::Home => return self.submit(ctx, None, Job::Accept(packet)),
             Heading::Inward | Heading::Past => None,
         };
         let hash = match (&self.datapath, lane) {
@@ -66,6 +69,7 @@ impl Node {
         let job = match heading {
             Heading::Inward => Job::Receive(packet),
             Heading::Outward => Job::Transit(packet),
+            Heading::Home => Job::Accept(packet),
             Heading::Past => Job::Forward(packet),
         };
         self.note_ike_arrival(ctx.now(), &job);
@@ -106,7 +110,12 @@ impl Node {
         match job {
             // Losing an alarm would stop the host, and there is at most one at a time; commands are the scenario's.
             Job::Timer(_) | Job::Command(_) => self.cpu.submit_always(ctx.now(), lane, job),
-            Job::Forward(_) | Job::Receive(_) | Job::Transit(_) | Job::Send(_) | Job::Raw(_) => {
+            Job::Forward(_)
+            | Job::Receive(_)
+            | Job::Accept(_)
+            | Job::Transit(_)
+            | Job::Send(_)
+            | Job::Raw(_) => {
                 if let Err(job) = self.cpu.submit(ctx.now(), lane, job) {
                     self.drop_packet(ctx, DropReason::CpuQueueFull, job.owner().unwrap_or_default());
                 }
@@ -171,7 +180,7 @@ impl Node {
 
     fn run(&mut self, now: SimTime, arrived: SimTime, job: Job) -> Effects {
         let profile = &self.config.cost_profile;
-        let outputs = core::mem::take(&mut self.spare);
+        let outputs = self.spare.pop().unwrap_or_default();
         match (&mut self.kind, job) {
             (_, Job::Forward(packet)) => path::forward(profile, packet, outputs),
             (Kind::Host(host), job) => {
@@ -210,17 +219,23 @@ impl Node {
                 Output::IkeRejected => self.drops.count(DropReason::IkeRejected),
             }
         }
-        self.spare = outputs;
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(outputs);
+        }
     }
 
+    /// A message about a packet goes to an application of this host at once, and to anybody else by way of the policies.
     fn send_notice(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
-        self.books.originated += 1;
         let destination = IpView::parse(&packet.bytes).map(|view| view.destination());
         let is_ours = match (&self.kind, destination) {
             (Kind::Host(host), Ok(destination)) => host.owns(destination),
             _ => false,
         };
-        if is_ours { self.deliver(ctx, &packet) } else { self.route(ctx, packet, Origin::Own) }
+        if !is_ours {
+            return self.submit_send(ctx, packet);
+        }
+        self.books.originated += 1;
+        self.deliver(ctx, &packet);
     }
 
     fn send_ike(&mut self, ctx: &mut Context<'_, NodeEvent>, cause: Cause, transmit: ipseclab_ike::Transmit) {

@@ -2,9 +2,10 @@
 //! (RFC 4301 §3.1, §5.1, §5.2).
 //!
 //! A port that leads to them is on the protected side of the IPsec boundary, all others are on the unprotected one. A
-//! packet that comes in by a protected port meets the policies like one of the host's own applications. One that comes
-//! by another port for a node behind meets them too: what should have been protected goes no further. What a tunnel
-//! brings for neither the host nor anybody behind it meets the policies of packets that leave, which is how a hub
+//! packet that comes in by a protected port and leaves by another one meets the policies like one of the host's own
+//! applications; for the host itself, or for another node behind it, it has not crossed the boundary and meets none. One
+//! that comes by another port for a node behind meets them too: what should have been protected goes no further. What a
+//! tunnel brings for neither the host nor anybody behind it meets the policies of packets that leave, which is how a hub
 //! passes packets from one spoke to another.
 //!
 //! Each node takes one from the TTL of the packet inside, once (RFC 4301 §5.1.2.1), and answers for what it drops.
@@ -15,7 +16,7 @@ use core::net::IpAddr;
 use std::collections::BTreeSet;
 
 use ipseclab_net::{DropReason, Fib, IcmpError, IpNet, IpView, Packet, PortId, TtlOutcome, decrement_ttl};
-use ipseclab_sim::Context;
+use ipseclab_sim::{Context, SimTime};
 
 use crate::cost_profile::Step as PathStep;
 use crate::datapath::outbound_hash;
@@ -46,8 +47,10 @@ impl Behind {
 
 /// Where a packet is to go that arrives at a host.
 pub(crate) enum Heading {
-    /// To the host, or through its policies to a node behind it.
+    /// Through its policies to the host or to a node behind it.
     Inward,
+    /// From a node behind the host to the host.
+    Home,
     /// From a node behind the host to somewhere else.
     Outward,
     /// Past the host.
@@ -56,14 +59,14 @@ pub(crate) enum Heading {
 
 impl Host {
     pub(crate) fn heading(&self, port: PortId, destination: IpAddr) -> Heading {
-        if self.owns(destination) {
-            Heading::Inward
-        } else if self.behind.ports.contains(&port) {
-            Heading::Outward
-        } else if self.behind.has(destination) {
-            Heading::Inward
-        } else {
-            Heading::Past
+        let from_behind = self.behind.ports.contains(&port);
+        match (from_behind, self.owns(destination)) {
+            (true, true) => Heading::Home,
+            (false, true) => Heading::Inward,
+            (true, false) if self.behind.has(destination) => Heading::Past,
+            (true, false) => Heading::Outward,
+            (false, false) if self.behind.has(destination) => Heading::Inward,
+            (false, false) => Heading::Past,
         }
     }
 
@@ -72,6 +75,20 @@ impl Host {
         match IpView::parse(&packet.bytes) {
             Ok(view) if !self.owns(view.destination()) => Output::Onward(packet),
             _ => Output::Local(packet),
+        }
+    }
+
+    /// Whether a packet of the host goes to a node behind it, and so never crosses the boundary.
+    pub(crate) fn is_for_behind(&self, packet: &Packet) -> bool {
+        !self.behind.ports.is_empty()
+            && IpView::parse(&packet.bytes).is_ok_and(|view| self.behind.has(view.destination()))
+    }
+
+    /// Takes what a node behind the host has sent to it.
+    pub(crate) fn accept(&mut self, run: &mut Run<'_>, now: SimTime, packet: Packet) {
+        run.charge(PathStep::Receive, packet.len());
+        if let Some(packet) = self.reassemble(run, now, packet) {
+            run.push(Output::Local(packet));
         }
     }
 

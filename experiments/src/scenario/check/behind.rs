@@ -84,7 +84,7 @@ impl Checker<'_> {
                 let taken = pools.taken.iter().map(|(address, _)| *address).collect();
                 Spare::past_first(networks[0], taken)
             });
-            let address = spare.take();
+            let address = spare.take().filter(|address| is_host_of(networks[0], *address));
             if address.is_none() {
                 let message =
                     format!("{} is too small for the nodes behind `{}`", networks[0], ground.name(gateway));
@@ -98,13 +98,16 @@ impl Checker<'_> {
             return address;
         };
         let name = ground.name(node);
-        let first = networks.iter().any(|network| network.first_host() == given);
-        if first || !networks.iter().any(|network| network.contains(given)) {
-            let label = if first {
-                "the gateway's own address in that network"
-            } else {
-                "outside its gateway's networks"
-            };
+        let within = networks.iter().find(|network| network.contains(given));
+        let mistake = match within {
+            None => Some("outside its gateway's networks"),
+            Some(network) if network.first_host() == given => {
+                Some("the gateway's own address in that network")
+            }
+            Some(network) if !is_host_of(*network, given) => Some("no host of that network"),
+            Some(_) => None,
+        };
+        if let Some(label) = mistake {
             let list = networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let finding = Finding::new(format!("`{name}` cannot have the address {given}"))
                 .help(format!("`{}` has {list}", ground.name(gateway)));
@@ -119,6 +122,13 @@ impl Checker<'_> {
         }
         Some(given)
     }
+}
+
+/// Whether a host can have this address of a network: in IPv4 the first one names the network, and the last one is for all
+/// of its hosts, unless there are only two (RFC 3021).
+fn is_host_of(network: Network, address: IpAddr) -> bool {
+    let is_shared = address == network.first() || address == network.last();
+    network.is_ipv6() || network.prefix_len() >= 31 || !is_shared
 }
 
 /// Addresses behind gateways: those that are given, and what is left.

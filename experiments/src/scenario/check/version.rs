@@ -163,10 +163,13 @@ impl Checker<'_> {
             let ends = [Some(own), connection.peer.map(|peer| &nodes[peer.index()])];
             let behind = ends.into_iter().flatten().find(|node| node.nat.is_some());
             let ah = connection.children.iter().find(|child| !child.ah_proposals.is_empty());
-            let (Some(child), Some(behind)) = (ah, behind) else { continue };
+            let Some(child) = ah.filter(|_| behind.is_some() || connection.encap) else { continue };
             let message = format!("the tunnel `{}` has AH, which cannot pass a NAT", child.name);
-            let finding =
-                Finding::new(message).help(format!("`{}` is behind one; use ESP alone", behind.name));
+            let help = behind.map_or_else(
+                || "`encap` makes both sides believe in one; leave it out, or use ESP alone".to_owned(),
+                |node| format!("`{}` is behind one; use ESP alone", node.name),
+            );
+            let finding = Finding::new(message).help(help);
             let path = KeyPath::root().key("nodes").key(&own.name).key("swanctl");
             self.blame(&path, "covers the addresses", finding);
         }

@@ -333,9 +333,6 @@ impl Host {
 
     fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
         self.counters.child_sas_closed += 1;
-        if let Some(sizes) = &mut self.packet_sizes {
-            sizes.remove(spi_in);
-        }
         let carried = self.take_down(run.now, spi_in, reason);
         run.push(Output::Step(Box::new(Step::Carried { spi_in, carried })));
         self.note_closed(run, ike_sa, reason, ClosedSa::Child(carried));

@@ -106,6 +106,9 @@ impl Host {
     pub(super) fn forget(&mut self, spi_in: u32) {
         let Some(retired) = self.retired.remove(&spi_in) else { return };
         self.retirements.remove(&(retired.until, spi_in));
+        if let Some(sizes) = &mut self.packet_sizes {
+            sizes.remove(spi_in);
+        }
         let carried = Spi::new(spi_in).and_then(|spi| self.engine.remove(spi)).unwrap_or_default();
         add(&mut self.counters.esp, carried);
         self.sas_removed.push(record(spi_in, &retired.installed, Some(retired.ended), carried));

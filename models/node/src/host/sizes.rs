@@ -27,7 +27,7 @@ const DONT_FRAGMENT: u8 = 0x40;
 
 impl Host {
     /// A whole packet goes on; a fragment waits for the others.
-    pub(super) fn reassemble(&mut self, run: &mut Run<'_>, now: SimTime, packet: Packet) -> Option<Packet> {
+    pub(crate) fn reassemble(&mut self, run: &mut Run<'_>, now: SimTime, packet: Packet) -> Option<Packet> {
         // Those of a packet for a node behind the host are joined there.
         let is_ours = |view: IpView<'_>| view.is_fragment() && self.owns(view.destination());
         if !IpView::parse(&packet.bytes).is_ok_and(is_ours) {
