@@ -15,6 +15,7 @@ use crate::discard::{DiscardCounters, DiscardReason};
 use crate::esp::TrailerAlignment;
 use crate::event::Event;
 use crate::header::{IpHeader, protocol};
+use crate::notice::Notice;
 use crate::outbound::Outbound;
 use crate::path_mtu::Fragmentation;
 use crate::sa::{ChildSaCounters, ChildSaHandle, InstallError, OutboundUse, Path, SaPair};
@@ -137,7 +138,7 @@ pub struct Engine<T> {
     /// Room for what AH keeps aside, so that no packet allocates it.
     pub(crate) kept: Vec<u8>,
     /// ICMP messages for the protected side.
-    pub(crate) notices: VecDeque<Vec<u8>>,
+    pub(crate) notices: VecDeque<Notice>,
     released: VecDeque<(Vec<u8>, T)>,
     discarded: VecDeque<(Vec<u8>, T, DiscardReason)>,
 }
@@ -274,9 +275,9 @@ impl<T> Engine<T> {
         self.discarded.pop_front()
     }
 
-    /// The next ICMP message of this host's to the protected side: that a packet was too long for its SA. Drain it after
-    /// each packet that leaves; who sends messages seldom enough is the owner's matter (RFC 1812 §4.3.2.8).
-    pub fn poll_notice(&mut self) -> Option<Vec<u8>> {
+    /// The next ICMP message of this host's to a sender: that a packet was too long for its SA. Drain it after each packet
+    /// that leaves; who sends messages seldom enough is the owner's matter (RFC 1812 §4.3.2.8).
+    pub fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()
     }
 
@@ -308,8 +309,9 @@ impl<T> Engine<T> {
         &mut self.crypto
     }
 
-    /// The address from which the sender of a packet may be told what was wrong with it; `None` when the message, which
-    /// quotes the packet, would show in the clear what a policy protects (RFC 4301 §6.2).
+    /// The address from which the sender of a packet may be told what was wrong with it, when the sender is beyond the
+    /// unprotected side; `None` when the message, which quotes the packet, would show in the clear what a policy protects
+    /// (RFC 4301 §6.2).
     pub fn error_source(&mut self, about: &Selectors) -> Option<IpAddr> {
         let answer = Selectors {
             source: about.destination,
@@ -318,15 +320,22 @@ impl<T> Engine<T> {
             destination_port: about.source_port,
             ..*about
         };
-        let of_version = |address: &&IpAddr| address.is_ipv4() == about.source.is_ipv4();
         if !self.protects(&answer) {
-            return self.config.local_addresses.iter().find(of_version).copied();
+            return of_version(&self.config.local_addresses, about.source);
         }
-        let own = self.config.protected_addresses.iter().find(of_version).copied()?;
+        let own = of_version(&self.config.protected_addresses, about.source)?;
         let protocol = if own.is_ipv4() { protocol::ICMP } else { protocol::ICMPV6 };
         let message =
             Selectors { source: own, protocol, source_port: None, destination_port: None, ..answer };
         self.protects(&message).then_some(own)
+    }
+
+    /// The address of a message to the sender of a leaving packet, and whether it is for the protected side alone.
+    pub(crate) fn notice_source(&mut self, about: &Selectors) -> Option<(IpAddr, bool)> {
+        match self.error_source(about) {
+            Some(source) => Some((source, false)),
+            None => Some((of_version(&self.config.local_addresses, about.source)?, true)),
+        }
     }
 
     /// Whether a leaving packet would be protected.
@@ -418,4 +427,9 @@ impl<T> Engine<T> {
         self.discards.add(reason);
         self.discarded.push_back((waiting.packet, waiting.token, reason));
     }
+}
+
+/// The first of the addresses that is of the version of another one.
+fn of_version(addresses: &[IpAddr], other: IpAddr) -> Option<IpAddr> {
+    addresses.iter().find(|address| address.is_ipv4() == other.is_ipv4()).copied()
 }

@@ -89,6 +89,7 @@ pub use engine::{DontFragment, Engine, EngineConfig};
 pub use esp::TrailerAlignment;
 pub use event::Event;
 pub use inbound::Inbound;
+pub use notice::Notice;
 pub use outbound::Outbound;
 pub use path_mtu::Fragmentation;
 pub use replay::{ReplayWindow, WindowLen};

@@ -25,6 +25,16 @@ const V4_LEN_MAX: usize = 576;
 /// The longest error message over IPv6 (RFC 4443 §2.4).
 const V6_LEN_MAX: usize = 1280;
 
+/// A message of ours to the sender of a packet that was too long for its SA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The ICMP message, from its IP header on; it quotes the packet.
+    pub packet: Vec<u8>,
+    /// Whether it may go to a sender on the protected side alone: to any other one it would go in the clear, and show what
+    /// a policy protects (RFC 4301 §6.2).
+    pub is_for_protected_side: bool,
+}
+
 /// What a router says about one of our protected packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooBig {

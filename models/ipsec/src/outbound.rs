@@ -8,7 +8,7 @@ use crate::encapsulate::{Outer, Tools};
 use crate::engine::{Engine, EngineConfig, Flow};
 use crate::event::Event;
 use crate::header::{IpHeader, Part, protocol};
-use crate::notice;
+use crate::notice::{self, Notice};
 use crate::path_mtu::Excess;
 use crate::sa::{ChildSaHandle, Mode};
 use crate::selector::{Direction, Selectors};
@@ -200,8 +200,11 @@ impl<T> Engine<T> {
         if is_error || header.part == Part::LaterFragment {
             return;
         }
-        let gateway = self.error_source(&Selectors::of(header, packet));
-        let notice = gateway.and_then(|gateway| notice::build(gateway, header, packet, octets));
+        let source = self.notice_source(&Selectors::of(header, packet));
+        let notice = source.and_then(|(gateway, is_for_protected_side)| {
+            let packet = notice::build(gateway, header, packet, octets)?;
+            Some(Notice { packet, is_for_protected_side })
+        });
         self.notices.extend(notice);
         if self.notices.len() > EngineConfig::NOTICES {
             self.notices.pop_front();

@@ -5,7 +5,8 @@
 //! down on purpose leaves the child without one, and so does one that was idle.
 //!
 //! Model: a peer that takes an SA down in order to set up another one (a reauthentication that breaks before it makes) says
-//! no more than one that has had enough, so its outage is in the books of the side that did it alone.
+//! no more than one that has had enough, so its outage is in the books of the side that did it alone. A child that
+//! several peers share has an SA as long as one of them has.
 
 use std::collections::BTreeSet;
 

@@ -3,8 +3,8 @@
 //! A node that goes down loses its SAs, its mappings and every packet inside. It keeps its configuration and its place
 //! in the network, and comes back as if it had just started, with other randomness.
 //!
-//! Model: the applications of a host stand for the hosts behind it, which stay up; what they send or receive while it
-//! is down is dropped there.
+//! Model: the applications of a host stand for hosts behind it, which stay up as nodes behind it do; what they send or
+//! receive while it is down is dropped there.
 
 use ipseclab_net::{DropReason, Owner};
 use ipseclab_sim::{Context, SimTime};

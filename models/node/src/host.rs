@@ -391,9 +391,7 @@ impl Host {
             }
             Outbound::Queued => {}
         }
-        while let Some(notice) = self.engine.poll_notice() {
-            run.push(Output::Notice(Packet::new(notice, run.arrived)));
-        }
+        self.tell_senders(run);
     }
 
     /// The trail of an IKE message that leaves at `now`, for whatever reason.

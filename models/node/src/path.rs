@@ -125,7 +125,9 @@ impl Node {
     fn error_source(&mut self, about: &Packet, sender: IpAddr) -> Option<IpAddr> {
         let own = Some(self.config.address).filter(|own| own.is_ipv6() == sender.is_ipv6());
         match (&mut self.kind, Selectors::parse(&about.bytes)) {
-            (Kind::Host(host), Ok(selectors)) => host.engine.error_source(&selectors),
+            (Kind::Host(host), Ok(selectors)) if !host.behind.has(sender) => {
+                host.engine.error_source(&selectors)
+            }
             _ => own,
         }
     }

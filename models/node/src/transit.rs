@@ -78,6 +78,18 @@ impl Host {
         }
     }
 
+    /// Sends what the engine has to say to the senders of packets that were too long: to an application or a node behind the
+    /// host in any case, and to anybody else if it does not show what is to be protected.
+    pub(crate) fn tell_senders(&mut self, run: &mut Run<'_>) {
+        while let Some(notice) = self.engine.poll_notice() {
+            let sender = IpView::parse(&notice.packet).map(|view| view.destination());
+            let is_inside = sender.is_ok_and(|sender| self.owns(sender) || self.behind.has(sender));
+            if is_inside || !notice.is_for_protected_side {
+                run.push(Output::Notice(Packet::new(notice.packet, run.arrived)));
+            }
+        }
+    }
+
     /// Whether a packet of the host goes to a node behind it, and so never crosses the boundary.
     pub(crate) fn is_for_behind(&self, packet: &Packet) -> bool {
         !self.behind.ports.is_empty()

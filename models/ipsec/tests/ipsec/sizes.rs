@@ -46,7 +46,7 @@ fn fix_checksum(packet: &mut [u8]) {
 
 /// The octets that the sender of a packet is told, and the checks that its message is a right one.
 fn told(left: &mut TestEngine, packet: &[u8]) -> Option<usize> {
-    let notice = left.poll_notice()?;
+    let notice = left.poll_notice()?.packet;
     assert_eq!(left.poll_notice(), None, "one message");
     let sliced = etherparse::SlicedPacket::from_ip(&notice).unwrap();
     let Some(etherparse::TransportSlice::Icmpv4(icmp)) = sliced.transport else { panic!("ICMP") };
@@ -253,7 +253,7 @@ fn senders_of_ipv6_are_told_in_icmpv6_and_1280_octets_always_pass() {
     let mut left = gateway(Suite::GCM_TUNNEL, |config| config.local_addresses.push(IpAddr::V6(LEFT6)));
     let outcome = left.outbound(seconds(0), udp6(1500), 0);
     assert!(matches!(outcome, Outbound::Discard { reason: DiscardReason::PathMtu, .. }));
-    let notice = left.poll_notice().unwrap();
+    let notice = left.poll_notice().unwrap().packet;
     let (ip, message) = etherparse::Ipv6Header::from_slice(&notice).unwrap();
     assert_eq!((ip.source, ip.destination), (LEFT6.octets(), HOST6[0].octets()));
     let (icmp, quoted) = etherparse::Icmpv6Header::from_slice(message).unwrap();
@@ -269,7 +269,7 @@ fn senders_of_ipv6_are_told_in_icmpv6_and_1280_octets_always_pass() {
     });
     assert!(sent(narrow.outbound(seconds(0), udp6(1280), 0)).len() > 1300);
     narrow.outbound(seconds(0), udp6(1281), 0);
-    let notice = narrow.poll_notice().unwrap();
+    let notice = narrow.poll_notice().unwrap().packet;
     assert_eq!(notice[44..48], 1280_u32.to_be_bytes());
 }
 

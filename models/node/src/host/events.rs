@@ -329,6 +329,7 @@ impl Host {
             let owner = token.owner.sealed(self.outbound_sa(pair));
             run.push(Output::Packet(Packet { owner, ..Packet::new(bytes, run.arrived) }));
         }
+        self.tell_senders(run);
     }
 
     fn remove(&mut self, run: &mut Run<'_>, ike_sa: IkeSaId, spi_in: u32, reason: CloseReason) {
