@@ -81,7 +81,9 @@ pub(crate) fn front_len(cipher: &PacketCipher) -> usize {
 #[inline]
 pub(crate) fn pad_len(cipher: &PacketCipher, alignment: TrailerAlignment, payload_len: usize) -> usize {
     let filled = payload_len + TRAILER_LEN;
-    filled.next_multiple_of(alignment.with(cipher)) - filled
+    // Blocks and alignments are powers of two, and a division would show beside the rest of a short packet's way.
+    let last = alignment.with(cipher) - 1;
+    filled.wrapping_neg() & last
 }
 
 /// Octets of the ESP packet around `payload_len` octets.

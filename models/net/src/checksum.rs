@@ -35,12 +35,30 @@ pub(crate) fn verifies(data: &[u8]) -> bool {
 ///
 /// # Panics
 /// When the addresses are of two families: no packet can have both.
-pub(crate) fn transport_sum((source, destination): (IpAddr, IpAddr), protocol: u8, octets: &[u8]) -> u16 {
+pub(crate) fn transport_sum(ends: (IpAddr, IpAddr), protocol: u8, octets: &[u8]) -> u16 {
+    transport_sum_of(ends, protocol, octets.len(), sum(octets))
+}
+
+/// The same where the sum of the `len` octets is known.
+///
+/// # Panics
+/// As [`transport_sum`].
+pub(crate) fn transport_sum_of(
+    (source, destination): (IpAddr, IpAddr),
+    protocol: u8,
+    len: usize,
+    octets: u16,
+) -> u16 {
     use smoltcp::wire::checksum::{combine, pseudo_header};
     assert!(source.is_ipv4() == destination.is_ipv4(), "no packet goes from {source} to {destination}");
-    let len = u32::try_from(octets.len()).expect("shorter than its packet");
+    let len = u32::try_from(len).expect("shorter than its packet");
     let (source, destination) = (IpAddress::from(source), IpAddress::from(destination));
-    combine(&[pseudo_header(&source, &destination, IpProtocol::from(protocol), len), sum(octets)])
+    combine(&[pseudo_header(&source, &destination, IpProtocol::from(protocol), len), octets])
+}
+
+/// The sum of two parts, of which the first one has an even number of octets.
+pub(crate) fn join(first: u16, second: u16) -> u16 {
+    smoltcp::wire::checksum::combine(&[first, second])
 }
 
 /// The checksum after the 16-bit word `old` became `new` (RFC 1624 §3, equation 3: HC' = ~(~HC + ~m + m')).

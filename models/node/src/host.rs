@@ -375,8 +375,7 @@ impl Host {
         let token = Token { trail: packet.trail, owner: packet.owner };
         match self.engine.outbound(run.now, packet.bytes, token) {
             Outbound::Send { packet: bytes, token: Token { trail, owner }, pair, .. } => {
-                self.note_sent(run.now, pair);
-                let owner = owner.sealed(self.outbound_sa(pair));
+                let owner = owner.sealed(self.note_sent(run.now, pair));
                 let packet = Packet { bytes, trail, tag, owner };
                 run.push(match (pair, origin) {
                     (None, path::Origin::Others) => Output::Forwarded(packet),

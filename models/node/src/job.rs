@@ -5,7 +5,7 @@ use core::time::Duration;
 use ipseclab_ike::config::ConnectionId;
 use ipseclab_ike::wire::IkeSpi;
 use ipseclab_ike::{IkeSaId, Transmit};
-use ipseclab_net::{DropReason, IcmpError, Owner, Packet};
+use ipseclab_net::{DropReason, IcmpError, Owner, Packet, PortId};
 use ipseclab_sim::SimTime;
 
 use crate::cost_profile::{Charge, CostProfile, Step as PathStep};
@@ -47,8 +47,9 @@ pub(crate) enum Output {
     Ike(Box<Transmit>),
     /// A packet in the clear for an application of this host.
     Local(Packet),
-    /// A packet in the clear that has passed the policies and is not for this host.
-    Onward(Packet),
+    /// A packet in the clear that has passed the policies and is not for this host, and the port towards the node behind
+    /// it that it is for.
+    Onward(Packet, Option<PortId>),
     /// Something to write down.
     Step(Box<Step>),
     /// An SA ended.
@@ -124,9 +125,10 @@ impl Output {
     /// Whose packet ends or leaves with it, if one does.
     pub(crate) fn owner(&self) -> Option<Owner> {
         match self {
-            Self::Packet(packet) | Self::Forwarded(packet) | Self::Local(packet) | Self::Onward(packet) => {
-                Some(packet.owner)
-            }
+            Self::Packet(packet)
+            | Self::Forwarded(packet)
+            | Self::Local(packet)
+            | Self::Onward(packet, _) => Some(packet.owner),
             Self::Drop(_, owner) | Self::Joined(owner) => Some(*owner),
             Self::Refused(refusal) => Some(refusal.packet.owner),
             Self::Absorbed => Some(Owner::NONE),

@@ -33,9 +33,7 @@ pub(crate) enum Origin {
 
 impl Node {
     /// Sends a packet on its way.
-    pub(crate) fn route(&mut self, ctx: &mut Context<'_, NodeEvent>, mut packet: Packet, origin: Origin) {
-        let now = ctx.now();
-        packet.trail.add_cpu(now.since(packet.trail.now()));
+    pub(crate) fn route(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet, origin: Origin) {
         let destination = IpView::parse(&packet.bytes).map(|view| view.destination());
         let port = destination.ok().and_then(|destination| self.fib.lookup(destination));
         let Some(port) = port else {
@@ -45,6 +43,19 @@ impl Node {
             }
             return;
         };
+        self.route_by(ctx, port, packet, origin);
+    }
+
+    /// The same where the port is known.
+    pub(crate) fn route_by(
+        &mut self,
+        ctx: &mut Context<'_, NodeEvent>,
+        port: PortId,
+        mut packet: Packet,
+        origin: Origin,
+    ) {
+        let now = ctx.now();
+        packet.trail.add_cpu(now.since(packet.trail.now()));
         let mtu = usize::from(self.ports[port.index()].link.config().mtu.octets());
         if packet.len() > mtu {
             return self.fit(ctx, port, &packet, (mtu, origin));

@@ -195,7 +195,7 @@ impl Node {
         let Effects { cause, mut outputs, .. } = effects;
         for output in outputs.drain(..) {
             match output {
-                Output::Onward(packet) => self.send_onward(ctx, packet),
+                Output::Onward(packet, port) => self.send_onward(ctx, packet, port),
                 Output::Packet(packet) => self.route(ctx, packet, Origin::Own),
                 Output::Forwarded(packet) => self.route(ctx, packet, Origin::Others),
                 Output::Notice(packet) => self.send_notice(ctx, packet),

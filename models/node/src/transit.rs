@@ -39,9 +39,14 @@ impl Behind {
         self.ports.insert(port);
     }
 
+    /// The port towards the node behind the host that has this address.
+    fn port(&self, address: IpAddr) -> Option<PortId> {
+        if self.ports.is_empty() { None } else { self.routes.lookup(address) }
+    }
+
     /// Whether a node behind the host has this address.
     pub(crate) fn has(&self, address: IpAddr) -> bool {
-        !self.ports.is_empty() && self.routes.lookup(address).is_some()
+        self.port(address).is_some()
     }
 }
 
@@ -72,9 +77,12 @@ impl Host {
 
     /// Where a packet goes that has passed the policies on its way in.
     pub(crate) fn admitted(&self, packet: Packet) -> Output {
-        match IpView::parse(&packet.bytes) {
-            Ok(view) if !self.owns(view.destination()) => Output::Onward(packet),
-            _ => Output::Local(packet),
+        let Ok(view) = IpView::parse(&packet.bytes) else { return Output::Local(packet) };
+        let destination = view.destination();
+        match self.behind.port(destination) {
+            Some(port) => Output::Onward(packet, Some(port)),
+            None if self.owns(destination) => Output::Local(packet),
+            None => Output::Onward(packet, None),
         }
     }
 
@@ -127,15 +135,16 @@ impl Node {
         }
     }
 
-    /// Sends an admitted packet on that is not for this host.
-    pub(crate) fn send_onward(&mut self, ctx: &mut Context<'_, NodeEvent>, packet: Packet) {
-        let Kind::Host(host) = &self.kind else { return };
-        let destination = IpView::parse(&packet.bytes).map(|view| view.destination());
-        if !destination.is_ok_and(|destination| host.behind.has(destination)) {
-            return self.submit_transit(ctx, packet);
-        }
+    /// Sends an admitted packet on that is not for this host: to a node behind it by this port, else by the policies.
+    pub(crate) fn send_onward(
+        &mut self,
+        ctx: &mut Context<'_, NodeEvent>,
+        packet: Packet,
+        port: Option<PortId>,
+    ) {
+        let Some(port) = port else { return self.submit_transit(ctx, packet) };
         match lower_ttl(packet) {
-            Ok(packet) => self.route(ctx, packet, Origin::Others),
+            Ok(packet) => self.route_by(ctx, port, packet, Origin::Others),
             Err(refusal) => self.refuse(ctx, &refusal),
         }
     }

@@ -326,7 +326,7 @@ impl Host {
     fn release(&mut self, run: &mut Run<'_>) {
         while let Some((bytes, token, pair)) = self.engine.poll_packet() {
             run.charge(PathStep::Send, bytes.len());
-            let owner = token.owner.sealed(self.outbound_sa(pair));
+            let owner = token.owner.sealed(self.note_sent(run.now, pair));
             run.push(Output::Packet(Packet { owner, ..Packet::new(bytes, run.arrived) }));
         }
         self.tell_senders(run);

@@ -16,24 +16,21 @@ use crate::coverage::{ChildRecord, Coverage, is_deliberate};
 use crate::record::{EndReason, SaRecord};
 
 impl Host {
-    /// The outbound SA of a pair, as packets name it; none for packets in the clear.
-    pub(super) fn outbound_sa(&self, pair: Option<ChildSaHandle>) -> SaId {
+    /// A packet has gone out under a pair: a NAT between us and the peer keeps its mapping without a keepalive (RFC 3948 §4).
+    /// The outbound SA, as packets name it; none for packets in the clear.
+    pub(super) fn note_sent(&mut self, now: Duration, pair: Option<ChildSaHandle>) -> SaId {
         let installed = pair.and_then(|pair| self.children.get(&pair.spi().value()));
-        installed.map_or(SaId::NONE, |installed| installed.outbound)
+        let Some(installed) = installed else { return SaId::NONE };
+        if installed.in_udp {
+            self.endpoint.note_sent(now, installed.ike_sa);
+        }
+        installed.outbound
     }
 
     /// A packet of the peer has come under a pair: the peer is alive.
     pub(super) fn note_alive(&mut self, now: Duration, spi: Spi) {
         if let Some(child) = self.children.get(&spi.value()) {
             self.endpoint.note_alive(now, child.ike_sa);
-        }
-    }
-
-    /// A packet has gone out to the peer: a NAT between us keeps its mapping without a keepalive (RFC 3948 §4).
-    pub(super) fn note_sent(&mut self, now: Duration, pair: Option<ChildSaHandle>) {
-        let sender = pair.and_then(|pair| self.children.get(&pair.spi().value()));
-        if let Some(sender) = sender.filter(|sender| sender.in_udp) {
-            self.endpoint.note_sent(now, sender.ike_sa);
         }
     }
 
