@@ -61,6 +61,7 @@ mod engine;
 mod esn;
 mod esp;
 mod event;
+mod flow;
 mod header;
 mod inbound;
 mod index;

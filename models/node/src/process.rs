@@ -137,7 +137,9 @@ impl Node {
                 self.running.insert(core, (effects, done));
             }
         }
-        self.work_datapath(ctx);
+        if self.datapath.is_some() {
+            self.work_datapath(ctx);
+        }
         let waiting = self.cpu.waiting() as u64;
         if waiting > 0 {
             let note = |bucket: &mut Bucket| bucket.cpu_queue_max = bucket.cpu_queue_max.max(waiting);
