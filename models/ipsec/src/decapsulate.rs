@@ -49,7 +49,7 @@ impl<T> Engine<T> {
         let admitted = child.inbound.open(&mut self.crypto, &mut self.kept, packet, header, layer)?;
         // The other end sends on this pair, so it can receive on it.
         if !core::mem::replace(&mut child.outbound.enabled, true) {
-            self.flows.forget();
+            self.flow = None;
         }
         if let Some((_, (address, port))) =
             admitted.from.filter(|(number, from)| child.inbound.has_moved(*number, *from))

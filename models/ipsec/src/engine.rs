@@ -14,7 +14,6 @@ use crate::child::ChildSa;
 use crate::discard::{DiscardCounters, DiscardReason};
 use crate::esp::TrailerAlignment;
 use crate::event::Event;
-use crate::flow::Flows;
 use crate::header::{IpHeader, protocol};
 use crate::notice::Notice;
 use crate::outbound::Outbound;
@@ -112,13 +111,21 @@ impl EngineConfig {
     }
 }
 
+/// The pair that the last packet left under. The next one of its flow needs no look-up, until policies or pairs change, or
+/// the pair has used itself up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flow {
+    pub(crate) selectors: Selectors,
+    pub(crate) slot: usize,
+}
+
 /// The IPsec datapath of one host; `T` is what the owner attaches to each packet.
 pub struct Engine<T> {
     pub(crate) config: EngineConfig,
     pub(crate) crypto: Crypto,
     pub(crate) random: Box<dyn RandomSource>,
     pub(crate) sad: Sad,
-    pub(crate) flows: Flows,
+    pub(crate) flow: Option<Flow>,
     pub(crate) acquires: Acquires<T>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) discards: DiscardCounters,
@@ -145,7 +152,7 @@ impl<T> Engine<T> {
             crypto,
             random,
             sad: Sad::default(),
-            flows: Flows::default(),
+            flow: None,
             acquires,
             events: VecDeque::new(),
             discards: DiscardCounters::default(),
@@ -177,7 +184,7 @@ impl<T> Engine<T> {
         outbound_use: OutboundUse,
     ) -> Result<ChildSaHandle, InstallError> {
         self.now = now;
-        self.flows.forget();
+        self.flow = None;
         let policy = pair.policy;
         pair.check()?;
         let protection = &pair.inbound.protection;
@@ -199,7 +206,7 @@ impl<T> Engine<T> {
 
     /// Takes the pair with this inbound SPI out of force; says what it carried, or `None` when there is none.
     pub fn remove(&mut self, spi: Spi) -> Option<ChildSaCounters> {
-        self.flows.forget();
+        self.flow = None;
         self.sad.remove(spi).map(|child| child.counters())
     }
 
@@ -207,14 +214,14 @@ impl<T> Engine<T> {
     /// [`remove`](Self::remove): those that left before the peer let go of it, and are slower than the messages of its key
     /// manager. False when there is no such pair.
     pub fn retire(&mut self, spi: Spi) -> bool {
-        self.flows.forget();
+        self.flow = None;
         self.sad.retire(spi)
     }
 
     /// Lets leaving packets use the pair with this inbound SPI that was installed with [`OutboundUse::WhenTold`], as the
     /// newest one. False when there is no such pair.
     pub fn enable_outbound(&mut self, spi: Spi) -> bool {
-        self.flows.forget();
+        self.flow = None;
         self.sad.get_mut(spi).map(|child| child.outbound.enabled = true).is_some()
     }
 
@@ -229,7 +236,7 @@ impl<T> Engine<T> {
     /// are sent there. SAs keep their paths until [`update_path`](Self::update_path).
     pub fn set_local_address(&mut self, address: impl Into<IpAddr>) {
         let address = address.into();
-        self.flows.forget();
+        self.flow = None;
         self.config.local_addresses.retain(|other| other.is_ipv4() != address.is_ipv4());
         self.config.local_addresses.push(address);
     }
@@ -347,7 +354,7 @@ impl<T> Engine<T> {
 
     /// The policies, to read or to change; SAs and waiting packets stay.
     pub fn spd_mut(&mut self) -> &mut Spd {
-        self.flows.forget();
+        self.flow = None;
         &mut self.config.spd
     }
 

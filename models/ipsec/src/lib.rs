@@ -61,7 +61,6 @@ mod engine;
 mod esn;
 mod esp;
 mod event;
-mod flow;
 mod header;
 mod inbound;
 mod index;

@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::acquire::{Queued, Waiting};
 use crate::discard::DiscardReason;
 use crate::encapsulate::{Outer, Tools};
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::{Engine, EngineConfig, Flow};
 use crate::event::Event;
 use crate::header::{IpHeader, Part, protocol};
 use crate::notice::{self, Notice};
@@ -90,7 +90,7 @@ impl<T> Engine<T> {
         match self.verdict(&selectors) {
             Ok(Verdict::Bypass) => Outbound::Send { packet, token, sa: None, pair: None },
             Ok(Verdict::Protect { slot }) => {
-                self.flows.remember(selectors, slot);
+                self.flow = Some(Flow { selectors, slot });
                 self.send_protected(slot, header, packet, token)
             }
             Ok(Verdict::Acquire { policy, mode }) => {
@@ -100,9 +100,9 @@ impl<T> Engine<T> {
         }
     }
 
-    /// The slot of the pair that took the last packet of this one's flow, if the pair can still send.
+    /// The slot of the pair that took the last packet, if this one is of its flow and the pair can still send.
     fn remembered(&mut self, header: &IpHeader, packet: &[u8]) -> Option<usize> {
-        let slot = self.flows.slot(header, packet)?;
+        let slot = self.flow.as_ref().filter(|flow| flow.selectors.are_of(header, packet))?.slot;
         let child = self.sad.in_slot(slot)?;
         child.outbound.can_send().then_some(slot)
     }

@@ -71,13 +71,13 @@ impl Selectors {
         Self { source, destination, protocol: header.upper.protocol, source_port, destination_port }
     }
 
-    /// Whether these are the selectors of a packet whose headers and ports have been read; cheaper than to make them anew.
+    /// Whether these are the selectors of a packet whose headers have been read; cheaper than to make them anew.
     #[inline]
-    pub(crate) fn are_of(&self, header: &IpHeader, ports: (Option<u16>, Option<u16>)) -> bool {
+    pub(crate) fn are_of(&self, header: &IpHeader, packet: &[u8]) -> bool {
         self.destination == header.destination
             && self.source == header.source
             && self.protocol == header.upper.protocol
-            && (self.source_port, self.destination_port) == ports
+            && (self.source_port, self.destination_port) == ports_of(header, packet)
     }
 
     /// Whether the sides fall into the given selectors for a packet that goes in `direction`.
@@ -96,9 +96,8 @@ impl Selectors {
     }
 }
 
-/// The ports of a packet, or what stands for them.
 #[inline]
-pub(crate) fn ports_of(header: &IpHeader, packet: &[u8]) -> (Option<u16>, Option<u16>) {
+fn ports_of(header: &IpHeader, packet: &[u8]) -> (Option<u16>, Option<u16>) {
     match header.part {
         Part::LaterFragment => (None, None),
         Part::Whole | Part::FirstFragment => {

@@ -219,27 +219,15 @@ fn folded(address: IpAddr) -> u64 {
     }
 }
 
-/// A hash of a flow; a fixed one, so that runs are alike. Its upper half is well mixed.
-#[inline]
-pub(crate) fn flow_hash(
-    source: IpAddr,
-    destination: IpAddr,
-    protocol: u8,
-    (source_port, destination_port): (Option<u16>, Option<u16>),
-) -> u64 {
+/// The cache slot of a flow among `slots`, a power of two; a fixed hash, so that runs are alike.
+fn slot_of((direction, packet): &Key, slots: usize) -> usize {
     // Odd constant of Fibonacci hashing, 2⁶⁴ divided by the golden ratio.
     const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-    let addresses = folded(source) << 32 ^ folded(destination);
-    let ports = u64::from(source_port.unwrap_or(0)) << 16 | u64::from(destination_port.unwrap_or(0));
-    let rest = ports << 16 | u64::from(protocol) << 1;
-    (addresses.wrapping_mul(GOLDEN) ^ addresses >> 29).wrapping_add(rest).wrapping_mul(GOLDEN)
-}
-
-/// The cache slot of a flow among `slots`, a power of two.
-fn slot_of((direction, packet): &Key, slots: usize) -> usize {
-    let ports = (packet.source_port, packet.destination_port);
-    let hash = flow_hash(packet.source, packet.destination, packet.protocol, ports);
-    let mixed = hash ^ u64::from(*direction == Direction::Inbound) << 32;
+    let addresses = folded(packet.source) << 32 ^ folded(packet.destination);
+    let ports =
+        u64::from(packet.source_port.unwrap_or(0)) << 16 | u64::from(packet.destination_port.unwrap_or(0));
+    let rest = ports << 16 | u64::from(packet.protocol) << 1 | u64::from(*direction == Direction::Inbound);
+    let mixed = (addresses.wrapping_mul(GOLDEN) ^ addresses >> 29).wrapping_add(rest).wrapping_mul(GOLDEN);
     usize::try_from(mixed >> 32).unwrap_or(0) & (slots - 1)
 }
 

@@ -137,9 +137,7 @@ impl Node {
                 self.running.insert(core, (effects, done));
             }
         }
-        if self.datapath.is_some() {
-            self.work_datapath(ctx);
-        }
+        self.work_datapath(ctx);
         let waiting = self.cpu.waiting() as u64;
         if waiting > 0 {
             let note = |bucket: &mut Bucket| bucket.cpu_queue_max = bucket.cpu_queue_max.max(waiting);
