@@ -112,7 +112,10 @@ fn fragment_v6(view: &Ipv6View<'_>, mtu: usize, identification: u32) -> Result<V
     let (kept, next) = unfragmentable(view);
     let headers = kept.len() + FRAGMENT_HEADER_LEN;
     let room = mtu.checked_sub(headers).filter(|room| *room >= UNIT);
-    let room = room.ok_or(FragmentError::NoRoom { mtu, headers })?;
+    // The first fragment has all extension headers (RFC 7112 §5), or nobody could read it.
+    let chain = view.header_len() - kept.len();
+    let room = room.filter(|room| room / UNIT * UNIT >= chain);
+    let room = room.ok_or(FragmentError::NoRoom { mtu, headers: headers + chain })?;
     let piece = |(offset, more, piece): (usize, bool, &[u8])| {
         let offset = u16::try_from(offset).expect("within the payload length");
         let [high, low] = (offset | u16::from(more)).to_be_bytes();

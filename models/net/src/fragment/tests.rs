@@ -248,3 +248,22 @@ fn crafted(is_v6: bool, offset: u16, more: bool, len: usize, identification: u32
     }
     bytes
 }
+
+#[test]
+fn extension_headers_that_the_first_fragment_cannot_hold_are_not_cut() {
+    // Destination options of 600 octets, all padding, and as much behind them.
+    let mut options = vec![protocol::UDP, 74];
+    options.extend([1, 250]);
+    options.resize(2 + 2 + 250, 0);
+    options.extend([1, 250]);
+    options.resize(options.len() + 250, 0);
+    options.extend([1, 90]);
+    options.resize(600, 0);
+    let header = IpHeader::new(V6[0].parse().unwrap(), V6[1].parse().unwrap(), protocol::UDP);
+    let mut packet = build_ip(&header, &[options, vec![7; 600]].concat());
+    packet[6] = 60;
+    assert_eq!(IpView::parse(&packet).unwrap().header_len(), 640);
+    assert_eq!(fragment(&packet, 640, 1), Err(FragmentError::NoRoom { mtu: 640, headers: 40 + 8 + 600 }));
+    let pieces = fragment(&packet, 648, 1).unwrap();
+    assert!(pieces.len() == 2 && pieces.iter().all(|piece| IpView::parse(piece).is_ok()));
+}
