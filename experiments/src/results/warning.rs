@@ -1,6 +1,10 @@
 //! What a reader of results should be warned of.
 
-use crate::scenario::{CheckedScenario, IkeVersion, LocalAuth};
+use std::collections::BTreeSet;
+
+use ipseclab_ike::proposal::EspProposal;
+
+use crate::scenario::{CheckedScenario, Child, Connection, IkeVersion, LocalAuth};
 
 /// Warnings about a scenario, in the order of its connections, then of its nodes; none for most.
 pub fn warnings(scenario: &CheckedScenario) -> Vec<String> {
@@ -15,8 +19,37 @@ pub fn warnings(scenario: &CheckedScenario) -> Vec<String> {
              Main Mode or IKEv2, or a long random key",
             connection.label
         );
-        if exposed && !found.contains(&text) {
-            found.push(text);
+        if exposed {
+            warn_once(&mut found, text);
+        }
+    }
+    for connection in &scenario.connections {
+        let weak = weak_algorithms(connection);
+        if !weak.is_empty() {
+            let weak: Vec<_> = weak.into_iter().collect();
+            warn_once(
+                &mut found,
+                format!(
+                    "{}: {} offered. They are for old peers alone: RFC 8247 and RFC 8221 advise against them",
+                    connection.label,
+                    list_of_names(&weak)
+                ),
+            );
+        }
+        let bare = |child: &&Child| {
+            let hides_alone = |proposal: &EspProposal| {
+                proposal.integrity.is_empty() && !proposal.encryption.iter().all(|one| one.is_aead())
+            };
+            child.ah_proposals.is_empty() && child.esp_proposals.iter().any(hides_alone)
+        };
+        if let Some(child) = connection.children.iter().find(bare) {
+            warn_once(
+                &mut found,
+                format!(
+                    "{}: ESP of `{}` without integrity. Anybody on the way can change its packets unseen (RFC 8221 §4)",
+                    connection.label, child.name
+                ),
+            );
         }
     }
     let unaligned = scenario.nodes.iter().filter(|node| node.is_host && node.esp_alignment == 1);
@@ -29,6 +62,26 @@ pub fn warnings(scenario: &CheckedScenario) -> Vec<String> {
         ));
     }
     found
+}
+
+/// Both sides of a connection have the same.
+fn warn_once(found: &mut Vec<String>, text: String) {
+    if !found.contains(&text) {
+        found.push(text);
+    }
+}
+
+/// The keywords of algorithms that a connection offers and that are there for old peers.
+fn weak_algorithms(connection: &Connection) -> BTreeSet<&'static str> {
+    let children = || connection.children.iter();
+    let esp = || children().flat_map(|child| &child.esp_proposals);
+    let ah = children().flat_map(|child| &child.ah_proposals).flat_map(|proposal| &proposal.integrity);
+    let ciphers = connection.proposals.iter().flat_map(|proposal| &proposal.encryption);
+    let ciphers = ciphers.chain(esp().flat_map(|proposal| &proposal.encryption));
+    let macs = connection.proposals.iter().flat_map(|proposal| &proposal.integrity);
+    let macs = macs.chain(esp().flat_map(|proposal| &proposal.integrity)).chain(ah);
+    let ciphers = ciphers.filter(|one| one.is_weak()).map(|one| one.keyword());
+    ciphers.chain(macs.filter(|one| one.is_weak()).map(|one| one.keyword())).collect()
 }
 
 /// The names, or how many there are beside the first three.
@@ -49,6 +102,20 @@ mod tests {
     fn of(scenario: &str, settings: &[&str]) -> Vec<String> {
         let settings: Vec<_> = settings.iter().map(|text| Override::parse(text).unwrap()).collect();
         warnings(&load(scenario, &settings).unwrap())
+    }
+
+    #[test]
+    fn weak_algorithms_and_esp_without_integrity_are_warned_of() {
+        let child = "connections.office.children.lan";
+        let weak = of("site-to-site", &[&format!("{child}.esp_proposals=[\"3des-md5\"]")]);
+        assert_eq!(weak.len(), 1, "{weak:?}");
+        assert!(weak[0].starts_with("office: 3des, md5 offered."), "{weak:?}");
+        let bare = of(
+            "site-to-site",
+            &[&format!("{child}.esp_proposals=[\"aes128\"]"), &format!("{child}.unauthenticated_esp=true")],
+        );
+        assert_eq!(bare.len(), 1, "{bare:?}");
+        assert!(bare[0].starts_with("office: ESP of `lan` without integrity"), "{bare:?}");
     }
 
     #[test]

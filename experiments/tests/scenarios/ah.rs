@@ -72,3 +72,14 @@ fn sides_with_other_algorithms_of_ah_have_nothing_in_common() {
     assert!(outcomes(&result).iter().all(|outcome| *outcome == "no_proposal_chosen"));
     assert_eq!((result.flows[0].received_packets, count(&result, "right", Kind::Ah)), (0, 0));
 }
+
+#[test]
+fn esp_without_integrity_works_for_who_insists() {
+    let child = "connections.office.children.lan";
+    let settings =
+        [format!("{child}.esp_proposals=[\"aes128\"]"), format!("{child}.unauthenticated_esp=true")];
+    let settings: Vec<_> = settings.iter().map(String::as_str).collect();
+    let result = run(&offices(&settings, ""));
+    assert_eq!((result.flows[0].sent_packets, result.flows[0].lost_packets), (10, 0));
+    assert_eq!(result.negotiations[0].esp_proposal, "aes128");
+}

@@ -122,10 +122,10 @@ impl Checker<'_> {
         for (key, proposals) in given {
             for (index, proposal) in proposals.iter().flatten().enumerate() {
                 let at = path.key(key).index(index);
-                if proposal.needs_ah() && !ah {
+                if proposal.needs_ah() && !ah && child.unauthenticated_esp != Some(true) {
                     let finding =
                         Finding::new(format!("`{}` protects nobody's packets from changes", proposal.text()))
-                            .help("an integrity algorithm is missing, such as sha256")
+                            .help("an integrity algorithm is missing, such as sha256; who insists says `unauthenticated_esp = true`")
                             .help("IKEv1 can leave it to AH around ESP: ah_proposals = [\"sha1\"]");
                     self.blame(&at, "neither integrity nor AH", finding);
                 } else if let Some(fault) = esp_fault(proposal.parsed()).filter(|_| version == IkeVersion::V1)

@@ -140,6 +140,9 @@ pub struct ChildFile {
     /// then may leave integrity to AH. Default: no AH.
     #[schemars(length(min = 1, max = 255))]
     pub ah_proposals: Option<Vec<AhProposal>>,
+    /// Whether ESP may go without integrity and without AH around it, as some old configurations have it: anybody on the way
+    /// can then change packets unseen, and the run warns of it (RFC 8221 §4). Default: false.
+    pub unauthenticated_esp: Option<bool>,
     /// The ESP proposals that the remote node has in their place. Default: the same proposals.
     #[schemars(length(min = 1, max = 255))]
     pub remote_esp_proposals: Option<Vec<EspProposal>>,
