@@ -18,7 +18,7 @@ use crate::throughput::{Found, Search, SearchError, Trial};
 #[command(after_help = "\
 Examples:
   ipseclab throughput-search gateway-throughput
-  ipseclab throughput-search gateway-throughput --set nodes.hub.datapath.cores=4 --max 100Gbps
+  ipseclab throughput-search gateway-throughput --set nodes.hub.datapath.cores=4 --max 400Gbps
   ipseclab throughput-search my.toml --entry 1 --loss 0.1 --out search")]
 pub struct ThroughputArgs {
     /// A shipped scenario (see `ipseclab list`), or a path to a .toml file.
@@ -31,7 +31,7 @@ pub struct ThroughputArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub entry: usize,
     /// The greatest rate to try, over all flows of the entry, in bits of IP packets.
-    #[arg(long, value_name = "RATE", default_value = "10Gbps")]
+    #[arg(long, value_name = "RATE", default_value = "100Gbps")]
     pub max: String,
     /// Percent of the packets that the partial-drop rate may lose.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.5)]
@@ -112,6 +112,7 @@ pub(super) fn execute(args: &ThroughputArgs, out: &mut dyn Write) -> Result<(), 
     let partial = format!("at most {} % lost", args.loss);
     write_found(out, "nothing lost", found.non_drop.as_ref())?;
     write_found(out, &partial, found.partial_drop.as_ref())?;
+    write_bound(out, &found, search.rate_max)?;
     Ok(())
 }
 
@@ -135,6 +136,18 @@ fn write_found(out: &mut dyn Write, what: &str, found: Option<&Trial>) -> std::i
     )
 }
 
+/// Says so when the search has found its own end and not the device's.
+fn write_bound(out: &mut dyn Write, found: &Found, rate_max: u64) -> std::io::Result<()> {
+    let bounded = found.non_drop.iter().chain(&found.partial_drop).any(|trial| trial.rate_bps >= rate_max);
+    if bounded {
+        writeln!(
+            out,
+            "note: that is the greatest rate to try; with a greater --max the device may bear more"
+        )?;
+    }
+    Ok(())
+}
+
 fn write_table(mut directory: RunDirectory, found: &Found) -> Result<(), Failure> {
     let row = |trial: &Trial| {
         let rates = trial.rates();
@@ -155,4 +168,21 @@ fn write_table(mut directory: RunDirectory, found: &Found) -> Result<(), Failure
     directory.write_file("trials.csv", &table).map_err(ResultsError::from)?;
     directory.commit(ipseclab_output::Manifest::new(crate::results::VERSION)).map_err(ResultsError::from)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_that_ends_at_its_own_bound_says_so() {
+        let trial = |rate_bps| Trial { rate_bps, sent: 1, received: 1, sent_bytes: 1, sent_frame_bytes: 1 };
+        let told = |rate_bps| {
+            let found = Found { non_drop: Some(trial(rate_bps)), partial_drop: None, trials: vec![] };
+            let mut out = Vec::new();
+            write_bound(&mut out, &found, 10).unwrap();
+            !out.is_empty()
+        };
+        assert_eq!((told(10), told(9)), (true, false));
+    }
 }
