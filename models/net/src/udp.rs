@@ -49,37 +49,30 @@ pub fn build_udp(
         identification,
         ..IpHeader::new(source.ip(), destination.ip(), protocol::UDP)
     };
-    build_summed(&header, (source.port(), destination.port()), payload, checksum::sum(payload))
-}
-
-/// A packet with a UDP datagram around a payload whose one's complement sum is known.
-pub(crate) fn build_summed(
-    header: &IpHeader,
-    (source_port, destination_port): (u16, u16),
-    payload: &[u8],
-    payload_sum: u16,
-) -> Vec<u8> {
     let start = header.len();
     let mut packet = Vec::with_capacity(start + UDP_HEADER_LEN + payload.len() + TUNNEL_ROOM);
     packet.resize(start + UDP_HEADER_LEN, 0);
     packet.extend_from_slice(payload);
     header.write(&mut packet);
-    let datagram = &mut packet[start..];
-    let len = datagram.len();
-    let mut udp = UdpPacket::new_unchecked(&mut *datagram);
-    udp.set_src_port(source_port);
-    udp.set_dst_port(destination_port);
-    udp.set_len(u16::try_from(len).expect("shorter than its IP packet"));
-    let own = checksum::join(checksum::sum(&datagram[..UDP_HEADER_LEN]), payload_sum);
-    let ends = (header.source, header.destination);
-    let sum = checksum::transport_sum_of(ends, protocol::UDP, len, own);
-    UdpPacket::new_unchecked(datagram).set_checksum(never_zero(!sum));
+    write_udp(&mut packet[start..], source, destination);
     packet
 }
 
 /// Octets of the headers of a datagram from or to `address`.
 pub(crate) const fn udp_headers_len(address: IpAddr) -> usize {
     header_len(address) + UDP_HEADER_LEN
+}
+
+fn write_udp(datagram: &mut [u8], source: SocketAddr, destination: SocketAddr) {
+    let mut udp = UdpPacket::new_unchecked(&mut *datagram);
+    udp.set_src_port(source.port());
+    udp.set_dst_port(destination.port());
+    udp.set_checksum(0);
+    let ends = (source.ip(), destination.ip());
+    let udp_len = u16::try_from(datagram.len()).expect("shorter than its IP packet");
+    UdpPacket::new_unchecked(&mut *datagram).set_len(udp_len);
+    let checksum = never_zero(!checksum::transport_sum(ends, protocol::UDP, datagram));
+    UdpPacket::new_unchecked(datagram).set_checksum(checksum);
 }
 
 /// Zero on the wire would mean "no checksum": its other representation stands for it (RFC 768).

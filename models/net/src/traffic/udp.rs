@@ -7,14 +7,11 @@ use ipseclab_sim::{ModelRng, SimTime};
 use super::pace::Schedule;
 use super::ping::low_bits;
 use super::sizes::Sizes;
-use super::stamp::{SHORT_STAMP_LEN, STAMP_LEN, Stamp, blank_payload};
+use super::stamp::{SHORT_STAMP_LEN, Stamp, blank_payload};
 use super::{Arrival, FlowRecord, Pace, TrafficError, check_payload_len, flow::Receiver};
 use crate::address::IpAddr;
-use crate::checksum;
-use crate::ip::IpHeader;
-use crate::ipv4::protocol;
 use crate::packet::Packet;
-use crate::udp::{UdpDatagram, build_summed, udp_headers_len};
+use crate::udp::{UdpDatagram, build_udp, udp_headers_len};
 
 /// What a source of datagrams sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +43,6 @@ pub struct UdpSource {
     size_rng: Option<Box<ModelRng>>,
     /// The payload of the last datagram, as long as the longest: only its stamp changes.
     payload: Vec<u8>,
-    /// A length of the payload, and the checksum's sum of what is behind its stamp.
-    rest_sum: (usize, u16),
     record: FlowRecord,
 }
 
@@ -85,7 +80,6 @@ impl UdpSource {
             schedule: Schedule::new(start, config.pace, headers_len + longest, ends, streams.pace)?,
             size_rng: streams.sizes.filter(|_| config.sizes.is_random()).map(Box::new),
             payload: blank_payload(longest),
-            rest_sum: (0, 0),
             record: FlowRecord::default(),
         })
     }
@@ -103,19 +97,7 @@ impl UdpSource {
         let len = self.config.sizes.draw(self.size_rng.as_deref_mut(), headers_len, SHORT_STAMP_LEN);
         let payload = &mut self.payload[..len];
         Stamp { seq, sent_at: now }.write(payload);
-        let header = IpHeader {
-            ttl,
-            dont_fragment,
-            identification: low_bits(seq),
-            ..IpHeader::new(source.ip(), destination.ip(), protocol::UDP)
-        };
-        let (stamp, rest) = payload.split_at(len.min(STAMP_LEN));
-        // What is behind the stamp is the same in every packet of one length.
-        if self.rest_sum.0 != len {
-            self.rest_sum = (len, checksum::sum(rest));
-        }
-        let sum = checksum::join(checksum::sum(stamp), self.rest_sum.1);
-        let bytes = build_summed(&header, (source.port(), destination.port()), payload, sum);
+        let bytes = build_udp(source, destination, payload, ttl, dont_fragment, low_bits(seq));
         self.record.sent.count(bytes.len());
         Some(Packet::new(bytes, now))
     }
