@@ -80,6 +80,7 @@ pub(super) fn config(
         mss_clamp: settings.mss_clamp,
         packet_sizes: scenario.outputs.packet_sizes,
         traps: children().map(|(connection, child)| traps(connection, child)).collect(),
+        unauthenticated_esp: children().map(|(_, child)| child.unauthenticated_esp).collect(),
         replay_windows: children()
             .map(|(_, child)| WindowLen::new(child.replay_window).unwrap_or_default())
             .collect(),

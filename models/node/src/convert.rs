@@ -73,8 +73,6 @@ pub(crate) fn sa_pair(
         remote_ts: ipsec_selectors(&child.remote_ts),
         idle_timeout,
         lifetime,
-        // Nothing else is agreed on than what the configuration has, and whoever checked that has seen to it.
-        unauthenticated_esp: true,
         ..SaPair::new(policy, inbound.parameters(child), outbound.parameters(child))
     })
 }

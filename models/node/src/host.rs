@@ -64,6 +64,7 @@ pub(crate) struct Host {
     traps: Vec<bool>,
     inactivity: Vec<Option<Duration>>,
     replay_windows: Vec<WindowLen>,
+    unauthenticated_esp: Vec<bool>,
     /// Fragments that have arrived from the network.
     outer_fragments: Reassembler,
     /// Fragments that have come out of tunnels.
@@ -214,6 +215,7 @@ impl Host {
             traps: config.traps,
             inactivity: config.inactivity,
             replay_windows: config.replay_windows,
+            unauthenticated_esp: config.unauthenticated_esp,
             outer_fragments: Reassembler::new(config.reassembly),
             inner_fragments: Reassembler::new(config.reassembly),
             path_mtus: BTreeMap::new(),

@@ -245,6 +245,7 @@ fn child(
         lifetime: LifetimeKeys::of(file, side.is_local).settled(&side.own.profile),
         bytes: VolumeKeys::octets(file).settled_by(&side.own.profile),
         packets: VolumeKeys::packets(file).settled(),
+        unauthenticated_esp: file.unauthenticated_esp.unwrap_or(false),
         replay_window: file.replay_window.unwrap_or(defaults::REPLAY_WINDOW),
     }
 }

@@ -317,6 +317,7 @@ impl Checker<'_> {
             lifetime,
             bytes,
             packets,
+            unauthenticated_esp: false,
             replay_window: self.bounded(section, "replay_window", 4096).unwrap_or(defaults::REPLAY_WINDOW),
         }
     }

@@ -261,6 +261,8 @@ pub struct Child {
     pub packets: Volume,
     /// Packets in the anti-replay window.
     pub replay_window: u32,
+    /// Whether ESP may go without integrity, and without AH around it.
+    pub unauthenticated_esp: bool,
 }
 
 /// When a Child SA gets fresh keys, and when it ends at the latest.

@@ -22,6 +22,8 @@ pub struct HostConfig {
     pub traps: Vec<bool>,
     /// For each child: how many sequence numbers its anti-replay windows cover.
     pub replay_windows: Vec<WindowLen>,
+    /// For each child: whether its ESP may go without integrity, and without AH around it.
+    pub unauthenticated_esp: Vec<bool>,
     /// For each child: after this long without a packet its Child SA ends (swanctl's `inactivity`).
     pub inactivity: Vec<Option<Duration>>,
     /// Bounds of the memory for fragments that arrive; those that come out of tunnels have as much again.

@@ -306,6 +306,8 @@ impl Host {
         let lifetime = convert::volumes(self.endpoint.config().child(child.child), &mut self.streams);
         let mut pair =
             convert::sa_pair(child, policy, idle, lifetime).expect("the endpoint agrees on valid SPIs");
+        pair.unauthenticated_esp =
+            self.unauthenticated_esp.get(policy.0 as usize).copied().unwrap_or_default();
         pair.replay_window = self.replay_windows.get(policy.0 as usize).copied().unwrap_or_default();
         self.forget(child.spi_in);
         self.engine

@@ -102,6 +102,7 @@ pub(crate) fn host(setup: &Setup, own: u8, peer: u8, psk: &[u8]) -> HostConfig {
         acquire_queue: setup.acquire_queue,
         traps: vec![own == 1],
         replay_windows: vec![],
+        unauthenticated_esp: vec![],
         inactivity: vec![setup.inactivity.filter(|_| own == 1)],
         reassembly: ipseclab_net::ReassemblyConfig::default(),
         dont_fragment: ipseclab_ipsec::DontFragment::Set,
